@@ -1,0 +1,539 @@
+//! The one table of refusal codes: error types, exit codes, HTTP statuses, `explain` and `docs/codes.md` share it.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// What a program's exit says, by number.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Exit {
+    /// Done.
+    Done = 0,
+    /// It failed.
+    Failed = 1,
+    /// The command line is not valid.
+    Usage = 2,
+    /// What was named does not exist.
+    NotFound = 3,
+    /// Refused by the licence or its policy.
+    Refused = 4,
+    /// Verification failed: damage or tampering.
+    Verification = 5,
+    /// Done, with findings.
+    Findings = 6,
+    /// The network failed.
+    Network = 7,
+    /// Busy or locked.
+    Busy = 8,
+}
+
+impl Exit {
+    /// The process's exit code.
+    pub fn number(self) -> u8 {
+        self as u8
+    }
+}
+
+/// A stable code that never changes its meaning, with what people are told about it.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct Entry {
+    /// The code's word.
+    pub word: &'static str,
+    /// One sentence.
+    pub title: &'static str,
+    /// What it means.
+    pub meaning: &'static str,
+    /// The way out.
+    pub hint: &'static str,
+}
+
+macro_rules! codes {
+    ($($variant:ident $word:literal $exit:ident $status:literal $title:literal $meaning:literal $hint:literal,)*) => {
+        /// Every refusal that a person or a program can meet.
+        #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+        #[expect(missing_docs, reason = "each variant is documented by its row of the table, which `explain` prints")]
+        pub enum Code {
+            $($variant,)*
+        }
+
+        impl Code {
+            /// Every code, in the order of the table.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),*];
+
+            /// What people are told.
+            pub fn entry(self) -> Entry {
+                match self {
+                    $(Self::$variant => Entry { word: $word, title: $title, meaning: $meaning, hint: $hint },)*
+                }
+            }
+
+            /// The exit code of a program that ends with it.
+            pub fn exit(self) -> Exit {
+                match self {
+                    $(Self::$variant => Exit::$exit,)*
+                }
+            }
+
+            /// The HTTP status of an answer that carries it (RFC 9110).
+            pub fn status(self) -> u16 {
+                match self {
+                    $(Self::$variant => $status,)*
+                }
+            }
+        }
+    };
+}
+
+impl Code {
+    /// The code's word.
+    pub fn word(self) -> &'static str {
+        self.entry().word
+    }
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.word())
+    }
+}
+
+impl FromStr for Code {
+    type Err = String;
+
+    fn from_str(word: &str) -> Result<Self, String> {
+        Self::ALL
+            .iter()
+            .copied()
+            .find(|code| code.word() == word)
+            .ok_or_else(|| format!("there is no code {word}"))
+    }
+}
+
+impl serde::Serialize for Code {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.word())
+    }
+}
+
+codes! {
+    // Form of bytes.
+    Truncated "truncated" Verification 422
+        "a value is cut short"
+        "The bytes end in the middle of a value. They were cut after they were written, or were never complete."
+        "Get the file again from where it was made.",
+    TrailingBytes "trailing_bytes" Verification 422
+        "bytes follow the value"
+        "A value is complete and more bytes stand behind it. Every signed value fills its place exactly."
+        "Get the file again; if it repeats, the program that made it does not follow the format.",
+    NotMinimal "not_minimal" Verification 422
+        "an integer or length is not in its shortest form"
+        "Each value has exactly one encoding, so that equal facts have equal bytes. This one was written in a longer form."
+        "The program that made the file does not follow the format.",
+    MapNotAllowed "map_not_allowed" Verification 422
+        "a map stands where an array belongs"
+        "Signed values are arrays of fixed length; maps have no single order and are not used."
+        "The program that made the file does not follow the format.",
+    FloatNotAllowed "float_not_allowed" Verification 422
+        "a floating-point number is not allowed"
+        "Amounts are integers in a feature's smallest unit."
+        "The program that made the file does not follow the format.",
+    NilNotAllowed "nil_not_allowed" Verification 422
+        "nil is not allowed"
+        "A value that is absent is written as an empty array."
+        "The program that made the file does not follow the format.",
+    BooleanNotAllowed "boolean_not_allowed" Verification 422
+        "a boolean must be written as 0 or 1"
+        "The boolean types of MessagePack are not used."
+        "The program that made the file does not follow the format.",
+    ExtensionNotAllowed "extension_not_allowed" Verification 422
+        "an extension type is not allowed"
+        "The extension types of MessagePack are not used."
+        "The program that made the file does not follow the format.",
+    NegativeNotAllowed "negative_not_allowed" Verification 422
+        "a negative integer is not allowed"
+        "All numbers are unsigned and written in an unsigned form."
+        "The program that made the file does not follow the format.",
+    TextNotUtf8 "text_not_utf8" Verification 422
+        "a text is not UTF-8"
+        "Text is UTF-8 without exception."
+        "The program that made the file does not follow the format.",
+    ValueTooLong "value_too_long" Verification 422
+        "a value is longer than its limit"
+        "Every text, list, event, run and grant has a limit, so that reading is bounded."
+        "The program that made the file does not follow the format.",
+    NestingTooDeep "nesting_too_deep" Verification 422
+        "arrays are nested too deep"
+        "No value of the format nests deeper than 16 arrays."
+        "The program that made the file does not follow the format.",
+    WrongArity "wrong_arity" Verification 422
+        "an array has the wrong number of elements"
+        "Every array of the format has a fixed number of elements."
+        "The program that made the file does not follow the format.",
+    WrongType "wrong_type" Verification 422
+        "a value has the wrong type"
+        "Another type stands where the format asks for one."
+        "The program that made the file does not follow the format.",
+    OutOfRange "out_of_range" Verification 422
+        "a value is out of range"
+        "A number or a choice is outside what its place allows."
+        "The program that made the file does not follow the format.",
+    UnknownKind "unknown_kind" Verification 422
+        "an event or part that must be understood is unknown"
+        "A newer version wrote something that this program must not pass over."
+        "Update this program, then try again.",
+    UnsupportedVersion "unsupported_version" Verification 422
+        "the version is not supported"
+        "The file was written in a version of the format that this program does not know."
+        "Update this program, then try again.",
+    // Files.
+    UnknownFile "unknown_file" Verification 422
+        "this is not a Counterfoil file"
+        "A file is recognised by its first bytes, not by its name, and these are not ours."
+        "Check that the right file was given.",
+    WrongFile "wrong_file" Verification 422
+        "this is another kind of Counterfoil file"
+        "A bundle goes to the vendor, a grant to the device, a pack ships with the application."
+        "Give the file that this command takes; `show FILE` tells what a file is.",
+    Damaged "damaged" Verification 422
+        "the file is damaged"
+        "Every file ends in a digest of all before it, and it does not match: the file was cut or changed on its way."
+        "Get the file again from where it was made.",
+    TooLarge "too_large" Verification 413
+        "the file is too large"
+        "The file is larger than its kind may be."
+        "Send what the device has in several reports.",
+    IoFailed "io_failed" Failed 500
+        "a file could not be read or written"
+        "The operating system refused."
+        "See the message behind it; check path, permissions and free space.",
+    // Chains, signatures, certificates.
+    ChainMismatch "chain_mismatch" Verification 422
+        "the chain's name does not follow from its header"
+        "A chain is named by a hash over the key that signs it, and this header does not give that name."
+        "The file was changed or made by a faulty program; get it again.",
+    WrongWriter "wrong_writer" Verification 422
+        "an event stands on a chain of another writer"
+        "Devices, licences and the catalog each have kinds of events of their own."
+        "The file was made by a faulty program.",
+    SignatureBad "signature_bad" Verification 422
+        "a signature does not verify"
+        "The signed bytes are not what the key's owner signed."
+        "The file was changed; get it again from where it was made.",
+    TimeNotIncreasing "time_not_increasing" Verification 422
+        "an authority event is not later than the one before it"
+        "Events of the vendor's chains stand in strictly increasing time."
+        "The ledger was tampered with or written by a faulty program.",
+    IssuerUnknown "issuer_unknown" Verification 422
+        "the issuer's certificate is not known or not valid"
+        "A grant must carry a certificate that the pack's root key signed."
+        "Check that application and grant come from the same vendor.",
+    IssuerOutOfScope "issuer_out_of_scope" Verification 422
+        "the issuer's key may not sign for this"
+        "A certificate names the products, the environment and the dates for which a key may sign."
+        "Ask the vendor for a new file.",
+    IssuerRevoked "issuer_revoked" Verification 422
+        "the issuer's key was revoked"
+        "The vendor declared this key invalid."
+        "Ask the vendor for a new file.",
+    PackInvalid "pack_invalid" Verification 422
+        "the product pack's signature does not verify"
+        "A pack is signed by the vendor's root key."
+        "Get the pack again from the vendor.",
+    PackMismatch "pack_mismatch" Refused 409
+        "the product pack is for another product"
+        "This state directory belongs to a chain of another product, environment or vendor."
+        "Give the pack that ships with the application, or another `--state` directory.",
+    // Merging.
+    ChainGap "chain_gap" Refused 409
+        "events are missing before these"
+        "The run begins beyond what the ledger holds of its chain. It waits in quarantine and goes in when the events before it arrive."
+        "Merge the earlier report of the same device, or ask the device for a new one.",
+    ChainFork "chain_fork" Refused 409
+        "this history contradicts one that is known"
+        "The same chain was continued twice from one place: the device was copied, or set back to an older state. The bytes are kept as evidence."
+        "See `counterfoil quarantine show`; find out which devices share one state.",
+    LicenseUnknown "license_unknown" Refused 404
+        "no licence has this key"
+        "The request refers to a licence key that this ledger does not know. It waits in quarantine."
+        "Check the licence key and the ledger; after issuing or importing the licence run `counterfoil quarantine retry`.",
+    ClaimInvalid "claim_invalid" Refused 403
+        "the request does not prove its licence key"
+        "The licence key's secret part does not match its reference."
+        "Type the licence key again.",
+    ClaimUnsupported "claim_unsupported" Refused 422
+        "this kind of activation is not offered here"
+        "The request claims something that this vendor does not answer."
+        "Activate with a licence key.",
+    OriginMismatch "origin_mismatch" Refused 409
+        "the request is for another product or environment"
+        "The licence belongs to another product or environment than the pack that the device used."
+        "Use the pack of the licence's product.",
+    // Decisions about activations.
+    NoSeatFree "no_seat_free" Refused 409
+        "all activations of this licence are in use"
+        "The licence allows a number of devices at one time and they are taken."
+        "Deactivate a device that is no longer used, or ask the vendor for more activations.",
+    LicenseSuspended "suspended" Refused 403
+        "the licence is suspended"
+        "The vendor suspended the licence."
+        "Ask the vendor.",
+    LicenseRevoked "revoked" Refused 403
+        "the licence is revoked"
+        "The vendor revoked the licence for good."
+        "Ask the vendor.",
+    LicenseExpired "expired" Refused 403
+        "the licence has expired"
+        "The licence's last day has passed."
+        "Renew the licence, then refresh.",
+    // Applying grants.
+    GrantSuperseded "superseded" Refused 409
+        "a newer licence file was applied already"
+        "Licence files are applied in the order in which the vendor issued them; an older one is not taken."
+        "Nothing is to be done; use the newest file.",
+    GrantForeign "grant_foreign" Refused 409
+        "this licence file is for another device"
+        "A licence file answers one activation on one device."
+        "Give the file that answers this device's request; `status` shows its chain.",
+    GrantMismatch "grant_mismatch" Verification 409
+        "this licence file is for another product or environment"
+        "The grant names another product or environment than the pack."
+        "Give the file that the vendor made for this application.",
+    GrantLate "grant_late" Refused 409
+        "this licence file can no longer be applied"
+        "A licence file has to be applied before its import date."
+        "Ask the vendor for a new file.",
+    GrantNotice "grant_notice" Refused 409
+        "the vendor could not answer with a licence"
+        "The vendor's answer is a notice: see its code."
+        "See the code in the notice.",
+    AckUnknown "ack_unknown" Verification 409
+        "the vendor holds more of this device's history than the device"
+        "The device was set back to an older state, or its state was copied."
+        "Restore the device's newest state, or deactivate and activate anew.",
+    // What `check` answers.
+    Allowed "allowed" Done 200
+        "allowed"
+        "The licence covers it."
+        "Nothing is to be done.",
+    CheckInDue "check_in_due" Done 200
+        "allowed; the device should check in"
+        "The check-in deadline is near or has passed and the grace is running."
+        "Report to the vendor and apply the answer.",
+    NeedsRepair "needs_repair" Verification 409
+        "the device's licence store is damaged"
+        "The store does not verify. It is kept as it is, read only, and never taken for unlimited or for zero."
+        "Restore it from a backup, or ask the vendor to release the activation and activate anew.",
+    NotActivated "not_activated" Refused 403
+        "this device is not activated"
+        "No licence file was applied yet, or the request was denied."
+        "Run `counterfoil-agent activate`, or apply the licence file.",
+    Deactivated "deactivated" Refused 403
+        "this device was deactivated"
+        "The licence was given back on this device."
+        "Activate again.",
+    Forked "forked" Refused 403
+        "this device's licence was copied"
+        "The vendor holds two histories of this device."
+        "Ask the vendor.",
+    NotStarted "not_started" Refused 403
+        "the licence is not valid yet"
+        "The licence's first day has not come."
+        "Wait, or check the clock.",
+    FingerprintMismatch "fingerprint_mismatch" Refused 403
+        "this is not the device that was activated"
+        "Too few of the device's components are those of the activation, and the grace has passed."
+        "Activate this device anew.",
+    Overdue "overdue" Refused 403
+        "the device has not checked in"
+        "The check-in deadline and its grace have passed."
+        "Report to the vendor and apply the answer.",
+    FeatureAbsent "feature_absent" Refused 403
+        "the licence does not include this feature"
+        "The feature is not part of the licence."
+        "Check its name with `status`, or ask the vendor for it.",
+    FeatureExpired "feature_expired" Refused 403
+        "this feature has expired"
+        "The feature's last day has passed."
+        "Renew it, then refresh.",
+    VersionNotCovered "version_not_covered" Refused 403
+        "this release is newer than the maintenance period"
+        "Releases made after the maintenance period are not covered."
+        "Renew the maintenance, or use an older release.",
+    QuotaExhausted "quota_exhausted" Refused 403
+        "the quota of this feature is used up on this device"
+        "The device has used all units that it holds for this period."
+        "Report to the vendor and apply the answer; it tops the device up while units are free.",
+    NoQuotaForPeriod "no_quota_for_period" Refused 403
+        "this device holds no quota for the present period"
+        "Units are granted for certain periods and the present one is not among them."
+        "Report to the vendor and apply the answer.",
+    // The device.
+    Busy "busy" Busy 409
+        "another process is writing here"
+        "One process at a time writes a state directory or a home; this one waited and gave up."
+        "Wait for the other process to end, then try again.",
+    ActivationPending "activation_pending" Refused 409
+        "an activation with another licence key is under way here"
+        "A state directory holds one activation."
+        "Apply the answer to it, or use another `--state` directory.",
+    AlreadyActivated "already_activated" Refused 409
+        "this device is already activated"
+        "A state directory holds one activation."
+        "Deactivate first, or use another `--state` directory.",
+    FeatureNotMetered "feature_not_metered" Refused 409
+        "this feature is not metered"
+        "Only metered features are consumed."
+        "Use `check` for a feature that is on or off.",
+    AmountInvalid "amount_invalid" Usage 422
+        "the amount is zero or too large"
+        "One consumption counts 1 to 4294967295 units."
+        "Give an amount in that range.",
+    TotalExceeded "total_exceeded" Refused 409
+        "the total of this feature would be too large"
+        "A total holds at most 9007199254740991 units."
+        "Use a larger unit for this feature.",
+    UsedAtInFuture "used_at_in_future" Refused 422
+        "the time of use lies in the future"
+        "Use is recorded when it was, or later."
+        "Check the time of use and the clock.",
+    TextInvalid "text_invalid" Usage 422
+        "a text is too long or holds control characters"
+        "Names and values hold at most 256 bytes and a `ref` at most 64, without control characters."
+        "Shorten it.",
+    BatchInvalid "batch_invalid" Usage 422
+        "a line of the batch is not valid"
+        "A batch is JSON lines with `feature`, `n` and, where wanted, `ref` and `used_at`."
+        "Correct the line; those before it are recorded.",
+    KeyUnreadable "key_unreadable" Verification 409
+        "the device's key cannot be opened"
+        "The key file is missing or was changed."
+        "Restore the whole state directory, or activate anew.",
+    PackMissing "pack_missing" Usage 422
+        "no product pack was given"
+        "The agent needs the pack that ships with the application."
+        "Give `--pack FILE` or set COUNTERFOIL_PACK.",
+    // The vendor.
+    HomeMissing "home_missing" NotFound 404
+        "there is no home here"
+        "The vendor's keys and ledger live in a home directory."
+        "Run `counterfoil init`, or give `--home DIR` or COUNTERFOIL_HOME.",
+    HomeExists "home_exists" Failed 409
+        "there is a home here already"
+        "`init` never overwrites keys or a ledger."
+        "Use it, or give another `--home DIR`.",
+    RootKeyMissing "root_key_missing" NotFound 404
+        "the root key is not here"
+        "Packs and certificates are signed by the root key, which may be kept elsewhere."
+        "Give `--root-key FILE` or set COUNTERFOIL_ROOT_KEY.",
+    PassphraseWrong "passphrase_wrong" Refused 403
+        "the passphrase does not open the root key"
+        "The root key's file is sealed with a passphrase."
+        "Give the right passphrase by `--passphrase-file` or COUNTERFOIL_ROOT_PASSPHRASE.",
+    ProductUnknown "product_unknown" NotFound 404
+        "there is no such product"
+        "No product has this identifier."
+        "See `counterfoil product list`.",
+    ProductExists "product_exists" Failed 409
+        "there is such a product already"
+        "A product is created once."
+        "Use it, or choose another identifier.",
+    PolicyUnknown "policy_unknown" NotFound 404
+        "there is no such policy"
+        "No policy has this name."
+        "See `counterfoil policy list`.",
+    PolicyExists "policy_exists" Failed 409
+        "there is such a policy already"
+        "A policy is created once."
+        "Use it, or choose another name.",
+    FeatureUnknown "feature_unknown" NotFound 404
+        "the product has no such feature"
+        "Features are defined with their product."
+        "See `counterfoil product show`.",
+    CustomerUnknown "customer_unknown" NotFound 404
+        "there is no such customer"
+        "No customer has this name or identifier."
+        "See `counterfoil customer list`.",
+    LicenseNotFound "license_not_found" NotFound 404
+        "there is no such licence"
+        "No licence has this identifier or key."
+        "See `counterfoil license list`.",
+    ChainUnknown "chain_unknown" NotFound 404
+        "there is no such activation"
+        "No device chain of this name is in the ledger."
+        "See `counterfoil activation list`; `counterfoil-agent status` shows a device's chain.",
+    QuarantineUnknown "quarantine_unknown" NotFound 404
+        "there is no such entry in quarantine"
+        "No entry has this number."
+        "See `counterfoil quarantine list`.",
+    LicenseKeyMistyped "license_key_mistyped" Usage 422
+        "the licence key is mistyped"
+        "Each group of a licence key ends in a check symbol, and one does not match."
+        "Type the group that is named again.",
+    TermsInvalid "terms_invalid" Usage 422
+        "these terms contradict each other"
+        "Quotas belong to metered features, dates follow each other, shares stay below limits."
+        "See the message and correct the option.",
+    StatusUnchanged "status_unchanged" Refused 409
+        "the licence is not in a state for this"
+        "A revoked licence stays revoked; only a suspended one can be resumed."
+        "See `counterfoil license show`.",
+    AnswersCollide "answers_collide" Usage 409
+        "two files would share one answer"
+        "Answers are named after the files that they answer."
+        "Give folders, or files of different names.",
+    CsvInvalid "csv_invalid" Usage 422
+        "a line of the CSV file is not valid"
+        "The first line names the columns; see `counterfoil license import --help`. Nothing was imported."
+        "Correct the line and run it again.",
+    ProjectionMismatch "projection_mismatch" Findings 409
+        "the ledger's tables do not follow from its events"
+        "A rebuild from the signed events gives other rows."
+        "Run `counterfoil rebuild` to make the tables anew, and find out what wrote to them.",
+    AuditFailed "audit_failed" Verification 409
+        "the ledger's events do not verify"
+        "A stored run breaks its chain or a signature does not verify."
+        "Restore a backup; keep this ledger as evidence.",
+    StoreUnsupported "store_unsupported" Usage 422
+        "this kind of store is not supported"
+        "The ledger is kept in SQLite."
+        "Give `sqlite:` or leave `--store` out.",
+    StoreFailed "store_failed" Failed 500
+        "the ledger could not be read or written"
+        "The database refused."
+        "See the message behind it; check disk space and permissions.",
+    ConfigInvalid "config_invalid" Usage 422
+        "the configuration is not valid"
+        "The configuration file holds something that is not understood."
+        "See `counterfoil config show` and correct it.",
+    AgentMissing "agent_missing" NotFound 404
+        "the program counterfoil-agent was not found"
+        "The demo plays its devices with the real agent, which is looked for beside this program and on the PATH."
+        "Build or install counterfoil-agent; from the sources: `cargo build --release`.",
+    CodeUnknown "code_unknown" NotFound 404
+        "there is no such code"
+        "The table of codes does not hold this word."
+        "See `counterfoil explain` for all of them.",
+    Usage "usage" Usage 400
+        "the command line is not valid"
+        "An option or argument is missing or not understood."
+        "See `--help`.",
+    Failed "failed" Failed 500
+        "it failed"
+        "Something outside the program went wrong."
+        "See the message behind it.",
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn words_are_unique_and_read_back() {
+        let words: BTreeSet<_> = Code::ALL.iter().map(|code| code.word()).collect();
+        assert_eq!(words.len(), Code::ALL.len());
+        for code in Code::ALL {
+            assert_eq!(code.word().parse(), Ok(*code));
+        }
+    }
+}

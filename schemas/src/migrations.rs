@@ -1,0 +1,18 @@
+//! The SQL that makes each store, in numbered files that are never changed once released.
+
+/// A numbered step: its name as `refinery` expects it, and its statements.
+#[derive(Clone, Copy, Debug)]
+pub struct Migration {
+    /// The name, such as `V1__ledger`.
+    pub name: &'static str,
+    /// The statements.
+    pub sql: &'static str,
+}
+
+/// The vendor's ledger on `SQLite`.
+pub const LEDGER_SQLITE: &[Migration] =
+    &[Migration { name: "V1__ledger", sql: include_str!("../sql/ledger-sqlite/V1__ledger.sql") }];
+
+/// A device's store on `SQLite`.
+pub const DEVICE_SQLITE: &[Migration] =
+    &[Migration { name: "V1__device", sql: include_str!("../sql/device-sqlite/V1__device.sql") }];
