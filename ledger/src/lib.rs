@@ -4,10 +4,25 @@
 //! All but [`durable`] are functions of their arguments: time, randomness and what is known come in,
 //! a decision goes out. There is no async code and no network here.
 
+pub mod authority;
+pub mod catalog;
 pub mod chain;
+pub mod check;
+pub mod clock;
 pub mod commitment;
+pub mod device;
+pub mod draft;
 pub mod durable;
+pub mod escrow;
+pub mod evidence;
+pub mod fingerprint;
+pub mod grants;
+pub mod inspect;
 pub mod keys;
 pub mod license_key;
+pub mod merge;
+pub mod refold;
+pub mod rows;
 pub mod run;
+pub mod store;
 pub mod trust;

@@ -4,7 +4,7 @@ use schemas::canonical::DecodeError;
 use schemas::codes::Code;
 use schemas::event::Event;
 use schemas::grant::SeqRange;
-use schemas::ids::{ChainId, Link, PublicKey};
+use schemas::ids::{ChainId, EventId, Link, PublicKey, Signature};
 use schemas::numbers::Seq;
 use schemas::run::{Origin, RunBytes, RunHeader, VERSION, append_pair, assemble, pairs};
 use thiserror::Error;
@@ -207,7 +207,7 @@ pub fn bad_signatures(
 
 struct Walked {
     events: Vec<LinkedEvent>,
-    last: Option<(schemas::ids::EventId, schemas::ids::Signature)>,
+    last: Option<(EventId, Signature)>,
 }
 
 fn walk(header: &RunHeader, bytes: &[u8]) -> Result<Walked, RunError> {
@@ -233,6 +233,15 @@ fn walk(header: &RunHeader, bytes: &[u8]) -> Result<Walked, RunError> {
     Ok(Walked { events, last })
 }
 
+/// An event that was just signed.
+#[derive(Clone, Debug)]
+pub struct Pushed {
+    /// Its core.
+    pub core: Vec<u8>,
+    /// Its signature.
+    pub signature: Signature,
+}
+
 /// Signs events one after the other and keeps them as a run.
 #[derive(Clone, Debug)]
 pub struct RunBuilder {
@@ -249,18 +258,28 @@ impl RunBuilder {
         Self { chain: chain::chain_of(&origin), origin, start: head, head, pairs: Vec::new() }
     }
 
-    /// Signs `event` as the next one and returns the head after it.
-    pub fn push(&mut self, event: &Event, key: &SecretKey) -> Head {
+    /// Signs `event` as the next one and returns its core and signature.
+    pub fn push(&mut self, event: &Event, key: &SecretKey) -> Pushed {
         let core = event.encode();
         let appended = self.head.append(&self.chain, &core, key);
         append_pair(&mut self.pairs, &core, &appended.signature);
         self.head = appended.head;
-        self.head
+        Pushed { core, signature: appended.signature }
+    }
+
+    /// Who writes the chain.
+    pub fn origin(&self) -> &Origin {
+        &self.origin
     }
 
     /// The head after the last event.
     pub fn head(&self) -> Head {
         self.head
+    }
+
+    /// The pairs of core and signature so far.
+    pub fn pairs(&self) -> &[u8] {
+        &self.pairs
     }
 
     /// The run's bytes.

@@ -118,7 +118,12 @@ pub fn verify_certificate(bytes: &[u8], root: &PublicKey) -> Result<TrustedIssue
     {
         return Err(TrustError::IssuerUnknown);
     }
-    Ok(TrustedIssuer { id: CertificateId(Sha256::digest(bytes).into()), body, bytes: bytes.to_vec() })
+    Ok(TrustedIssuer { id: certificate_id(bytes), body, bytes: bytes.to_vec() })
+}
+
+/// The name of a certificate: the SHA-256 of its canonical bytes.
+pub fn certificate_id(bytes: &[u8]) -> CertificateId {
+    CertificateId(Sha256::digest(bytes).into())
 }
 
 /// A grant that was believed: signed by an issuer that the root certifies for its product, environment and time.

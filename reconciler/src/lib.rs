@@ -1,1 +1,17 @@
-//! Placeholder.
+//! The vendor's side of Counterfoil, and the program `counterfoil`: the home with its keys, the central ledger,
+//! issuing, merging and audit.
+//!
+//! What an event means and what a merge decides is in `ledger`; this crate owns files, the database, the clock and
+//! the command line.
+
+pub mod home;
+pub mod options;
+
+mod cli;
+mod commands;
+mod config;
+mod output;
+mod progress;
+mod wall_clock;
+
+pub use self::cli::run;

@@ -242,6 +242,10 @@ codes! {
         "the product pack is for another product"
         "This state directory belongs to a chain of another product, environment or vendor."
         "Give the pack that ships with the application, or another `--state` directory.",
+    AttachmentMismatch "attachment_mismatch" Verification 422
+        "an attached value is not the one that was signed for"
+        "Personal data travels beside the signed events and is held to a commitment in them; this value does not open it."
+        "The file was changed; get it again from where it was made.",
     // Merging.
     ChainGap "chain_gap" Refused 409
         "events are missing before these"
@@ -267,6 +271,10 @@ codes! {
         "the request is for another product or environment"
         "The licence belongs to another product or environment than the pack that the device used."
         "Use the pack of the licence's product.",
+    TotalMismatch "total_mismatch" Findings 422
+        "a total does not follow from the events before it"
+        "Each consumption states the total so far, and this one's is not the sum. The sum of the events counts."
+        "Find out what wrote on the device; the usage figures are the sums.",
     // Decisions about activations.
     NoSeatFree "no_seat_free" Refused 409
         "all activations of this licence are in use"
@@ -420,6 +428,10 @@ codes! {
         "there is a home here already"
         "`init` never overwrites keys or a ledger."
         "Use it, or give another `--home DIR`.",
+    HomeDamaged "home_damaged" Verification 409
+        "the home is damaged"
+        "A file of the home is missing, was changed, or does not belong to the others."
+        "Restore the home from a backup; `counterfoil doctor` names the file.",
     RootKeyMissing "root_key_missing" NotFound 404
         "the root key is not here"
         "Packs and certificates are signed by the root key, which may be kept elsewhere."

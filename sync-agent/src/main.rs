@@ -1,1 +1,3 @@
+//! The program counterfoil-agent.
+
 fn main() {}

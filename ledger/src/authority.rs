@@ -1,0 +1,268 @@
+//! What the vendor said about a licence: the fold over its authority chain.
+
+use std::collections::BTreeMap;
+
+use schemas::event::authority::{ActivationReleased, LicenseIssued, ReleaseReason};
+use schemas::event::{Body, Event};
+use schemas::grant::{Ack, GrantBody, GrantStatus, QuotaLine};
+use schemas::ids::{ChainId, CustomerId, KeyReference, LicenseId};
+use schemas::numbers::{Epoch, FeatureNumber, Micros, Seq, Total};
+use schemas::period::Period;
+use schemas::run::AuthorityOrigin;
+use schemas::terms::Terms;
+use schemas::text::Text;
+
+use crate::chain::{self, Head};
+use crate::evidence::Chain;
+use crate::rows::{HistoryEntry, Known, Rows};
+use crate::keys::SecretKey;
+use crate::trust::TrustedIssuer;
+
+/// What the ledger holds of one licence. All of it follows from the licence's authority chain and device chains.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct License {
+    /// The licence.
+    pub id: LicenseId,
+    /// The product.
+    pub product: Text,
+    /// The environment.
+    pub environment: Text,
+    /// The public part of its key.
+    pub key: KeyReference,
+    /// The customer.
+    pub customer: CustomerId,
+    /// The name of the policy that it was issued from.
+    pub policy: Text,
+    /// When it was issued.
+    pub issued_at: Micros,
+    /// Whether it stands.
+    pub standing: Standing,
+    /// The terms in force.
+    pub terms: Terms,
+    /// The authority chain's epoch.
+    pub epoch: Epoch,
+    /// The authority chain's head.
+    pub head: Head,
+    /// The `at` of its last event.
+    pub last_at: Micros,
+    /// What was decided about each device chain.
+    pub activations: BTreeMap<ChainId, Activation>,
+    /// What each device chain proves.
+    pub chains: BTreeMap<ChainId, Chain>,
+}
+
+/// Whether a licence stands.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Standing {
+    /// It stands.
+    Active,
+    /// It was suspended.
+    Suspended,
+    /// It was revoked for good.
+    Revoked,
+}
+
+impl Standing {
+    /// The word that people read and type.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Suspended => "suspended",
+            Self::Revoked => "revoked",
+        }
+    }
+
+    /// Reads the word.
+    pub fn from_word(word: &str) -> Option<Self> {
+        [Self::Active, Self::Suspended, Self::Revoked].into_iter().find(|standing| standing.word() == word)
+    }
+}
+
+/// What was decided about one device chain.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Activation {
+    /// The status of the newest grant.
+    pub status: GrantStatus,
+    /// The code that says why.
+    pub reason: Option<Text>,
+    /// When a seat was first given.
+    pub granted_at: Option<Micros>,
+    /// How it ended.
+    pub released: Option<Released>,
+    /// The newest grant.
+    pub grant: GrantPlace,
+    /// How far the newest grant acknowledges the chain.
+    pub ack: Ack,
+    /// When the device must be heard of again.
+    pub sync_by: Option<Micros>,
+    /// G and X by feature and period.
+    pub quotas: BTreeMap<(FeatureNumber, Period), Quota>,
+}
+
+impl Activation {
+    /// Whether it takes a seat at `now`.
+    pub fn takes_seat(&self, now: Micros) -> bool {
+        match &self.released {
+            Some(released) => now < released.seat_free_at,
+            None => self.granted_at.is_some(),
+        }
+    }
+}
+
+/// How an activation ended.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Released {
+    /// When.
+    pub at: Micros,
+    /// Why.
+    pub why: ReleaseReason,
+    /// From when the seat is free.
+    pub seat_free_at: Micros,
+}
+
+/// Where a grant stands.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct GrantPlace {
+    /// The authority chain's epoch.
+    pub epoch: Epoch,
+    /// The place.
+    pub seq: Seq,
+    /// When it was issued.
+    pub at: Micros,
+}
+
+/// Reserved quota of one chain in one period.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Quota {
+    /// G: granted.
+    pub granted: Total,
+    /// X: written off.
+    pub written_off: Total,
+}
+
+impl License {
+    /// The licence as its first event leaves it.
+    pub fn issued(origin: &AuthorityOrigin, at: Micros, issued: &LicenseIssued) -> Self {
+        Self {
+            id: origin.license,
+            product: origin.product.clone(),
+            environment: origin.environment.clone(),
+            key: issued.key,
+            customer: issued.customer,
+            policy: issued.policy.clone(),
+            issued_at: at,
+            standing: Standing::Active,
+            terms: issued.terms.clone(),
+            epoch: origin.epoch,
+            head: Head::START,
+            last_at: Micros::default(),
+            activations: BTreeMap::new(),
+            chains: BTreeMap::new(),
+        }
+    }
+
+    /// Folds the next event of the authority chain, whose link becomes the head.
+    pub fn apply(&mut self, head: Head, event: &Event, rows: &mut Rows) {
+        self.head = head;
+        self.last_at = event.at;
+        rows.history.push(HistoryEntry {
+            chain: self.authority_chain(),
+            branch: 0,
+            seq: head.seq,
+            at: event.at,
+            kind: event.body.kind(),
+            core: event.encode(),
+        });
+        match &event.body {
+            Body::EntitlementChanged(changed) => self.terms = changed.terms.clone(),
+            Body::LicenseSuspended(_) => self.standing = Standing::Suspended,
+            Body::LicenseResumed(_) => self.standing = Standing::Active,
+            Body::LicenseRevoked(_) => self.standing = Standing::Revoked,
+            Body::ActivationReleased(released) => self.apply_release(event.at, released, rows),
+            Body::GrantIssued(grant) => self.apply_grant(head.seq, event.at, grant, rows),
+            Body::QuotaWrittenOff(written_off) => {
+                if let Some(activation) = self.activations.get_mut(&written_off.chain) {
+                    let quota = activation.quotas.entry((written_off.feature, written_off.period)).or_default();
+                    quota.written_off = quota.written_off.max(written_off.total);
+                    rows.quotas.insert((written_off.chain, written_off.feature, written_off.period));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// The name of the authority chain.
+    pub fn authority_chain(&self) -> ChainId {
+        chain::authority_chain(&self.product, &self.environment, &self.id, self.epoch)
+    }
+
+    /// Seats taken at `now`.
+    pub fn seats_taken(&self, now: Micros) -> usize {
+        self.activations.values().filter(|activation| activation.takes_seat(now)).count()
+    }
+
+    fn apply_release(&mut self, at: Micros, released: &ActivationReleased, rows: &mut Rows) {
+        rows.activations.insert(released.chain);
+        if let Some(activation) = self.activations.get_mut(&released.chain) {
+            activation.released = Some(Released { at, why: released.why, seat_free_at: released.seat_free_at });
+        }
+    }
+
+    fn apply_grant(&mut self, seq: Seq, at: Micros, grant: &GrantBody, rows: &mut Rows) {
+        let place = GrantPlace { epoch: grant.epoch, seq, at };
+        let activation = self.activations.entry(grant.device).or_insert_with(|| Activation {
+            status: grant.status,
+            reason: None,
+            granted_at: None,
+            released: None,
+            grant: place,
+            ack: Ack::NONE,
+            sync_by: None,
+            quotas: BTreeMap::new(),
+        });
+        activation.status = grant.status;
+        activation.reason.clone_from(&grant.reason);
+        activation.grant = place;
+        activation.ack = grant.ack;
+        activation.sync_by = grant.check_in.sync_by;
+        if grant.status != GrantStatus::Denied {
+            activation.granted_at.get_or_insert(at);
+        }
+        rows.activations.insert(grant.device);
+        for line in &grant.quotas {
+            for period in line_periods(line) {
+                let quota = activation.quotas.entry((line.feature, period)).or_default();
+                quota.granted = quota.granted.max(line.granted);
+                quota.written_off = quota.written_off.max(line.written_off);
+                rows.quotas.insert((grant.device, line.feature, period));
+            }
+        }
+        rows.known.extend(grant.took_in.iter().map(|took_in| Known {
+            chain: took_in.chain,
+            first_seq: took_in.first_seq,
+            head: Head { seq: took_in.seq, link: took_in.link },
+            known_at: at,
+        }));
+    }
+}
+
+/// Periods of one line that are written out; a grant never reserves further ahead.
+const LINE_PERIODS: usize = 512;
+
+/// The periods of a quota line.
+pub fn line_periods(line: &QuotaLine) -> impl Iterator<Item = Period> {
+    let last = line.last;
+    std::iter::successors(Some(line.first), |period| Some(period.next()).filter(|next| next != period))
+        .take_while(move |period| *period <= last)
+        .take(LINE_PERIODS)
+}
+
+/// The key that signs for the vendor, with its certificate.
+#[derive(Clone, Debug)]
+pub struct Issuer {
+    /// The secret key.
+    pub key: SecretKey,
+    /// The certificate that the root key signed for it.
+    pub certificate: TrustedIssuer,
+}
+

@@ -1,0 +1,345 @@
+//! A device's own chain as a fold over its events, and what it decides: functions of the state, the command and the
+//! time. The store keeps what is decided; nothing here does.
+
+mod apply;
+mod consume;
+mod decide;
+mod open;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use schemas::codes::Code;
+use schemas::event::device::{ChainOpened, FingerprintComponent};
+use schemas::event::{Body, Event};
+use schemas::grant::{Ack, Grant, Revocations};
+use schemas::ids::{ChainId, KeyReference, Link};
+use schemas::numbers::{FeatureNumber, Micros, Seconds, Seq, Total};
+use schemas::period::Period;
+use schemas::run::DeviceOrigin;
+
+pub use self::consume::{Consume, Consumed};
+pub use self::decide::{Command, Decision, DeviceError, Done, Known, Now};
+pub use self::open::Opening;
+use crate::chain::{self, Head};
+use crate::check::{Granted, Life, Snapshot, Standing};
+use crate::clock::Mark;
+use crate::fingerprint;
+use crate::trust::VerifiedGrant;
+
+/// The tolerance until a grant says another.
+const CLOCK_TOLERANCE: Seconds = Seconds::days(1);
+
+/// The state of a device's chain.
+#[derive(Clone, Debug)]
+pub struct Device {
+    origin: DeviceOrigin,
+    chain: ChainId,
+    opened: ChainOpened,
+    saved: Saved,
+    fingerprint: Vec<FingerprintComponent>,
+    meters: BTreeMap<(FeatureNumber, Period), Meter>,
+    grant: Option<Arc<AppliedGrant>>,
+    revocations: Revocations,
+    standing: Standing,
+    left: Vec<u64>,
+    mark: Mark,
+    started: bool,
+}
+
+/// The part of the state that is kept in one row beside the events, so that opening a chain does not fold it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Saved {
+    /// The head.
+    pub head: Head,
+    /// The link before the last event.
+    pub prev: Link,
+    /// The clock's mark.
+    pub mark: Micros,
+    /// Whether the clock stands behind and that was noted.
+    pub behind: bool,
+    /// The last note of the clock that no grant has cured.
+    pub noted: Option<Seq>,
+    /// The last change of the fingerprint.
+    pub fingerprint: Option<Seq>,
+    /// Since when the fingerprint does not match.
+    pub mismatch_since: Option<Micros>,
+    /// Whether the device learned that it was set back to an older state.
+    pub restored: bool,
+}
+
+impl Saved {
+    /// Before the first event of a chain, at `mark`.
+    pub fn start(mark: Micros) -> Self {
+        Self {
+            head: Head::START,
+            prev: Link::START,
+            mark,
+            behind: false,
+            noted: None,
+            fingerprint: None,
+            mismatch_since: None,
+            restored: false,
+        }
+    }
+}
+
+/// The sums of one feature in one period.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Meter {
+    /// Units used, refunds not taken off.
+    pub gross: Total,
+    /// Units refunded.
+    pub refunded: Total,
+    /// R: units given back to the vendor.
+    pub returned: Total,
+}
+
+impl Meter {
+    /// U: units used, net of refunds.
+    pub fn used(&self) -> u64 {
+        self.gross.get().saturating_sub(self.refunded.get())
+    }
+
+    /// Units left of `units` that were granted.
+    pub fn left_of(&self, units: u64) -> u64 {
+        units.saturating_sub(self.used()).saturating_sub(self.returned.get())
+    }
+}
+
+/// A grant that was applied.
+#[derive(Clone, Debug)]
+pub struct AppliedGrant {
+    /// As it came.
+    pub grant: Grant,
+    /// What it says.
+    pub verified: VerifiedGrant,
+}
+
+/// What a chain's state is put together from when it is opened.
+#[derive(Debug)]
+pub struct Parts {
+    /// What the chain's header says.
+    pub origin: DeviceOrigin,
+    /// What the first event says.
+    pub opened: ChainOpened,
+    /// What is kept beside the events.
+    pub saved: Saved,
+    /// The fingerprint as it was recorded last.
+    pub fingerprint: Vec<FingerprintComponent>,
+    /// Whether the last event closed the chain.
+    pub closed: bool,
+    /// The sums of the metered features.
+    pub meters: BTreeMap<(FeatureNumber, Period), Meter>,
+    /// The last applied grant.
+    pub grant: Option<AppliedGrant>,
+    /// The newest list of revoked issuers.
+    pub revocations: Revocations,
+}
+
+impl Device {
+    /// Puts the state of a chain together.
+    pub fn restore(parts: Parts) -> Self {
+        let Parts { origin, opened, saved, fingerprint, closed, meters, grant, revocations } = parts;
+        let life = if closed { Life::Closed } else { Life::Open };
+        let mut device = Self {
+            chain: chain::device_chain(&origin.signer, &origin.reference),
+            origin,
+            opened,
+            mark: Mark::kept(saved.mark, saved.behind),
+            standing: Standing {
+                life,
+                granted: None,
+                mismatch_since: saved.mismatch_since,
+                restored: saved.restored,
+            },
+            saved,
+            fingerprint,
+            meters,
+            grant: grant.map(Arc::new),
+            revocations,
+            left: Vec::new(),
+            started: false,
+        };
+        device.prepare_grant();
+        device
+    }
+
+    /// The chain.
+    pub fn chain(&self) -> ChainId {
+        self.chain
+    }
+
+    /// What the chain's header says.
+    pub fn origin(&self) -> &DeviceOrigin {
+        &self.origin
+    }
+
+    /// The public part of the licence key.
+    pub fn reference(&self) -> KeyReference {
+        self.origin.reference
+    }
+
+    /// What the first event says.
+    pub fn opened(&self) -> &ChainOpened {
+        &self.opened
+    }
+
+    /// What is kept beside the events.
+    pub fn saved(&self) -> Saved {
+        Saved { mark: self.mark.at(), behind: self.mark.is_behind(), ..self.saved }
+    }
+
+    /// The head.
+    pub fn head(&self) -> Head {
+        self.saved.head
+    }
+
+    /// Whether the chain is closed.
+    pub fn is_closed(&self) -> bool {
+        self.standing.life == Life::Closed
+    }
+
+    /// The last applied grant.
+    pub fn grant(&self) -> Option<&AppliedGrant> {
+        self.grant.as_deref()
+    }
+
+    /// The newest list of revoked issuers.
+    pub fn revocations(&self) -> &Revocations {
+        &self.revocations
+    }
+
+    /// How far the vendor has the chain, as far as the device knows.
+    pub fn ack(&self) -> Ack {
+        self.grant().map_or(Ack::NONE, |grant| grant.verified.body.ack)
+    }
+
+    /// What the licence as a whole rests on.
+    pub fn standing(&self) -> &Standing {
+        &self.standing
+    }
+
+    /// The fingerprint as it was recorded last.
+    pub fn fingerprint(&self) -> &[FingerprintComponent] {
+        &self.fingerprint
+    }
+
+    /// The sums of the metered features.
+    pub fn meters(&self) -> &BTreeMap<(FeatureNumber, Period), Meter> {
+        &self.meters
+    }
+
+    /// The sums of one feature in one period.
+    pub fn meter(&self, feature: FeatureNumber, period: Period) -> Meter {
+        self.meters.get(&(feature, period)).copied().unwrap_or_default()
+    }
+
+    /// Units left in each of the granted windows, in their order.
+    pub fn left(&self) -> &[u64] {
+        &self.left
+    }
+
+    /// The number of a feature that the licence has.
+    pub fn feature_number(&self, name: &str) -> Option<FeatureNumber> {
+        self.standing.granted.as_deref()?.feature(name).map(|feature| feature.number)
+    }
+
+    /// What checks depend on, as it is now.
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot { standing: self.standing.clone(), mark: self.mark, left: self.left.as_slice().into() }
+    }
+
+    /// Takes in the event that now stands at `head`.
+    pub fn apply(&mut self, event: &Event, head: Head) {
+        self.saved.prev = self.saved.head.link;
+        self.saved.head = head;
+        match &event.body {
+            Body::FeatureConsumed(body) => self.count(body.feature, body.period, |meter| {
+                meter.gross = meter.gross.saturating_plus(body.n.get());
+            }),
+            Body::FeatureRefunded(body) => self.count(body.feature, body.period, |meter| {
+                meter.refunded = meter.refunded.saturating_plus(body.n.get());
+            }),
+            Body::QuotaReturned(body) => self.count(body.feature, body.period, |meter| {
+                meter.returned = meter.returned.max(body.total);
+            }),
+            Body::AgentStarted(_) => self.started = true,
+            Body::ClockNoted(_) => self.saved.noted = Some(head.seq),
+            Body::FingerprintChanged(body) => {
+                self.saved.fingerprint = Some(head.seq);
+                self.fingerprint.clone_from(&body.fingerprint);
+                self.judge_fingerprint(event.at);
+            }
+            Body::GrantRefused(body) if body.code.as_str() == Code::AckUnknown.word() => {
+                self.set_restored(true);
+            }
+            Body::ChainClosed(_) => self.standing.life = Life::Closed,
+            _ => {}
+        }
+    }
+
+    /// Sets the clock's mark.
+    pub fn set_mark(&mut self, mark: Mark) {
+        self.mark = mark;
+    }
+
+    /// Takes a grant that was decided to be applied at `at`.
+    pub fn take_grant(&mut self, applied: AppliedGrant, at: Micros) {
+        let body = &applied.verified.body;
+        if self.saved.noted.is_some_and(|noted| body.ack.seq >= noted) {
+            self.saved.noted = None;
+        }
+        if body.revocations.version > self.revocations.version {
+            self.revocations.clone_from(&body.revocations);
+        }
+        self.set_restored(false);
+        self.grant = Some(Arc::new(applied));
+        self.prepare_grant();
+        self.judge_fingerprint(at);
+    }
+
+    fn set_restored(&mut self, restored: bool) {
+        self.saved.restored = restored;
+        self.standing.restored = restored;
+    }
+
+    fn prepare_grant(&mut self) {
+        self.standing.granted =
+            self.grant.as_ref().map(|grant| Arc::new(Granted::new(&grant.verified, self.mark.at())));
+        let windows = self.standing.granted.as_deref().map_or(&[][..], Granted::windows);
+        self.left = windows
+            .iter()
+            .map(|window| self.meter(window.feature, window.period).left_of(window.units))
+            .collect();
+    }
+
+    fn judge_fingerprint(&mut self, at: Micros) {
+        let is_same = fingerprint::is_same(self.fingerprint_rule(), &self.opened.fingerprint, &self.fingerprint);
+        let since = if is_same { None } else { self.saved.mismatch_since.or(Some(at)) };
+        self.saved.mismatch_since = since;
+        self.standing.mismatch_since = since;
+    }
+
+    fn fingerprint_rule(&self) -> schemas::terms::FingerprintRule {
+        self.grant().map(|grant| grant.verified.body.fingerprint).unwrap_or_default()
+    }
+
+    fn clock_tolerance(&self) -> Seconds {
+        self.grant().map_or(CLOCK_TOLERANCE, |grant| grant.verified.body.clock_tolerance)
+    }
+
+    fn count(&mut self, feature: FeatureNumber, period: Period, change: impl FnOnce(&mut Meter)) {
+        let meter = self.meters.entry((feature, period)).or_default();
+        change(meter);
+        let Some(granted) = self.standing.granted.as_deref() else { return };
+        for (window, left) in granted.windows().iter().zip(&mut self.left) {
+            if window.feature == feature && window.period == period {
+                *left = meter.left_of(window.units);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -1,0 +1,124 @@
+//! Whether a genuine grant is applied: it must be for this chain, newer than the last one, in time, and know no more
+//! of the chain than the device does.
+
+use schemas::codes::Code;
+use schemas::event::device::{GrantApplied, GrantRefused};
+use schemas::event::{Body, Event};
+use schemas::ids::Link;
+use schemas::numbers::{Micros, Seq};
+use schemas::text::Text;
+
+use super::{AppliedGrant, Decision, Device, DeviceError, Done, Known, Now};
+use crate::clock::{Mark, Observed};
+
+impl Device {
+    /// The place whose link must be known before `offered` can be decided on.
+    pub fn acknowledged_by(&self, offered: &AppliedGrant) -> Option<Seq> {
+        let seq = offered.verified.body.ack.seq;
+        (seq > Seq(0) && seq <= self.head().seq).then_some(seq)
+    }
+
+    pub(super) fn decide_apply(
+        &self,
+        offered: Box<AppliedGrant>,
+        now: &Now<'_>,
+        known: Known,
+    ) -> Result<Decision, DeviceError> {
+        self.is_for_this_device(&offered)?;
+        if self.is_applied_before(&offered)? {
+            return Ok(self.nothing(Done::AppliedBefore));
+        }
+        let cures = self.saved.noted.is_some_and(|noted| offered.verified.body.ack.seq >= noted);
+        let time = if cures { now.reading.wall } else { self.mark.time(now.reading) };
+        if let Some(until) = offered.verified.body.import_until.filter(|until| time >= *until) {
+            return Err(DeviceError::GrantLate(until));
+        }
+        if let Err(error) = self.knows_acknowledged(&offered, known.acknowledged) {
+            return self.record_refusal(&offered, now, error);
+        }
+        Ok(self.take(offered, now, cures))
+    }
+
+    fn is_for_this_device(&self, offered: &AppliedGrant) -> Result<(), DeviceError> {
+        let body = &offered.verified.body;
+        if body.device != self.chain {
+            return Err(DeviceError::GrantForeign(body.device));
+        }
+        if body.product != self.opened.product || body.environment != self.opened.environment {
+            let (product, environment) = (body.product.clone(), body.environment.clone());
+            return Err(DeviceError::GrantMismatch { product, environment });
+        }
+        let issuer = &offered.verified.issuer;
+        if self.revocations.certificates.contains(issuer) || body.revocations.certificates.contains(issuer) {
+            return Err(DeviceError::IssuerRevoked);
+        }
+        Ok(())
+    }
+
+    fn is_applied_before(&self, offered: &AppliedGrant) -> Result<bool, DeviceError> {
+        let Some(last) = self.grant() else { return Ok(false) };
+        if offered.verified.id == last.verified.id {
+            return Ok(true);
+        }
+        if offered.verified.order() <= last.verified.order() {
+            return Err(DeviceError::Superseded(last.verified.seq));
+        }
+        Ok(false)
+    }
+
+    /// A vendor that holds more of the chain, or another history, saw a newer state of this device.
+    fn knows_acknowledged(&self, offered: &AppliedGrant, own: Option<Link>) -> Result<(), DeviceError> {
+        let ack = offered.verified.body.ack;
+        if (ack.seq == Seq(0) && ack.link == Link::START) || own == Some(ack.link) {
+            return Ok(());
+        }
+        Err(DeviceError::AckUnknown { acknowledged: ack.seq, held: self.head().seq })
+    }
+
+    /// Keeps on the chain, once, that the device learned that it was set back.
+    fn record_refusal(
+        &self,
+        offered: &AppliedGrant,
+        now: &Now<'_>,
+        error: DeviceError,
+    ) -> Result<Decision, DeviceError> {
+        if self.saved.restored || self.is_closed() {
+            return Err(error);
+        }
+        let body = GrantRefused {
+            epoch: offered.verified.body.epoch,
+            seq: offered.verified.seq,
+            code: Text::new(Code::AckUnknown.word()).expect("a code is a short word"),
+        };
+        Ok(self.record(Body::GrantRefused(body), now, |_| Done::NotApplied(error)))
+    }
+
+    /// Nothing follows the end of a chain: there the grant is kept without an event.
+    fn take(&self, offered: Box<AppliedGrant>, now: &Now<'_>, cures: bool) -> Decision {
+        let issued_at = offered.verified.issued_at;
+        let (mark, note) = if cures {
+            (Mark::cured(issued_at, now.reading), None)
+        } else {
+            let Observed { mark, note } = self.mark.observe(now.reading, self.clock_tolerance());
+            (mark.raised(issued_at), note)
+        };
+        let at = mark.time(now.reading);
+        let events = if self.is_closed() {
+            Vec::new()
+        } else {
+            let mut events = self.due(now, note.map(Body::ClockNoted), at);
+            events.push(applied(&offered, at));
+            events
+        };
+        Decision { events, mark, attachment: None, grant: Some(offered), done: Done::Applied }
+    }
+}
+
+fn applied(offered: &AppliedGrant, at: Micros) -> Event {
+    let body = GrantApplied {
+        epoch: offered.verified.body.epoch,
+        seq: offered.verified.seq,
+        grant: offered.verified.id,
+    };
+    Event { at, body: Body::GrantApplied(body) }
+}

@@ -1,0 +1,156 @@
+//! One unit of work on one licence: events are attached and written, and every fold happens on the way.
+
+use std::collections::BTreeMap;
+
+use schemas::event::authority::LicenseIssued;
+use schemas::event::{Body, Event};
+use schemas::grant::Grant;
+use schemas::ids::ChainId;
+use schemas::numbers::Micros;
+use schemas::run::{AuthorityOrigin, DeviceOrigin, Origin};
+
+use crate::authority::{Issuer, License};
+use crate::chain::Head;
+use crate::evidence::{Chain, Part};
+use crate::rows::{BranchNumber, Rows, StoredRun};
+use crate::run::{RunBuilder, Suffix};
+use crate::trust;
+
+/// A licence while a unit of work changes it. Nothing is kept until a store has written what [`Draft::finish`] gives.
+#[derive(Debug)]
+pub struct Draft<'a> {
+    issuer: &'a Issuer,
+    now: Micros,
+    license: License,
+    rows: Rows,
+    runs: Vec<StoredRun>,
+    written: RunBuilder,
+    written_from: Head,
+    grants: BTreeMap<ChainId, Grant>,
+}
+
+/// What a unit of work leaves to be stored, all in one commit.
+#[derive(Debug)]
+pub struct Update {
+    /// The licence afterwards.
+    pub license: License,
+    /// The rows that were added, summed or replaced.
+    pub rows: Rows,
+    /// The runs that were attached and written.
+    pub runs: Vec<StoredRun>,
+    /// The newest grant for each chain that got one.
+    pub grants: BTreeMap<ChainId, Grant>,
+}
+
+impl Update {
+    /// Whether there is nothing to store.
+    pub fn is_empty(&self) -> bool {
+        self.runs.is_empty()
+    }
+}
+
+impl<'a> Draft<'a> {
+    /// Issues a licence: writes the first event of its authority chain.
+    pub fn issue(issuer: &'a Issuer, origin: AuthorityOrigin, now: Micros, first: LicenseIssued) -> Self {
+        let license = License::issued(&origin, now, &first);
+        let mut draft = Self::new(issuer, origin, license, now);
+        draft.write(Body::LicenseIssued(Box::new(first)));
+        draft
+    }
+
+    /// Goes on with a licence as it is stored.
+    pub fn resume(issuer: &'a Issuer, license: License, now: Micros) -> Self {
+        let origin = AuthorityOrigin {
+            signer: issuer.certificate.id,
+            product: license.product.clone(),
+            environment: license.environment.clone(),
+            license: license.id,
+            epoch: license.epoch,
+        };
+        Self::new(issuer, origin, license, now)
+    }
+
+    fn new(issuer: &'a Issuer, origin: AuthorityOrigin, license: License, now: Micros) -> Self {
+        Self {
+            issuer,
+            now,
+            written_from: license.head,
+            written: RunBuilder::new(Origin::Authority(origin), license.head),
+            license,
+            rows: Rows::default(),
+            runs: Vec::new(),
+            grants: BTreeMap::new(),
+        }
+    }
+
+    /// The vendor's time.
+    pub fn now(&self) -> Micros {
+        self.now
+    }
+
+    /// The licence as it stands so far.
+    pub fn license(&self) -> &License {
+        &self.license
+    }
+
+    /// The newest grant that this unit of work wrote for `chain`.
+    pub fn grant(&self, chain: &ChainId) -> Option<&Grant> {
+        self.grants.get(chain)
+    }
+
+    /// Signs `body` as the next event of the authority chain, now or just after the event before it, and folds it.
+    pub fn write(&mut self, body: Body) {
+        let event = Event { at: self.now.max(Micros::new(self.license.last_at.get() + 1)), body };
+        let before = self.written.head();
+        let pushed = self.written.push(&event, &self.issuer.key);
+        self.license.apply(self.written.head(), &event, &mut self.rows);
+        if let Body::GrantIssued(grant) = &event.body {
+            let detached = trust::detach(
+                self.license.authority_chain(),
+                (before.seq.next(), before.link),
+                pushed.core,
+                pushed.signature,
+                self.issuer.certificate.bytes.clone(),
+            );
+            self.grants.insert(grant.device, detached);
+        }
+    }
+
+    /// Attaches events to a branch of a device chain and folds them. The caller decided that they belong there.
+    pub fn attach(&mut self, chain: ChainId, branch: BranchNumber, origin: &DeviceOrigin, suffix: Suffix<'_>) {
+        let known = self.license.chains.entry(chain).or_insert_with(|| Chain::new(origin.clone()));
+        let head = suffix.head();
+        let events = suffix.numbered().map(|(seq, linked)| (seq, &linked.event));
+        known.extend(Part { chain, branch, first_seq: suffix.first_seq, head, events }, &mut self.rows);
+        self.runs.push(StoredRun {
+            chain,
+            branch,
+            origin: Origin::Device(origin.clone()),
+            first_seq: suffix.first_seq,
+            prev: suffix.prev,
+            count: suffix.events.len() as u64,
+            head,
+            last_at: suffix.events.last().expect("a suffix has at least one event").event.at,
+            pairs: suffix.pairs.to_vec(),
+        });
+    }
+
+    /// What is to be stored.
+    pub fn finish(mut self) -> Update {
+        let count = self.written.head().seq.0 - self.written_from.seq.0;
+        if count > 0 {
+            self.runs.push(StoredRun {
+                chain: self.license.authority_chain(),
+                branch: 0,
+                origin: self.written.origin().clone(),
+                first_seq: self.written_from.seq.next(),
+                prev: self.written_from.link,
+                count,
+                head: self.written.head(),
+                last_at: self.license.last_at,
+                pairs: self.written.pairs().to_vec(),
+            });
+        }
+        Update { license: self.license, rows: self.rows, runs: self.runs, grants: self.grants }
+    }
+}

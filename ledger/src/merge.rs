@@ -1,0 +1,176 @@
+//! Taking device runs into a licence: where a run attaches, and what follows from it.
+
+use schemas::codes::Code;
+use schemas::event::device::Claim;
+use schemas::grant::{Revocations, SeqRange, TookIn};
+use schemas::ids::{ChainId, Link};
+use schemas::numbers::Seq;
+use schemas::run::{DeviceOrigin, Origin};
+
+use crate::chain::Head;
+use crate::draft::Draft;
+use crate::evidence::claim_among;
+use crate::grants;
+use crate::license_key::KeySecret;
+use crate::rows::BranchNumber;
+use crate::run::VerifiedRun;
+
+/// What becomes of a run.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Plan {
+    /// Every event of it is known.
+    Known,
+    /// It extends `branch`, from its event number `from` on.
+    Append {
+        /// The branch.
+        branch: BranchNumber,
+        /// The first event that is new.
+        from: usize,
+    },
+    /// It begins beyond the head.
+    Gap {
+        /// What is missing.
+        missing: SeqRange,
+    },
+    /// It contradicts what is known at or before this place.
+    Fork {
+        /// The first place that is known to differ, as far as one comparison tells.
+        seq: Seq,
+    },
+}
+
+/// Decides where a run attaches to a chain with the trunk's head `head`.
+///
+/// A run that starts at or before the head is compared once, at the overlap's end: an equal link there means equal
+/// history before it. `link_at` gives the known link at a place up to the head.
+///
+/// # Errors
+/// Those of `link_at`.
+pub fn decide<E>(
+    head: Head,
+    link_at: impl FnOnce(Seq) -> Result<Option<Link>, E>,
+    run: &VerifiedRun,
+) -> Result<Plan, E> {
+    let span = run.span();
+    if span.first > head.seq.next() {
+        return Ok(Plan::Gap { missing: SeqRange { first: head.seq.next(), last: Seq(span.first.0 - 1) } });
+    }
+    let overlap_end = span.last.min(head.seq);
+    let known = if overlap_end == head.seq { Some(head.link) } else { link_at(overlap_end)? };
+    if known.is_none() || run.link_at(overlap_end) != known {
+        return Ok(Plan::Fork { seq: overlap_end.max(span.first) });
+    }
+    if span.last <= head.seq {
+        return Ok(Plan::Known);
+    }
+    let from = usize::try_from(head.seq.0 + 1 - span.first.0).expect("an overlap is shorter than its run");
+    Ok(Plan::Append { branch: 0, from })
+}
+
+/// What became of one chain's runs.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct ChainOutcome {
+    /// Events that were new.
+    pub events: u64,
+    /// Runs that do not attach yet, by their number among those given, with what is missing before them.
+    pub gaps: Vec<(usize, SeqRange)>,
+    /// Runs that contradict what is known, by their number among those given.
+    pub forks: Vec<usize>,
+    /// Why nothing of the chain was taken.
+    pub refused: Option<Code>,
+}
+
+/// Takes the runs of one device chain into a licence and decides what its device is told.
+///
+/// `runs` are in the order of their first places. A chain that is new to the ledger must prove its claim among the
+/// runs that attach. Nothing is written for runs that are all known, unless a denial would come out differently now.
+///
+/// # Errors
+/// Those of `link_at`, which gives the stored link of this chain's trunk at a place.
+pub fn merge_chain<E>(
+    draft: &mut Draft<'_>,
+    chain: ChainId,
+    runs: &[VerifiedRun],
+    link_at: &mut dyn FnMut(Seq) -> Result<Option<Link>, E>,
+    secret: &KeySecret,
+    revocations: &Revocations,
+) -> Result<ChainOutcome, E> {
+    let mut outcome = ChainOutcome::default();
+    let Some(origin) = device_origin(runs) else {
+        outcome.refused = Some(Code::WrongWriter);
+        return Ok(outcome);
+    };
+    let stored_head = draft.license().chains.get(&chain).map_or(Head::START, crate::evidence::Chain::head);
+    if stored_head == Head::START
+        && let Some(code) = refuse_newcomer(draft, &chain, runs, secret)
+    {
+        outcome.refused = Some(code);
+        return Ok(outcome);
+    }
+    let mut attached = Vec::new();
+    for (number, run) in runs.iter().enumerate() {
+        let head = draft.license().chains.get(&chain).map_or(Head::START, crate::evidence::Chain::head);
+        let link = |seq| link_among(&attached, seq).map_or_else(|| link_at(seq), |link| Ok(Some(link)));
+        match decide(head, link, run)? {
+            Plan::Known => {}
+            Plan::Append { branch, from } => {
+                draft.attach(chain, branch, &origin, run.suffix(from));
+                outcome.events += (run.events().len() - from) as u64;
+                attached.push(run);
+            }
+            Plan::Gap { missing } => outcome.gaps.push((number, missing)),
+            Plan::Fork { .. } => outcome.forks.push(number),
+        }
+    }
+    tell(draft, chain, outcome.events, revocations);
+    Ok(outcome)
+}
+
+/// Writes the grant that answers: always after new events, otherwise only where a denial is decided afresh.
+fn tell(draft: &mut Draft<'_>, chain: ChainId, events: u64, revocations: &Revocations) {
+    let license = draft.license();
+    let Some(known) = license.chains.get(&chain) else { return };
+    let undecided = license.activations.get(&chain).is_none_or(|activation| activation.granted_at.is_none());
+    if events == 0 && !undecided {
+        return;
+    }
+    let took_in = if events == 0 { Vec::new() } else { vec![took_in(chain, known.head())] };
+    grants::issue_grant(draft, chain, took_in, revocations.clone());
+}
+
+fn took_in(chain: ChainId, head: Head) -> TookIn {
+    TookIn { chain, first_seq: Seq(1), seq: head.seq, link: head.link }
+}
+
+/// Why a chain that the ledger does not know is not taken in: it must ask for this licence and prove its claim.
+fn refuse_newcomer(draft: &Draft<'_>, chain: &ChainId, runs: &[VerifiedRun], secret: &KeySecret) -> Option<Code> {
+    let first = runs.first().filter(|run| run.span().first == Seq(1));
+    let Some(first) = first else {
+        // Without its beginning nothing can be proved: the runs wait as a gap.
+        return Some(Code::ChainGap);
+    };
+    let license = draft.license();
+    let events = || runs.iter().flat_map(VerifiedRun::events).map(|linked| &linked.event);
+    if let Some(schemas::event::Body::ChainOpened(opened)) = first.events().first().map(|linked| &linked.event.body)
+        && (opened.product != license.product || opened.environment != license.environment)
+    {
+        return Some(Code::OriginMismatch);
+    }
+    match claim_among(events()) {
+        Some(Claim::LicenseKey(claim)) if secret.license_key(license.key).proves(chain, &claim.proof) => None,
+        Some(Claim::LicenseKey(_)) | None => Some(Code::ClaimInvalid),
+        Some(_) => Some(Code::ClaimUnsupported),
+    }
+}
+
+fn device_origin(runs: &[VerifiedRun]) -> Option<DeviceOrigin> {
+    match &runs.first()?.header().origin {
+        Origin::Device(origin) => Some(origin.clone()),
+        Origin::Authority(_) | Origin::Catalog(_) => None,
+    }
+}
+
+/// The link at a place within runs that were attached before in the same unit of work.
+fn link_among(attached: &[&VerifiedRun], seq: Seq) -> Option<Link> {
+    attached.iter().rev().find_map(|run| run.link_at(seq))
+}

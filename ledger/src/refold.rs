@@ -1,0 +1,89 @@
+//! Folding a licence again from its stored runs: what a rebuild does. Nothing is hashed and no signature is checked;
+//! the links are those that the runs were stored with.
+
+use schemas::canonical::DecodeError;
+use schemas::event::{Body, Event};
+use schemas::ids::ChainId;
+use schemas::numbers::Seq;
+use schemas::run::{Origin, pairs};
+use thiserror::Error;
+
+use crate::authority::License;
+use crate::chain::{self, Head};
+use crate::evidence::{Chain, Part};
+use crate::rows::{Rows, StoredRun};
+
+/// Why stored runs do not fold.
+#[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
+pub enum RefoldError {
+    /// A stored event does not decode.
+    #[error("a stored event does not decode")]
+    Format(#[from] DecodeError),
+    /// The first authority run does not begin with `license.issued`.
+    #[error("the licence's first event is missing")]
+    NotIssued,
+}
+
+/// Folds the runs of one licence, each chain's in order: the authority chain's first.
+///
+/// # Errors
+/// When an event does not decode, or the licence's first event is missing.
+pub fn license(authority: &[StoredRun], device: &[StoredRun]) -> Result<(License, Rows), RefoldError> {
+    let mut rows = Rows::default();
+    let mut license = None;
+    for run in authority {
+        fold_authority(&mut license, run, &mut rows)?;
+    }
+    let mut license = license.ok_or(RefoldError::NotIssued)?;
+    for run in device {
+        fold_device(&mut license, run, &mut rows)?;
+    }
+    Ok((license, rows))
+}
+
+/// The events of a stored run with their places.
+///
+/// # Errors
+/// The first event that does not decode.
+pub fn events(run: &StoredRun) -> Result<Vec<(Seq, Event)>, DecodeError> {
+    (run.first_seq.0..)
+        .map(Seq)
+        .zip(pairs(&run.pairs))
+        .map(|(seq, pair)| Ok((seq, Event::decode(pair?.core)?)))
+        .collect()
+}
+
+fn fold_authority(license: &mut Option<License>, run: &StoredRun, rows: &mut Rows) -> Result<(), RefoldError> {
+    let Origin::Authority(origin) = &run.origin else { return Err(RefoldError::NotIssued) };
+    let mut head = Head { seq: Seq(run.first_seq.0 - 1), link: run.prev };
+    for pair in pairs(&run.pairs) {
+        let pair = pair?;
+        let event = Event::decode(pair.core)?;
+        head = next_head(&run.chain, head, &pair);
+        let license = match (&mut *license, &event.body) {
+            (Some(license), _) => license,
+            (empty, Body::LicenseIssued(issued)) => empty.insert(License::issued(origin, event.at, issued)),
+            _ => return Err(RefoldError::NotIssued),
+        };
+        license.apply(head, &event, rows);
+    }
+    Ok(())
+}
+
+/// The vendor's own chains are short, and their heads are hashed again.
+fn next_head(chain: &ChainId, head: Head, pair: &schemas::run::SignedCore<'_>) -> Head {
+    let seq = head.seq.next();
+    let id = chain::event_id(chain, seq, &head.link, pair.core);
+    Head { seq, link: chain::link(&id, &pair.signature) }
+}
+
+fn fold_device(license: &mut License, run: &StoredRun, rows: &mut Rows) -> Result<(), RefoldError> {
+    let Origin::Device(origin) = &run.origin else { return Ok(()) };
+    let events = events(run)?;
+    let chain = license.chains.entry(run.chain).or_insert_with(|| Chain::new(origin.clone()));
+    let numbered = events.iter().map(|(seq, event)| (*seq, event));
+    let part =
+        Part { chain: run.chain, branch: run.branch, first_seq: run.first_seq, head: run.head, events: numbered };
+    chain.extend(part, rows);
+    Ok(())
+}

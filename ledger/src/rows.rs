@@ -1,0 +1,130 @@
+//! What a unit of work changes beside the state of a licence: rows that are added, summed or replaced.
+//!
+//! The folds in [`crate::evidence`] and [`crate::authority`] fill it, once for each event that is attached; a store
+//! writes it. A rebuild fills it again from the runs and must arrive at the same rows.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use schemas::codes::Code;
+use schemas::event::Kind;
+use schemas::ids::{ChainId, Commitment};
+use schemas::numbers::{FeatureNumber, Micros, Seq};
+use schemas::period::Period;
+use schemas::run::Origin;
+use schemas::text::Text;
+
+use crate::chain::Head;
+
+/// The number of a branch within its chain: 0 for the trunk, then in the order in which they were found.
+pub type BranchNumber = u16;
+
+/// The rows that a fold adds, sums or replaces, and the keys of the state that it moved.
+#[derive(Clone, Debug, Default)]
+pub struct Rows {
+    /// Units by chain, feature, period and UTC day of use; added to what is there.
+    pub usage: BTreeMap<(ChainId, FeatureNumber, Period, u32), UsageSum>,
+    /// Lifecycle events: all but single consumptions and refunds; added.
+    pub history: Vec<HistoryEntry>,
+    /// Device variables by chain and name; replaced.
+    pub variables: BTreeMap<(ChainId, Text), Variable>,
+    /// What was found to contradict itself; added.
+    pub findings: Vec<Finding>,
+    /// Branch heads that became known; added.
+    pub known: Vec<Known>,
+    /// Device chains whose evidence moved.
+    pub chains: BTreeSet<ChainId>,
+    /// Meters that moved.
+    pub meters: BTreeSet<(ChainId, FeatureNumber, Period)>,
+    /// Device chains about which something was decided.
+    pub activations: BTreeSet<ChainId>,
+    /// Quotas that moved.
+    pub quotas: BTreeSet<(ChainId, FeatureNumber, Period)>,
+}
+
+/// Units and events summed.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct UsageSum {
+    /// Units used.
+    pub n: u64,
+    /// Units given back.
+    pub refunded: u64,
+    /// Events.
+    pub events: u64,
+}
+
+/// A lifecycle event.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct HistoryEntry {
+    /// The chain that it stands on.
+    pub chain: ChainId,
+    /// The branch.
+    pub branch: BranchNumber,
+    /// Its place.
+    pub seq: Seq,
+    /// Its time.
+    pub at: Micros,
+    /// Its kind.
+    pub kind: Kind,
+    /// Its core.
+    pub core: Vec<u8>,
+}
+
+/// A device variable as last set.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Variable {
+    /// Where it was set.
+    pub seq: Seq,
+    /// When.
+    pub at: Micros,
+    /// The commitment to the value.
+    pub value: Commitment,
+}
+
+/// Evidence that contradicts itself; it is kept and shown, never refused.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Finding {
+    /// The device chain.
+    pub chain: ChainId,
+    /// The branch.
+    pub branch: BranchNumber,
+    /// The place.
+    pub seq: Seq,
+    /// What.
+    pub code: Code,
+}
+
+/// A branch head and since when it is known.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Known {
+    /// The device chain.
+    pub chain: ChainId,
+    /// The branch's first place.
+    pub first_seq: Seq,
+    /// The head.
+    pub head: Head,
+    /// The `at` of the grant that took it in.
+    pub known_at: Micros,
+}
+
+/// A run as it is stored: bytes as they came, from the first event that was new.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct StoredRun {
+    /// The chain.
+    pub chain: ChainId,
+    /// The branch.
+    pub branch: BranchNumber,
+    /// Who writes the chain.
+    pub origin: Origin,
+    /// The place of the first event.
+    pub first_seq: Seq,
+    /// The link before it.
+    pub prev: schemas::ids::Link,
+    /// How many events.
+    pub count: u64,
+    /// The head after the last one.
+    pub head: Head,
+    /// The `at` of the last one.
+    pub last_at: Micros,
+    /// The pairs of core and signature.
+    pub pairs: Vec<u8>,
+}

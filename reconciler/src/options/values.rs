@@ -1,0 +1,132 @@
+//! Values as they are typed: spans, and what belongs to a feature.
+
+use std::str::FromStr;
+
+use schemas::numbers::{Seconds, Total};
+use schemas::period::Reset;
+use schemas::terms::Mode;
+use schemas::text::Text;
+
+/// The longest span: beyond it no instant can be written.
+const LONGEST: Seconds = Seconds::days(365 * 8_000);
+
+/// A span of time: a number and a unit.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Span(pub Seconds);
+
+/// A span of time, or `never`.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct SpanOrNever(pub Option<Seconds>);
+
+/// `FEATURE=N[/day|month|year]`
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct FeatureQuota {
+    /// The feature's name.
+    pub feature: Text,
+    /// Units a period.
+    pub limit: Total,
+    /// The kind of period.
+    pub reset: Reset,
+}
+
+/// `FEATURE=N`
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct FeatureAmount {
+    /// The feature's name.
+    pub feature: Text,
+    /// Units.
+    pub amount: Total,
+}
+
+/// `FEATURE=MODE`
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct FeatureMode {
+    /// The feature's name.
+    pub feature: Text,
+    /// How its use is held.
+    pub mode: Mode,
+}
+
+impl FromStr for Span {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || "expected a number and a unit out of s, m, h, d, w, y, such as 30d".to_owned();
+        let unit = text.chars().last().ok_or_else(wrong)?;
+        let number: u64 = text[..text.len() - unit.len_utf8()].parse().map_err(|_| wrong())?;
+        let seconds = match unit {
+            's' => 1,
+            'm' => 60,
+            'h' => 3_600,
+            'd' => 86_400,
+            'w' => 7 * 86_400,
+            'y' => 365 * 86_400,
+            _ => return Err(wrong()),
+        };
+        match number.checked_mul(seconds).map(Seconds) {
+            Some(span) if span <= LONGEST => Ok(Self(span)),
+            _ => Err("a span is at most 8000y".to_owned()),
+        }
+    }
+}
+
+impl FromStr for SpanOrNever {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "never" => Ok(Self(None)),
+            _ => text.parse().map(|span: Span| Self(Some(span.0))),
+        }
+    }
+}
+
+impl FromStr for FeatureQuota {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (feature, quota) = of_feature(text)?;
+        let (limit, reset) = match quota.split_once('/') {
+            Some((limit, "day")) => (limit, Reset::Day),
+            Some((limit, "month")) => (limit, Reset::Month),
+            Some((limit, "year")) => (limit, Reset::Year),
+            Some(_) => return Err("a quota is for a day, a month or a year, or without these for good".to_owned()),
+            None => (quota, Reset::Never),
+        };
+        Ok(Self { feature, limit: units(limit)?, reset })
+    }
+}
+
+impl FromStr for FeatureAmount {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (feature, amount) = of_feature(text)?;
+        Ok(Self { feature, amount: units(amount)? })
+    }
+}
+
+impl FromStr for FeatureMode {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (feature, mode) = of_feature(text)?;
+        match mode.parse()? {
+            Mode::OnOff => Err("expected one of hard, counted, unlimited".to_owned()),
+            mode => Ok(Self { feature, mode }),
+        }
+    }
+}
+
+/// Parts a feature's name from what is said of it; a name may hold `=` itself.
+fn of_feature(text: &str) -> Result<(Text, &str), String> {
+    match text.rsplit_once('=') {
+        Some((feature, value)) if !feature.is_empty() => Ok((feature.parse()?, value)),
+        _ => Err("expected FEATURE=…".to_owned()),
+    }
+}
+
+fn units(text: &str) -> Result<Total, String> {
+    let number: Option<u64> = text.parse().ok();
+    number.and_then(Total::new).ok_or_else(|| "expected a number of units up to 9007199254740991".to_owned())
+}

@@ -1,0 +1,378 @@
+//! The central store: what it keeps, and the complete units of work that it offers.
+//!
+//! No transaction, connection or SQL type crosses this trait. Each method is one unit of work: it is done, durably,
+//! or it has changed nothing. Sources (runs, attachments, quarantine) are never changed once written; everything
+//! else follows from them through the folds in the ledger crate, and [`Store::rebuild`] makes it anew.
+
+pub mod sqlite;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ledger::authority::License;
+use ledger::catalog::{Catalog, CatalogDraft};
+use ledger::draft::Update;
+use ledger::refold::RefoldError;
+use ledger::rows::{HistoryEntry, StoredRun};
+use schemas::bundle::Attachment;
+use schemas::canonical::DecodeError;
+use schemas::codes::Code;
+use schemas::grant::{Grant, GrantStatus};
+use schemas::ids::{ChainId, Commitment, CustomerId, Digest, KeyReference, LicenseId, Link};
+use schemas::numbers::{FeatureNumber, Micros, Seq};
+use schemas::period::Period;
+use schemas::refusal::Refusal;
+use schemas::text::Text;
+use thiserror::Error;
+
+/// Why a unit of work was not done.
+#[derive(Debug, Error)]
+pub enum StoreError {
+    /// Another process writes and did not end in time. Trying again may help.
+    #[error("another process is writing to the ledger")]
+    Busy,
+    /// The database refused.
+    #[error("the database refused")]
+    Database(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// A stored value is not what was written.
+    #[error("the ledger holds a damaged {0}")]
+    Damaged(&'static str),
+    /// The change itself was refused.
+    #[error("{0}")]
+    Refused(Refusal),
+}
+
+impl From<Refusal> for StoreError {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl From<DecodeError> for StoreError {
+    fn from(_: DecodeError) -> Self {
+        Self::Damaged("value")
+    }
+}
+
+impl From<RefoldError> for StoreError {
+    fn from(_: RefoldError) -> Self {
+        Self::Damaged("event")
+    }
+}
+
+impl From<StoreError> for Refusal {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Refused(refusal) => refusal,
+            StoreError::Busy => Code::Busy.into(),
+            StoreError::Damaged(_) => Self::from_error(Code::AuditFailed, &error),
+            StoreError::Database(_) => Self::from_error(Code::StoreFailed, &error),
+        }
+    }
+}
+
+/// What a unit of work leaves to be stored of one licence.
+#[derive(Debug)]
+pub struct Change {
+    /// The licence's own.
+    pub update: Update,
+    /// Values beside its runs.
+    pub attachments: Vec<Attachment>,
+}
+
+/// Gives the stored links of a chain's trunk.
+pub trait Links {
+    /// The link after the event at `seq`, if the trunk of `chain` holds it.
+    fn link_at(&mut self, license: &LicenseId, chain: &ChainId, seq: Seq) -> Result<Option<Link>, StoreError>;
+}
+
+/// Turns a licence as it is stored into what is to be stored.
+pub type ChangeLicense<'a> = dyn FnMut(License, &mut dyn Links) -> Result<Change, StoreError> + 'a;
+
+/// Writes onto the catalog as it is stored, and returns values beside its run.
+pub type ChangeCatalog<'a> = dyn FnMut(&mut CatalogDraft<'_>) -> Result<Vec<Attachment>, StoreError> + 'a;
+
+/// The central store.
+pub trait Store {
+    /// The catalog as it stands.
+    fn catalog(&mut self) -> Result<Catalog, StoreError>;
+
+    /// Lets `change` write onto the catalog, alone, and stores what it wrote: one commit.
+    fn change_catalog(
+        &mut self,
+        issuer: &ledger::authority::Issuer,
+        now: Micros,
+        change: &mut ChangeCatalog<'_>,
+    ) -> Result<Catalog, StoreError>;
+
+    /// Stores new licences: one commit. A key reference that is taken is `false`, and nothing was stored.
+    fn create_licenses(&mut self, created: Vec<Change>, now: Micros) -> Result<bool, StoreError>;
+
+    /// Lets `change` work on each of the licences in turn, alone, in the order of their identifiers, and stores what
+    /// it leaves: one commit for all. A licence that is not there is passed over.
+    fn change_licenses(
+        &mut self,
+        licenses: &BTreeSet<LicenseId>,
+        now: Micros,
+        change: &mut ChangeLicense<'_>,
+    ) -> Result<(), StoreError>;
+
+    /// The licence of a key's reference.
+    fn license_of_key(&mut self, reference: &KeyReference) -> Result<Option<LicenseId>, StoreError>;
+
+    /// The licence of a device chain.
+    fn license_of_chain(&mut self, chain: &ChainId) -> Result<Option<LicenseId>, StoreError>;
+
+    /// A licence as it stands.
+    fn license(&mut self, license: &LicenseId) -> Result<Option<License>, StoreError>;
+
+    /// The newest grant of a device chain, in detached form.
+    fn newest_grant(&mut self, license: &LicenseId, chain: &ChainId) -> Result<Option<Grant>, StoreError>;
+
+    /// Licences that match, in the order of their identifiers.
+    fn licenses(&mut self, filter: &LicenseFilter) -> Result<Vec<LicenseSummary>, StoreError>;
+
+    /// Activations that match, in the order of licence and chain.
+    fn activations(&mut self, filter: &ActivationFilter) -> Result<Vec<ActivationSummary>, StoreError>;
+
+    /// The lifecycle events of a licence, in the order of time, authority events after device events of the same time.
+    fn history(&mut self, license: &LicenseId) -> Result<Vec<HistoryEntry>, StoreError>;
+
+    /// When branch heads of the licence's chains became known: chain, place of the head, time.
+    fn known(&mut self, license: &LicenseId) -> Result<Vec<(ChainId, Seq, Micros)>, StoreError>;
+
+    /// Hands usage rows that match to `each`, in the order of licence, chain, feature, period and day.
+    fn usage(
+        &mut self,
+        filter: &UsageFilter,
+        each: &mut dyn FnMut(UsageRow) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError>;
+
+    /// Hands the stored runs to `each`: of one licence or of all, in the order of licence, chain, branch and place.
+    fn runs(
+        &mut self,
+        license: Option<&LicenseId>,
+        each: &mut dyn FnMut(&LicenseId, StoredRun) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError>;
+
+    /// The runs of the catalog chain, in order.
+    fn catalog_runs(&mut self) -> Result<Vec<StoredRun>, StoreError>;
+
+    /// The value that a commitment stands for, beside a licence's runs or, without a licence, the catalog's.
+    fn attachment(
+        &mut self,
+        license: Option<&LicenseId>,
+        commitment: &Commitment,
+    ) -> Result<Option<Attachment>, StoreError>;
+
+    /// The branch heads of every device chain, in the order of licence, chain and branch: the evidence.
+    fn evidence(&mut self) -> Result<Vec<EvidenceRow>, StoreError>;
+
+    /// Evidence that contradicts itself: licence, chain, place, code.
+    fn findings(&mut self) -> Result<Vec<(LicenseId, ChainId, Seq, String)>, StoreError>;
+
+    /// Puts bytes into quarantine; the same bytes for the same chain are kept once.
+    fn put_in_quarantine(&mut self, entries: &[NewQuarantine<'_>], now: Micros) -> Result<(), StoreError>;
+
+    /// What is in quarantine, without the bytes, in the order of arrival.
+    fn quarantine(&mut self) -> Result<Vec<QuarantineEntry>, StoreError>;
+
+    /// The bytes of one entry.
+    fn quarantined_bytes(&mut self, id: i64) -> Result<Option<Vec<u8>>, StoreError>;
+
+    /// Takes entries out of quarantine.
+    fn drop_from_quarantine(&mut self, ids: &[i64]) -> Result<(), StoreError>;
+
+    /// Makes every projection anew from the sources: one commit. Returns the number of events folded.
+    fn rebuild(&mut self, progress: &mut dyn FnMut(u64)) -> Result<u64, StoreError>;
+
+    /// Folds the sources into a second, empty store and compares every projection byte for byte. Changes nothing.
+    fn compare_with_rebuild(&mut self, progress: &mut dyn FnMut(u64)) -> Result<Vec<Mismatch>, StoreError>;
+
+    /// The version of the database.
+    fn version(&mut self) -> Result<String, StoreError>;
+}
+
+/// Which licences are listed.
+#[derive(Clone, Debug, Default)]
+pub struct LicenseFilter {
+    /// Of this product.
+    pub product: Option<String>,
+    /// Issued from this policy.
+    pub policy: Option<String>,
+    /// Of these customers.
+    pub customers: Option<BTreeSet<CustomerId>>,
+    /// Standing so.
+    pub standing: Option<String>,
+    /// At most so many.
+    pub limit: Option<u64>,
+}
+
+/// One line of a list of licences.
+#[derive(Clone, Debug)]
+pub struct LicenseSummary {
+    /// The licence.
+    pub id: LicenseId,
+    /// The product.
+    pub product: String,
+    /// The policy.
+    pub policy: String,
+    /// The customer.
+    pub customer: CustomerId,
+    /// Whether it stands.
+    pub standing: String,
+    /// When it was issued.
+    pub issued_at: Micros,
+    /// The first instant after validity.
+    pub valid_until: Option<Micros>,
+    /// Activations that were given a seat and not released.
+    pub activations: u64,
+}
+
+/// Which activations are listed.
+#[derive(Clone, Debug, Default)]
+pub struct ActivationFilter {
+    /// Of this licence.
+    pub license: Option<LicenseId>,
+    /// Of this chain.
+    pub chain: Option<ChainId>,
+    /// Of this product.
+    pub product: Option<String>,
+    /// With this status.
+    pub status: Option<GrantStatus>,
+    /// At most so many.
+    pub limit: Option<u64>,
+}
+
+/// One line of a list of activations.
+#[derive(Clone, Debug)]
+pub struct ActivationSummary {
+    /// The licence.
+    pub license: LicenseId,
+    /// The device chain.
+    pub chain: ChainId,
+    /// The status of the newest grant.
+    pub status: GrantStatus,
+    /// The code that says why.
+    pub reason: Option<String>,
+    /// The agent.
+    pub agent: Option<String>,
+    /// The commitment to the host's name.
+    pub host: Option<Commitment>,
+    /// When it was asked for.
+    pub requested_at: Option<Micros>,
+    /// When a seat was first given.
+    pub granted_at: Option<Micros>,
+    /// When it was released.
+    pub released_at: Option<Micros>,
+    /// When the device must be heard of again.
+    pub sync_by: Option<Micros>,
+    /// The last place that is attached.
+    pub seq: Seq,
+    /// The time of the event there.
+    pub last_at: Option<Micros>,
+}
+
+/// Which usage is reported.
+#[derive(Clone, Debug, Default)]
+pub struct UsageFilter {
+    /// Of this licence.
+    pub license: Option<LicenseId>,
+    /// Of this product.
+    pub product: Option<String>,
+    /// From this UTC day on.
+    pub from_day: Option<u32>,
+    /// Before this UTC day.
+    pub before_day: Option<u32>,
+}
+
+/// Units of one feature on one UTC day by one device.
+#[derive(Clone, Debug)]
+pub struct UsageRow {
+    /// The licence.
+    pub license: LicenseId,
+    /// The product.
+    pub product: String,
+    /// The device chain.
+    pub chain: ChainId,
+    /// The feature.
+    pub feature: FeatureNumber,
+    /// The period that the use counts in.
+    pub period: Period,
+    /// The UTC day.
+    pub day: u32,
+    /// Units used.
+    pub used: u64,
+    /// Units given back.
+    pub refunded: u64,
+    /// Events.
+    pub events: u64,
+}
+
+/// One branch head of a device chain.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub struct EvidenceRow {
+    /// The licence.
+    pub license: LicenseId,
+    /// The device chain.
+    pub chain: ChainId,
+    /// The branch's first place.
+    pub first_seq: Seq,
+    /// The head's place.
+    pub seq: Seq,
+    /// The head's link.
+    pub link: Link,
+}
+
+/// Bytes that are refused for now, with the reason.
+#[derive(Clone, Debug)]
+pub struct NewQuarantine<'a> {
+    /// Why.
+    pub code: Code,
+    /// Where they came from.
+    pub source: &'a str,
+    /// The device chain, where that is known.
+    pub chain: Option<ChainId>,
+    /// The bytes.
+    pub bytes: &'a [u8],
+}
+
+/// What is in quarantine, without the bytes.
+#[derive(Clone, Debug)]
+pub struct QuarantineEntry {
+    /// Its number.
+    pub id: i64,
+    /// Why it is there.
+    pub code: String,
+    /// Where it came from.
+    pub source: String,
+    /// The device chain, where that is known.
+    pub chain: Option<ChainId>,
+    /// When it came.
+    pub received_at: Micros,
+    /// The SHA-256 of the bytes.
+    pub digest: Digest,
+    /// How many bytes.
+    pub size: u64,
+}
+
+/// A projection that does not follow from the sources.
+#[derive(Clone, Debug, Eq, PartialEq, serde::Serialize)]
+pub struct Mismatch {
+    /// The table.
+    pub table: &'static str,
+    /// Rows that are there and do not follow.
+    pub unexpected: u64,
+    /// Rows that follow and are not there.
+    pub missing: u64,
+}
+
+/// Names of features by product, for reports.
+pub fn feature_names(catalog: &Catalog) -> BTreeMap<(String, FeatureNumber), Text> {
+    let names = catalog.products.iter().flat_map(|(product, definition)| {
+        definition
+            .features
+            .iter()
+            .map(|feature| ((product.as_str().to_owned(), feature.number), feature.name.clone()))
+    });
+    names.collect()
+}

@@ -1,0 +1,481 @@
+//! One licence: read into its fold state, and written back row by row as a unit of work moved it.
+
+use std::collections::BTreeMap;
+
+use ledger::authority::{Activation, GrantPlace, License, Quota, Released, Standing};
+use ledger::chain::Head;
+use ledger::evidence::{Branch, Chain, Meter};
+use ledger::rows::Rows;
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
+use schemas::canonical;
+use schemas::event::authority::ReleaseReason;
+use schemas::grant::{Ack, GrantStatus};
+use schemas::ids::{ChainId, Commitment, CustomerId, KeyReference, LicenseId, Link};
+use schemas::numbers::{Epoch, FeatureNumber, Micros, Seq, Total};
+use schemas::period::Period;
+use schemas::run::{DeviceOrigin, Origin};
+use schemas::text::Text;
+
+use super::catalog::text;
+use super::runs;
+use super::{Change, StoreError, int, micros, optional_micros, uint};
+
+/// Reads a licence with its activations, quotas, chains, branches and meters.
+pub(super) fn load(connection: &Connection, id: &LicenseId) -> Result<Option<License>, StoreError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT product, environment, reference, customer_id, policy, issued_at, standing, terms, epoch, seq, link, last_at
+         FROM licenses WHERE license_id = ?1",
+    )?;
+    let mut rows = statement.query([id.as_bytes()])?;
+    let Some(row) = rows.next()? else { return Ok(None) };
+    let terms: Vec<u8> = row.get(7)?;
+    let license = License {
+        id: *id,
+        product: text(&row.get::<_, String>(0)?)?,
+        environment: text(&row.get::<_, String>(1)?)?,
+        key: KeyReference(row.get(2)?),
+        customer: CustomerId(row.get(3)?),
+        policy: text(&row.get::<_, String>(4)?)?,
+        issued_at: micros(row.get(5)?)?,
+        standing: Standing::from_word(&row.get::<_, String>(6)?).ok_or(StoreError::Damaged("standing"))?,
+        terms: canonical::from_bytes(&terms)?,
+        epoch: Epoch(row.get(8)?),
+        head: Head { seq: Seq(uint(row.get(9)?)?), link: Link(row.get(10)?) },
+        last_at: micros(row.get(11)?)?,
+        activations: activations(connection, id)?,
+        chains: chains(connection, id)?,
+    };
+    Ok(Some(license))
+}
+
+/// Takes a licence's key reference, unless another licence has it.
+pub(super) fn claim_key(connection: &Connection, license: &License) -> Result<bool, StoreError> {
+    let taken = connection
+        .prepare_cached("INSERT OR IGNORE INTO license_keys (reference, license_id, product) VALUES (?1, ?2, ?3)")?
+        .execute(params![license.key.as_bytes(), license.id.as_bytes(), license.product.as_str()])?;
+    Ok(taken == 1)
+}
+
+/// Writes what a unit of work left: runs and attachments, then the rows that moved.
+pub(super) fn write(connection: &Connection, change: &Change, now: Micros) -> Result<(), StoreError> {
+    let Change { update, attachments } = change;
+    let id = update.license.id;
+    for attachment in attachments {
+        connection
+            .prepare_cached(
+                "INSERT OR IGNORE INTO attachments (license_id, commitment, salt, value) VALUES (?1, ?2, ?3, ?4)",
+            )?
+            .execute(params![
+                id.as_bytes(),
+                attachment.commitment.as_bytes(),
+                attachment.salt.as_bytes(),
+                attachment.value
+            ])?;
+    }
+    if update.is_empty() {
+        return Ok(());
+    }
+    for run in &update.runs {
+        runs::insert(connection, &id, run, now)?;
+    }
+    project(connection, &update.license, &update.rows)
+}
+
+/// Writes the rows of a licence that `rows` names.
+pub(super) fn project(connection: &Connection, license: &License, rows: &Rows) -> Result<(), StoreError> {
+    write_license(connection, license)?;
+    for chain in &rows.activations {
+        if let Some(activation) = license.activations.get(chain) {
+            write_activation(connection, &license.id, chain, activation)?;
+        }
+    }
+    for (chain, feature, period) in &rows.quotas {
+        if let Some(quota) = license.activations.get(chain).and_then(|known| known.quotas.get(&(*feature, *period))) {
+            write_quota(connection, &license.id, (chain, *feature, *period), quota)?;
+        }
+    }
+    for chain in &rows.chains {
+        if let Some(known) = license.chains.get(chain) {
+            write_chain(connection, &license.id, chain, known)?;
+        }
+    }
+    for (chain, feature, period) in &rows.meters {
+        if let Some(meter) = license.chains.get(chain).and_then(|known| known.meters.get(&(*feature, *period))) {
+            write_meter(connection, &license.id, (chain, *feature, *period), meter)?;
+        }
+    }
+    write_added(connection, &license.id, rows)
+}
+
+fn write_license(connection: &Connection, license: &License) -> Result<(), StoreError> {
+    connection
+        .prepare_cached(
+            "INSERT OR REPLACE INTO licenses
+             (license_id, product, environment, reference, customer_id, policy, issued_at, standing, terms, valid_until,
+              epoch, seq, link, last_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+        )?
+        .execute(params![
+            license.id.as_bytes(),
+            license.product.as_str(),
+            license.environment.as_str(),
+            license.key.as_bytes(),
+            license.customer.as_bytes(),
+            license.policy.as_str(),
+            int(license.issued_at.get()),
+            license.standing.word(),
+            canonical::to_bytes(&license.terms),
+            license.terms.entitlement.valid_until.map(|until| int(until.get())),
+            license.epoch.0,
+            int(license.head.seq.0),
+            license.head.link.as_bytes(),
+            int(license.last_at.get()),
+        ])?;
+    Ok(())
+}
+
+fn write_activation(
+    connection: &Connection,
+    license: &LicenseId,
+    chain: &ChainId,
+    activation: &Activation,
+) -> Result<(), StoreError> {
+    let released = activation.released.as_ref();
+    connection
+        .prepare_cached(
+            "INSERT OR REPLACE INTO activations
+             (license_id, chain, status, reason, granted_at, released_at, why, seat_free_at, grant_epoch, grant_seq,
+              grant_at, ack_seq, ack_link, sync_by)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+        )?
+        .execute(params![
+            license.as_bytes(),
+            chain.as_bytes(),
+            activation.status.number(),
+            activation.reason.as_ref().map(Text::as_str),
+            activation.granted_at.map(|at| int(at.get())),
+            released.map(|released| int(released.at.get())),
+            released.map(|released| released.why.number()),
+            released.map(|released| int(released.seat_free_at.get())),
+            activation.grant.epoch.0,
+            int(activation.grant.seq.0),
+            int(activation.grant.at.get()),
+            int(activation.ack.seq.0),
+            activation.ack.link.as_bytes(),
+            activation.sync_by.map(|at| int(at.get())),
+        ])?;
+    Ok(())
+}
+
+fn write_quota(
+    connection: &Connection,
+    license: &LicenseId,
+    (chain, feature, period): (&ChainId, FeatureNumber, Period),
+    quota: &Quota,
+) -> Result<(), StoreError> {
+    connection
+        .prepare_cached(
+            "INSERT OR REPLACE INTO quotas (license_id, chain, feature, period, granted, written_off)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        )?
+        .execute(params![
+            license.as_bytes(),
+            chain.as_bytes(),
+            feature.0,
+            period.number(),
+            int(quota.granted.get()),
+            int(quota.written_off.get())
+        ])?;
+    Ok(())
+}
+
+fn write_chain(
+    connection: &Connection,
+    license: &LicenseId,
+    chain: &ChainId,
+    known: &Chain,
+) -> Result<(), StoreError> {
+    connection
+        .prepare_cached(
+            "INSERT OR REPLACE INTO chains
+             (license_id, chain, origin, opened_at, agent, host, fingerprint, requested_at, closed_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+        )?
+        .execute(params![
+            license.as_bytes(),
+            chain.as_bytes(),
+            canonical::to_bytes(&Origin::Device(known.origin.clone())),
+            known.opened_at.map(|at| int(at.get())),
+            known.agent.as_ref().map(Text::as_str),
+            known.host.as_ref().map(Commitment::as_bytes),
+            canonical::to_bytes(&known.fingerprint),
+            known.requested_at.map(|at| int(at.get())),
+            known.closed_at.map(|at| int(at.get())),
+        ])?;
+    connection
+        .prepare_cached("INSERT OR IGNORE INTO chain_licenses (chain, license_id) VALUES (?1, ?2)")?
+        .execute(params![chain.as_bytes(), license.as_bytes()])?;
+    for (number, branch) in &known.branches {
+        connection
+            .prepare_cached(
+                "INSERT OR REPLACE INTO branches (license_id, chain, branch, first_seq, seq, link, last_at)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            )?
+            .execute(params![
+                license.as_bytes(),
+                chain.as_bytes(),
+                number,
+                int(branch.first_seq.0),
+                int(branch.head.seq.0),
+                branch.head.link.as_bytes(),
+                int(branch.last_at.get())
+            ])?;
+    }
+    Ok(())
+}
+
+fn write_meter(
+    connection: &Connection,
+    license: &LicenseId,
+    (chain, feature, period): (&ChainId, FeatureNumber, Period),
+    meter: &Meter,
+) -> Result<(), StoreError> {
+    connection
+        .prepare_cached(
+            "INSERT OR REPLACE INTO meters (license_id, chain, feature, period, used, refunded, returned)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        )?
+        .execute(params![
+            license.as_bytes(),
+            chain.as_bytes(),
+            feature.0,
+            period.number(),
+            int(meter.used.get()),
+            int(meter.refunded.get()),
+            int(meter.returned.get())
+        ])?;
+    Ok(())
+}
+
+/// Writes the rows that are added or summed.
+fn write_added(connection: &Connection, license: &LicenseId, rows: &Rows) -> Result<(), StoreError> {
+    for ((chain, feature, period, day), sum) in &rows.usage {
+        connection
+            .prepare_cached(
+                "INSERT INTO usage (license_id, chain, feature, period, day, n, refunded, events)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+                 ON CONFLICT (license_id, chain, feature, period, day)
+                 DO UPDATE SET n = n + excluded.n, refunded = refunded + excluded.refunded,
+                               events = events + excluded.events",
+            )?
+            .execute(params![
+                license.as_bytes(),
+                chain.as_bytes(),
+                feature.0,
+                period.number(),
+                day,
+                int(sum.n),
+                int(sum.refunded),
+                int(sum.events)
+            ])?;
+    }
+    for entry in &rows.history {
+        connection
+            .prepare_cached(
+                "INSERT INTO history (license_id, chain, branch, seq, at, kind, core) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            )?
+            .execute(params![
+                license.as_bytes(),
+                entry.chain.as_bytes(),
+                entry.branch,
+                int(entry.seq.0),
+                int(entry.at.get()),
+                entry.kind.0,
+                entry.core
+            ])?;
+    }
+    for ((chain, name), variable) in &rows.variables {
+        connection
+            .prepare_cached(
+                "INSERT OR REPLACE INTO variables (license_id, chain, name, seq, at, value) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            )?
+            .execute(params![
+                license.as_bytes(),
+                chain.as_bytes(),
+                name.as_str(),
+                int(variable.seq.0),
+                int(variable.at.get()),
+                variable.value.as_bytes()
+            ])?;
+    }
+    for known in &rows.known {
+        connection
+            .prepare_cached(
+                "INSERT OR IGNORE INTO known (license_id, chain, first_seq, seq, link, known_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            )?
+            .execute(params![
+                license.as_bytes(),
+                known.chain.as_bytes(),
+                int(known.first_seq.0),
+                int(known.head.seq.0),
+                known.head.link.as_bytes(),
+                int(known.known_at.get())
+            ])?;
+    }
+    for finding in &rows.findings {
+        connection
+            .prepare_cached(
+                "INSERT OR IGNORE INTO findings (license_id, chain, branch, seq, code) VALUES (?1, ?2, ?3, ?4, ?5)",
+            )?
+            .execute(params![
+                license.as_bytes(),
+                finding.chain.as_bytes(),
+                finding.branch,
+                int(finding.seq.0),
+                finding.code.word()
+            ])?;
+    }
+    Ok(())
+}
+
+fn activations(connection: &Connection, id: &LicenseId) -> Result<BTreeMap<ChainId, Activation>, StoreError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT chain, status, reason, granted_at, released_at, why, seat_free_at, grant_epoch, grant_seq, grant_at,
+                ack_seq, ack_link, sync_by
+         FROM activations WHERE license_id = ?1",
+    )?;
+    let mut rows = statement.query([id.as_bytes()])?;
+    let mut activations = BTreeMap::new();
+    while let Some(row) = rows.next()? {
+        activations.insert(ChainId(row.get(0)?), read_activation(row)?);
+    }
+    let mut statement = connection
+        .prepare_cached("SELECT chain, feature, period, granted, written_off FROM quotas WHERE license_id = ?1")?;
+    let mut rows = statement.query([id.as_bytes()])?;
+    while let Some(row) = rows.next()? {
+        let quota = Quota { granted: total(row.get(3)?)?, written_off: total(row.get(4)?)? };
+        activations
+            .get_mut(&ChainId(row.get(0)?))
+            .ok_or(StoreError::Damaged("quota"))?
+            .quotas
+            .insert((FeatureNumber(row.get(1)?), period(row.get(2)?)?), quota);
+    }
+    Ok(activations)
+}
+
+fn read_activation(row: &Row<'_>) -> Result<Activation, StoreError> {
+    let released_at = optional_micros(row.get(4)?)?;
+    let released = match (released_at, row.get::<_, Option<u8>>(5)?, optional_micros(row.get(6)?)?) {
+        (Some(at), Some(why), Some(seat_free_at)) => {
+            let why = ReleaseReason::from_number(u64::from(why)).ok_or(StoreError::Damaged("release"))?;
+            Some(Released { at, why, seat_free_at })
+        }
+        _ => None,
+    };
+    Ok(Activation {
+        status: status(row.get(1)?)?,
+        reason: row.get::<_, Option<String>>(2)?.map(|reason| text(&reason)).transpose()?,
+        granted_at: optional_micros(row.get(3)?)?,
+        released,
+        grant: GrantPlace {
+            epoch: Epoch(row.get(7)?),
+            seq: Seq(uint(row.get(8)?)?),
+            at: micros(row.get(9)?)?,
+        },
+        ack: Ack { seq: Seq(uint(row.get(10)?)?), link: Link(row.get(11)?) },
+        sync_by: optional_micros(row.get(12)?)?,
+        quotas: BTreeMap::new(),
+    })
+}
+
+fn chains(connection: &Connection, id: &LicenseId) -> Result<BTreeMap<ChainId, Chain>, StoreError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT chain, origin, opened_at, agent, host, fingerprint, requested_at, closed_at
+         FROM chains WHERE license_id = ?1",
+    )?;
+    let mut rows = statement.query([id.as_bytes()])?;
+    let mut chains = BTreeMap::new();
+    while let Some(row) = rows.next()? {
+        chains.insert(ChainId(row.get(0)?), read_chain(row)?);
+    }
+    read_branches(connection, id, &mut chains)?;
+    read_meters(connection, id, &mut chains)?;
+    Ok(chains)
+}
+
+fn read_chain(row: &Row<'_>) -> Result<Chain, StoreError> {
+    let fingerprint: Vec<u8> = row.get(5)?;
+    let mut chain = Chain::new(origin(&row.get::<_, Vec<u8>>(1)?)?);
+    chain.opened_at = optional_micros(row.get(2)?)?;
+    chain.agent = row.get::<_, Option<String>>(3)?.map(|agent| text(&agent)).transpose()?;
+    chain.host = row.get::<_, Option<[u8; 32]>>(4)?.map(Commitment);
+    chain.fingerprint = canonical::from_bytes(&fingerprint)?;
+    chain.requested_at = optional_micros(row.get(6)?)?;
+    chain.closed_at = optional_micros(row.get(7)?)?;
+    Ok(chain)
+}
+
+fn read_branches(
+    connection: &Connection,
+    id: &LicenseId,
+    chains: &mut BTreeMap<ChainId, Chain>,
+) -> Result<(), StoreError> {
+    let mut statement = connection
+        .prepare_cached("SELECT chain, branch, first_seq, seq, link, last_at FROM branches WHERE license_id = ?1")?;
+    let mut rows = statement.query([id.as_bytes()])?;
+    while let Some(row) = rows.next()? {
+        let branch = Branch {
+            first_seq: Seq(uint(row.get(2)?)?),
+            head: Head { seq: Seq(uint(row.get(3)?)?), link: Link(row.get(4)?) },
+            last_at: micros(row.get(5)?)?,
+        };
+        chains
+            .get_mut(&ChainId(row.get(0)?))
+            .ok_or(StoreError::Damaged("branch"))?
+            .branches
+            .insert(row.get(1)?, branch);
+    }
+    Ok(())
+}
+
+fn read_meters(
+    connection: &Connection,
+    id: &LicenseId,
+    chains: &mut BTreeMap<ChainId, Chain>,
+) -> Result<(), StoreError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT chain, feature, period, used, refunded, returned FROM meters WHERE license_id = ?1",
+    )?;
+    let mut rows = statement.query([id.as_bytes()])?;
+    while let Some(row) = rows.next()? {
+        let meter =
+            Meter { used: total(row.get(3)?)?, refunded: total(row.get(4)?)?, returned: total(row.get(5)?)? };
+        chains
+            .get_mut(&ChainId(row.get(0)?))
+            .ok_or(StoreError::Damaged("meter"))?
+            .meters
+            .insert((FeatureNumber(row.get(1)?), period(row.get(2)?)?), meter);
+    }
+    Ok(())
+}
+
+fn origin(bytes: &[u8]) -> Result<DeviceOrigin, StoreError> {
+    match canonical::from_bytes(bytes)? {
+        Origin::Device(origin) => Ok(origin),
+        Origin::Authority(_) | Origin::Catalog(_) => Err(StoreError::Damaged("origin")),
+    }
+}
+
+/// Reads a grant's status.
+pub(super) fn status(number: u8) -> Result<GrantStatus, StoreError> {
+    GrantStatus::from_number(u64::from(number)).ok_or(StoreError::Damaged("status"))
+}
+
+/// Reads a period.
+pub(super) fn period(number: u32) -> Result<Period, StoreError> {
+    Period::from_number(number).ok_or(StoreError::Damaged("period"))
+}
+
+fn total(number: i64) -> Result<Total, StoreError> {
+    Total::new(uint(number)?).ok_or(StoreError::Damaged("total"))
+}
