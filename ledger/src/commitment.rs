@@ -1,6 +1,7 @@
 //! Commitments: how personal data is signed for without being told, and can be erased without breaking a link.
 
 use schemas::bundle::Attachment;
+use schemas::event::{Body, Event};
 use schemas::ids::{Commitment, Salt};
 use sha2::{Digest as _, Sha256};
 
@@ -25,6 +26,26 @@ pub fn attach(value: &[u8]) -> Result<Attachment, getrandom::Error> {
 /// Whether an attachment's value is what its commitment stands for.
 pub fn opens(attachment: &Attachment) -> bool {
     commit(&attachment.salt, &attachment.value) == attachment.commitment
+}
+
+/// The commitment that an event makes, if its kind makes one.
+pub fn committed(event: &Event) -> Option<Commitment> {
+    match &event.body {
+        Body::ChainOpened(opened) => opened.host,
+        Body::VariableSet(set) => Some(set.value),
+        Body::LeaseOpened(opened) => Some(opened.client),
+        Body::BorrowOpened(opened) => Some(opened.client),
+        Body::EntitlementChanged(changed) => changed.reason,
+        Body::LicenseSuspended(changed) | Body::LicenseResumed(changed) | Body::LicenseRevoked(changed) => {
+            changed.reason
+        }
+        Body::ActivationReleased(released) => released.reason,
+        Body::UsageAdjusted(adjusted) => adjusted.reason,
+        Body::CustomerDefined(defined) => Some(defined.name),
+        Body::IssuerRevoked(revoked) => revoked.reason,
+        Body::OperatorChanged(changed) => Some(changed.operator),
+        _ => None,
+    }
 }
 
 #[cfg(test)]

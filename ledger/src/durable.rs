@@ -63,7 +63,7 @@ fn create(path: &Path, access: Access) -> io::Result<File> {
 }
 
 /// Makes a rename in the directory of `path` durable.
-fn sync_directory(path: &Path) -> io::Result<()> {
+pub(crate) fn sync_directory(path: &Path) -> io::Result<()> {
     #[cfg(unix)]
     {
         let directory = match path.parent() {

@@ -6,7 +6,7 @@ use schemas::codes::Code;
 use schemas::event::Body;
 use schemas::event::authority::{ActivationReleased, EntitlementChanged, ReleaseReason};
 use schemas::grant::{Ack, CheckIn, GrantBody, GrantStatus, QuotaLine, Revocations, TookIn};
-use schemas::ids::ChainId;
+use schemas::ids::{ChainId, Commitment};
 use schemas::numbers::{FeatureNumber, Micros, Revision, Seconds};
 use schemas::period::{Period, Reset};
 use schemas::terms::{Mode, QuotaRule, Terms};
@@ -33,14 +33,14 @@ pub fn issue_grant(draft: &mut Draft<'_>, chain: ChainId, took_in: Vec<TookIn>, 
     draft.write(Body::GrantIssued(Box::new(grant)));
 }
 
-/// Releases an activation by the vendor's decision and tells the device so.
-pub fn release(draft: &mut Draft<'_>, chain: ChainId, why: ReleaseReason, revocations: Revocations) {
-    let seat_free_at = draft.now();
+/// Releases an activation by an operator's decision, the seat free at once, and writes what the device is told.
+pub fn release(draft: &mut Draft<'_>, chain: ChainId, reason: Option<Commitment>, revocations: Revocations) {
     draft.write(Body::ActivationReleased(ActivationReleased {
         chain,
-        why,
-        seat_free_at,
-        overridden: why == ReleaseReason::Operator,
+        why: ReleaseReason::Operator,
+        seat_free_at: draft.now(),
+        overridden: true,
+        reason,
     }));
     issue_grant(draft, chain, Vec::new(), revocations);
 }
@@ -121,13 +121,12 @@ fn release_if_closed(draft: &mut Draft<'_>, chain: &ChainId) {
     let released = license.activations.get(chain).is_some_and(|activation| activation.released.is_some());
     let granted = license.activations.get(chain).is_some_and(|activation| activation.granted_at.is_some());
     if closed && granted && !released {
-        let seat_free_at = draft.now();
-        let why = ReleaseReason::Closed;
         draft.write(Body::ActivationReleased(ActivationReleased {
             chain: *chain,
-            why,
-            seat_free_at,
+            why: ReleaseReason::Closed,
+            seat_free_at: draft.now(),
             overridden: false,
+            reason: None,
         }));
     }
 }

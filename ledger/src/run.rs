@@ -117,6 +117,11 @@ impl VerifiedRun {
         }
     }
 
+    /// The run's bytes, as they came.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        assemble(&self.header, self.events.len() as u64, &self.pairs)
+    }
+
     /// The part from the event number `from` of this run on.
     ///
     /// # Panics

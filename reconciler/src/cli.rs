@@ -41,14 +41,13 @@ pub(crate) struct Cli {
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Everywhere")]
 struct GlobalOptions {
-    /// The home [env: COUNTERFOIL_HOME] [default: counterfoil-home]
     #[arg(long, global = true, value_name = "DIR")]
+    #[arg(help = "The home [env: COUNTERFOIL_HOME] [default: counterfoil-home]")]
     home: Option<PathBuf>,
-    /// The configuration file [env: COUNTERFOIL_CONFIG] [default: config.toml in the home]
     #[arg(long, global = true, value_name = "FILE")]
+    #[arg(help = "The configuration file [env: COUNTERFOIL_CONFIG] [default: config.toml in the home]")]
     config: Option<PathBuf>,
-    /// Print one JSON document [env: COUNTERFOIL_OUTPUT=json]
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help = "Print one JSON document [env: COUNTERFOIL_OUTPUT=json]")]
     json: bool,
     /// Answer every question with yes
     #[arg(long, global = true)]
@@ -184,7 +183,10 @@ mod tests {
         fn check(command: &clap::Command) {
             let name = command.get_name();
             assert!(command.get_about().is_some(), "{name} has no sentence");
-            assert!(command.has_subcommands() || command.get_after_help().is_some(), "{name} has no examples");
+            assert!(
+                command.has_subcommands() || command.get_after_help().is_some(),
+                "{name} has no examples"
+            );
             command.get_subcommands().for_each(check);
         }
         Cli::command().get_subcommands().for_each(check);
@@ -192,7 +194,9 @@ mod tests {
 
     #[test]
     fn a_mistake_on_the_command_line_is_usage() {
-        for args in [&["counterfoil"][..], &["counterfoil", "frobnicate"], &["counterfoil", "init", "--nonsense"]] {
+        for args in
+            [&["counterfoil"][..], &["counterfoil", "frobnicate"], &["counterfoil", "init", "--nonsense"]]
+        {
             let args = args.iter().map(OsString::from);
             assert_eq!(run(args), ExitCode::from(2));
         }

@@ -67,7 +67,7 @@ pub(crate) struct Config {
     /// The home.
     pub(crate) home: Setting<PathBuf>,
     /// The configuration file, whether there is one or not.
-    pub(crate) config: Setting<PathBuf>,
+    pub(crate) file: Setting<PathBuf>,
     /// How results are written.
     pub(crate) output: Setting<Format>,
     /// The portal's address, for packs; the home's own where nothing else is said.
@@ -99,10 +99,10 @@ impl Config {
         let variable = |name: &str| environment(name).filter(|value| !value.is_empty());
         let path_in = |name: &str| variable(name).map(PathBuf::from);
         let said = pick(flags.home.clone(), path_in("COUNTERFOIL_HOME"), None, || DEFAULT_HOME.into());
-        let config = pick(flags.config.clone(), path_in("COUNTERFOIL_CONFIG"), None, || {
+        let path = pick(flags.config.clone(), path_in("COUNTERFOIL_CONFIG"), None, || {
             Layout::new(&said.value).config()
         });
-        let file = File::read(&config.value, config.source != Source::Default)?;
+        let file = File::read(&path.value, path.source != Source::Default)?;
         let output = variable("COUNTERFOIL_OUTPUT").map(|word| format_of(&word)).transpose()?;
         let jobs = variable("COUNTERFOIL_JOBS").map(|text| jobs_of(&text)).transpose()?;
         Ok(Self {
@@ -117,8 +117,8 @@ impl Config {
                 || Format::Words,
             ),
             portal: pick(None, variable("COUNTERFOIL_PORTAL").map(Some), file.portal.map(Some), || None),
-            jobs: pick(None, jobs, file.jobs.map(|jobs| jobs.get()), || cores),
-            config,
+            jobs: pick(None, jobs, file.jobs.map(NonZeroUsize::get), || cores),
+            file: path,
         })
     }
 }
@@ -197,10 +197,14 @@ mod tests {
     #[test]
     fn the_homes_own_file_is_read_where_no_other_is_named() {
         let home = tempfile::tempdir().expect("a temporary directory");
-        std::fs::write(home.path().join("config.toml"), "portal = \"https://x.example\"\n").expect("writable");
+        std::fs::write(home.path().join("config.toml"), "portal = \"https://x.example\"\n")
+            .expect("writable");
         let flags = Flags { home: Some(home.path().into()), ..Flags::default() };
         let config = resolve(&flags, &[]).expect("valid");
-        assert_eq!((config.portal.value.as_deref(), config.portal.source), (Some("https://x.example"), Source::File));
+        assert_eq!(
+            (config.portal.value.as_deref(), config.portal.source),
+            (Some("https://x.example"), Source::File)
+        );
     }
 
     #[test]

@@ -81,13 +81,13 @@ impl Home {
     pub fn create(
         dir: &Path,
         new: &NewHome,
-        fill: impl FnOnce(&Self) -> Result<(), Refusal>,
+        fill: impl FnOnce(Self) -> Result<(), Refusal>,
     ) -> Result<Self, Refusal> {
         files::refuse_occupied(dir)?;
         let building = files::building_site(dir)?;
         let layout = Layout::new(building.path());
         write_new(&layout, new)?;
-        fill(&Self::open(layout.dir())?)?;
+        fill(Self::open(layout.dir())?)?;
         files::put_in_place(building, dir)?;
         Self::open(dir)
     }
@@ -180,7 +180,9 @@ impl Home {
         let path = path.unwrap_or(&in_home);
         let key = RootKeyFile::read(path)?.open(passphrase).map_err(|refusal| refusal.at(path.display()))?;
         if key.public() != self.settings.root_public {
-            return Err(Refusal::new(Code::RootKeyMissing, "this is another home's root key").at(path.display()));
+            return Err(
+                Refusal::new(Code::RootKeyMissing, "this is another home's root key").at(path.display())
+            );
         }
         Ok(key)
     }
@@ -217,8 +219,7 @@ impl Settings {
             }
             _ => files::io_failed(path, &error),
         })?;
-        let file: SettingsFile =
-            toml::from_str(&text).map_err(|error| damaged(path, error.message()))?;
+        let file: SettingsFile = toml::from_str(&text).map_err(|error| damaged(path, error.message()))?;
         if file.version != VERSION {
             return Err(Refusal::new(Code::UnsupportedVersion, path.display().to_string()));
         }
@@ -252,8 +253,8 @@ impl Settings {
 }
 
 fn write_new(layout: &Layout, new: &NewHome) -> Result<(), Refusal> {
-    let root = SecretKey::generate().map_err(|error| files::no_randomness(&error))?;
-    let issuer = SecretKey::generate().map_err(|error| files::no_randomness(&error))?;
+    let root = SecretKey::generate().map_err(files::no_randomness)?;
+    let issuer = SecretKey::generate().map_err(files::no_randomness)?;
     let sealing = files::random_secret()?;
     let certificate = CertificateBody {
         root: root.public(),

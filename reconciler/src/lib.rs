@@ -5,12 +5,16 @@
 //! the command line.
 
 pub mod home;
+pub mod merging;
 pub mod options;
+pub mod store;
+pub mod vendor;
 
 mod cli;
 mod commands;
 mod config;
 mod output;
+#[cfg_attr(not(test), expect(dead_code, reason = "shown by merge and export"))]
 mod progress;
 mod wall_clock;
 

@@ -226,9 +226,9 @@ pub fn resolve(policy: &Policy, now: Micros) -> Terms {
 
 fn check_validity(kind: LicenseType, ends: bool) -> Result<(), Refusal> {
     match (kind, ends) {
-        (LicenseType::Perpetual, true) => {
-            Err(edit::contradiction("a perpetual licence has no end: leave --valid out or give another --type"))
-        }
+        (LicenseType::Perpetual, true) => Err(edit::contradiction(
+            "a perpetual licence has no end: leave --valid out or give another --type",
+        )),
         (LicenseType::Subscription | LicenseType::Trial, false) => {
             Err(edit::contradiction(&format!("a {kind} has an end: give --valid or another --type")))
         }

@@ -66,11 +66,6 @@ impl Output {
         }
     }
 
-    /// Says something beside the result, on stderr.
-    pub(crate) fn talk(self, text: impl Display) {
-        say(&text);
-    }
-
     /// Asks before something that cannot be taken back.
     ///
     /// # Errors
@@ -83,7 +78,7 @@ impl Output {
         if !io::stdin().is_terminal() {
             return Err(Refusal::new(Code::Usage, format!("{question} Give --yes to answer")));
         }
-        say(&format_args!("{question} [y/N] "));
+        talk(&format_args!("{question} [y/N] "));
         let mut answer = String::new();
         io::stdin().read_line(&mut answer).map_err(|error| Refusal::from_error(Code::IoFailed, &error))?;
         match answer.trim() {
@@ -97,7 +92,7 @@ impl Output {
         match self.format {
             // Nothing more can be told where stdout itself is what failed.
             Format::Json => drop(print(|out| write_json(out, refusal))),
-            Format::Words => say(&Told(refusal)),
+            Format::Words => talk(&Told(refusal)),
         }
         exit_code(refusal.code().exit())
     }
@@ -106,6 +101,11 @@ impl Output {
 /// The process's exit code.
 pub(crate) fn exit_code(exit: Exit) -> ExitCode {
     ExitCode::from(exit.number())
+}
+
+/// Says something beside the result, on stderr; where that fails there is no place left to say so.
+pub(crate) fn talk(text: &dyn Display) {
+    drop(writeln!(anstream::stderr().lock(), "{text}"));
 }
 
 /// Rows under headings, without lines; made to be read and to be cut by other programs.
@@ -189,11 +189,6 @@ fn print(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Ref
         }
         _ => Ok(()),
     }
-}
-
-/// Writes a line to stderr; where that fails there is no place left to say so.
-fn say(text: &dyn Display) {
-    drop(writeln!(anstream::stderr().lock(), "{text}"));
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Identifiers: fixed bytes that are never mistaken for one another.
 
-use crate::wire::byte_ids;
+use crate::wire::{byte_ids, uuid_ids};
 
 byte_ids! {
     /// Names a chain; derived from what its header proves, so it is known before any answer.
@@ -33,34 +33,18 @@ byte_ids! {
     KeyProof[32];
     /// A random number that names one opening of a device's store.
     InstanceId[16];
+}
+
+uuid_ids! {
     /// Names a licence: a UUID.
-    LicenseId[16];
+    LicenseId;
     /// Names a customer: a UUID.
-    CustomerId[16];
+    CustomerId;
 }
 
 impl Link {
     /// The `prev` of a chain's first event.
     pub const START: Self = Self([0; 32]);
-}
-
-impl LicenseId {
-    /// The identifier in the form that people read and type.
-    pub fn uuid(self) -> uuid::Uuid {
-        uuid::Uuid::from_bytes(self.0)
-    }
-
-    /// Reads the form that people type.
-    pub fn parse(text: &str) -> Option<Self> {
-        uuid::Uuid::try_parse(text).ok().map(|id| Self(id.into_bytes()))
-    }
-}
-
-impl CustomerId {
-    /// The identifier in the form that people read and type.
-    pub fn uuid(self) -> uuid::Uuid {
-        uuid::Uuid::from_bytes(self.0)
-    }
 }
 
 #[cfg(test)]
@@ -74,6 +58,17 @@ mod tests {
         assert_eq!(to_bytes(&reference), b"\xc4\x05\x01\x02\x03\x04\xff");
         assert_eq!(reference.to_string(), "01020304ff");
         assert_eq!("01020304FF".parse(), Ok(reference));
+    }
+
+    #[test]
+    fn a_uuid_is_binary_on_the_wire_and_hyphenated_for_people() {
+        let license = LicenseId([0x01; 16]);
+        let shown = "01010101-0101-0101-0101-010101010101";
+        assert_eq!(to_bytes(&license), [&b"\xc4\x10"[..], &[0x01; 16]].concat());
+        assert_eq!(license.to_string(), shown);
+        assert_eq!(shown.parse(), Ok(license));
+        assert_eq!("01".repeat(16).parse(), Ok(license));
+        assert_eq!(serde_json::to_value(license).ok(), Some(shown.into()));
     }
 
     #[test]

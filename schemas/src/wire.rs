@@ -6,6 +6,64 @@
 /// Defines newtypes over `[u8; N]`: binary on the wire, lower-case hex for people.
 macro_rules! byte_ids {
     ($($(#[$doc:meta])* $name:ident[$len:literal];)*) => {$(
+        $crate::wire::fixed_bytes! { $(#[$doc])* $name[$len]; }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(&data_encoding::HEXLOWER.encode(&self.0))
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = $crate::canonical::DecodeError;
+
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                data_encoding::HEXLOWER_PERMISSIVE
+                    .decode(text.as_bytes())
+                    .ok()
+                    .and_then(|bytes| Self::from_slice(&bytes))
+                    .ok_or($crate::canonical::DecodeError::WrongType)
+            }
+        }
+    )*};
+}
+
+/// Defines newtypes over the 16 bytes of a UUID: binary on the wire, the hyphenated form for people.
+macro_rules! uuid_ids {
+    ($($(#[$doc:meta])* $name:ident;)*) => {$(
+        $crate::wire::fixed_bytes! { $(#[$doc])* $name[16]; }
+
+        impl $name {
+            /// The identifier in the form that people read and type.
+            pub fn uuid(self) -> uuid::Uuid {
+                uuid::Uuid::from_bytes(self.0)
+            }
+
+            /// Reads the form that people type.
+            pub fn parse(text: &str) -> Option<Self> {
+                uuid::Uuid::try_parse(text).ok().map(|id| Self(id.into_bytes()))
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                self.uuid().fmt(f)
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = $crate::canonical::DecodeError;
+
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                Self::parse(text).ok_or($crate::canonical::DecodeError::WrongType)
+            }
+        }
+    )*};
+}
+
+/// Defines one newtype over `[u8; N]` without its form for people, which is its `Display`.
+macro_rules! fixed_bytes {
+    ($(#[$doc:meta])* $name:ident[$len:literal];) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Eq, Hash, Ord, PartialEq, PartialOrd)]
         pub struct $name(pub [u8; $len]);
@@ -25,27 +83,9 @@ macro_rules! byte_ids {
             }
         }
 
-        impl std::fmt::Display for $name {
-            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str(&data_encoding::HEXLOWER.encode(&self.0))
-            }
-        }
-
         impl std::fmt::Debug for $name {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 write!(f, concat!(stringify!($name), "({})"), self)
-            }
-        }
-
-        impl std::str::FromStr for $name {
-            type Err = $crate::canonical::DecodeError;
-
-            fn from_str(text: &str) -> Result<Self, Self::Err> {
-                data_encoding::HEXLOWER_PERMISSIVE
-                    .decode(text.as_bytes())
-                    .ok()
-                    .and_then(|bytes| Self::from_slice(&bytes))
-                    .ok_or($crate::canonical::DecodeError::WrongType)
             }
         }
 
@@ -64,7 +104,7 @@ macro_rules! byte_ids {
                 deserializer.deserialize_bytes($crate::wire::FixedBytes::<$len>).map(Self)
             }
         }
-    )*};
+    };
 }
 
 /// Defines enums of plain choices: a small integer on the wire, a word for people.
@@ -203,7 +243,7 @@ macro_rules! tagged {
     };
 }
 
-pub(crate) use {byte_ids, choices, tagged};
+pub(crate) use {byte_ids, choices, fixed_bytes, tagged, uuid_ids};
 
 use std::fmt;
 

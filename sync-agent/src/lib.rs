@@ -1,1 +1,30 @@
-//! Counterfoil.
+//! The device side of Counterfoil, to be embedded in an application: activate, check, meter, report, deactivate.
+//!
+//! [`Agent`] is the one writer of a state directory and serves any number of threads; [`AgentReader`] reads the same
+//! directory beside it. Both are synchronous. There is no network here and no vendor secret: files go out and come in.
+
+pub mod agent;
+mod changes;
+pub mod config;
+pub mod fingerprint;
+mod key_file;
+mod machine;
+mod pack;
+pub mod reader;
+mod refuse;
+mod state_dir;
+pub mod status;
+pub mod wall_clock;
+
+pub use ledger::check::Answer;
+pub use ledger::clock::Reading;
+pub use ledger::device::{Consume, Consumed};
+pub use ledger::license_key::LicenseKey;
+pub use schemas::codes::Code;
+pub use schemas::refusal::Refusal;
+
+pub use self::agent::{Agent, Applied};
+pub use self::changes::Change;
+pub use self::config::Config;
+pub use self::reader::AgentReader;
+pub use self::status::{State, Status};

@@ -163,8 +163,13 @@ fn floating() -> Floating {
 fn account_bodies() -> Vec<Form> {
     let (feature, period, chain) = (RENDER, month(), device_chain());
     let why = ReleaseReason::Silent;
-    let released =
-        ActivationReleased { chain, why, seat_free_at: at(0) + Seconds::days(37), overridden: true };
+    let released = ActivationReleased {
+        chain,
+        why,
+        seat_free_at: at(0) + Seconds::days(37),
+        overridden: true,
+        reason: Some(Commitment([0xee; 32])),
+    };
     let adjusted = UsageAdjusted { feature, period, added: total(4), removed: total(0), reason: None };
     let sealed = PeriodSealed {
         feature,

@@ -55,7 +55,8 @@ impl Shown {
             Err(refusal) => return Err(refusal),
         };
         let row = |name, value: String, source| Row { name, value: Some(value), source: Some(source) };
-        let of_home = |name, value: Option<String>| Row { name, source: value.as_ref().map(|_| Source::Home), value };
+        let of_home =
+            |name, value: Option<String>| Row { name, source: value.as_ref().map(|_| Source::Home), value };
         let portal = match &config.portal.value {
             Some(portal) => row("portal", portal.clone(), config.portal.source),
             None => of_home("portal", home.as_ref().and_then(|home| home.portal()).map(ToString::to_string)),
@@ -63,7 +64,7 @@ impl Shown {
         Ok(Self {
             settings: vec![
                 row("home", config.home.value.display().to_string(), config.home.source),
-                row("config", config.config.value.display().to_string(), config.config.source),
+                row("config", config.file.value.display().to_string(), config.file.source),
                 row("output", config.output.value.word().to_owned(), config.output.source),
                 portal,
                 row("jobs", config.jobs.value.to_string(), config.jobs.source),

@@ -27,7 +27,9 @@ impl ExplainArgs {
                 let code: Code = word.parse().map_err(|_| Refusal::new(Code::CodeUnknown, word))?;
                 context.output.result(&Explained::of(code))?;
             }
-            None => context.output.result(&All { codes: Code::ALL.iter().copied().map(Explained::of).collect() })?,
+            None => context
+                .output
+                .result(&All { codes: Code::ALL.iter().copied().map(Explained::of).collect() })?,
         }
         Ok(Exit::Done)
     }

@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use crate::cli::Context;
 use crate::home::{Home, RootKeyFile};
-use crate::output::Fields;
+use crate::output::{self, Fields};
 
 /// See the home's public keys and its issuer certificate
 #[derive(Debug, Subcommand)]
@@ -57,9 +57,9 @@ impl KeysCertificateArgs {
         if let Some(path) = self.output {
             durable::write(&path, home.certificate(), Access::Shared)
                 .map_err(|error| Refusal::from_error(Code::IoFailed, &error).at(path.display()))?;
-            context.output.talk(format_args!("wrote {}", path.display()));
+            output::talk(&format_args!("wrote {}", path.display()));
         }
-        context.output.result(&Certificate {
+        context.output.result(&Certified {
             certificate: home.trusted_issuer().id,
             body: &home.trusted_issuer().body,
             bytes: data_encoding::HEXLOWER.encode(home.certificate()),
@@ -133,14 +133,14 @@ impl fmt::Display for Keys<'_> {
 }
 
 #[derive(Serialize)]
-struct Certificate<'a> {
+struct Certified<'a> {
     certificate: CertificateId,
     #[serde(flatten)]
     body: &'a CertificateBody,
     bytes: String,
 }
 
-impl fmt::Display for Certificate<'_> {
+impl fmt::Display for Certified<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let products: Vec<_> = self.body.products.iter().map(Text::as_str).collect();
         let products = if products.is_empty() { "all".to_owned() } else { products.join(", ") };

@@ -14,14 +14,16 @@ use crate::home::{Home, Passphrase};
 /// The root key's passphrase, which never stands on the command line.
 #[derive(Args, Debug)]
 pub(crate) struct PassphraseOptions {
-    /// The file whose first line is the root key's passphrase [env: COUNTERFOIL_ROOT_PASSPHRASE, the passphrase itself]
     #[arg(long, value_name = "FILE")]
+    #[arg(
+        help = "The file whose first line is the root key's passphrase [env: COUNTERFOIL_ROOT_PASSPHRASE, the \
+                  passphrase itself]"
+    )]
     passphrase_file: Option<PathBuf>,
 }
 
 /// Where the root key is and what opens it.
 #[derive(Args, Debug)]
-#[expect(dead_code, reason = "read by the commands that sign packs and certificates")]
 pub(crate) struct RootKeyOptions {
     /// The root key, where it is not in the home
     #[arg(long, value_name = "FILE", env = "COUNTERFOIL_ROOT_KEY", hide_env_values = true)]

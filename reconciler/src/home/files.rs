@@ -80,12 +80,11 @@ pub(super) fn refuse_occupied(dir: &Path) -> Result<(), Refusal> {
     if Layout::new(dir).settings().exists() {
         return Err(Refusal::new(Code::HomeExists, dir.display().to_string()));
     }
-    match fs::read_dir(dir) {
-        Ok(mut entries) if entries.next().is_some() => {
-            Err(Refusal::new(Code::IoFailed, "the directory is not empty").at(dir.display()))
-        }
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(io_failed(dir, &error)),
-        _ => Ok(()),
+    match fs::read_dir(dir).map(|mut entries| entries.next().is_none()) {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(Refusal::new(Code::IoFailed, "the directory is not empty").at(dir.display())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(io_failed(dir, &error)),
     }
 }
 
@@ -93,11 +92,14 @@ pub(super) fn refuse_occupied(dir: &Path) -> Result<(), Refusal> {
 pub(super) fn building_site(dir: &Path) -> Result<TempDir, Refusal> {
     let parent = parent_of(dir);
     fs::create_dir_all(parent).map_err(|error| io_failed(parent, &error))?;
-    tempfile::Builder::new()
-        .prefix(".counterfoil-home.")
-        .suffix(".tmp")
-        .tempdir_in(parent)
-        .map_err(|error| io_failed(parent, &error))
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".counterfoil-home.").suffix(".tmp");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        builder.permissions(fs::Permissions::from_mode(0o700));
+    }
+    builder.tempdir_in(parent).map_err(|error| io_failed(parent, &error))
 }
 
 /// Renames a finished directory to `dir`, durably.
@@ -147,7 +149,7 @@ pub(super) fn read_secret(path: &Path) -> Result<Secret, Refusal> {
 /// Makes a secret of 32 bytes from the operating system's randomness.
 pub(super) fn random_secret() -> Result<Secret, Refusal> {
     let mut secret = Zeroizing::new([0; 32]);
-    getrandom::fill(secret.as_mut()).map_err(|error| no_randomness(&error))?;
+    getrandom::fill(secret.as_mut()).map_err(no_randomness)?;
     Ok(secret)
 }
 
@@ -155,8 +157,8 @@ pub(super) fn io_failed(path: &Path, error: &io::Error) -> Refusal {
     Refusal::from_error(Code::IoFailed, error).at(path.display())
 }
 
-pub(super) fn no_randomness(error: &getrandom::Error) -> Refusal {
-    Refusal::from_error(Code::Failed, error)
+pub(super) fn no_randomness(error: getrandom::Error) -> Refusal {
+    Refusal::from_error(Code::Failed, &error)
 }
 
 fn parent_of(dir: &Path) -> &Path {

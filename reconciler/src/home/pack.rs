@@ -2,10 +2,9 @@
 
 use ledger::keys::SecretKey;
 use ledger::trust;
-use schemas::event::catalog::ProductDefined;
 use schemas::ids::FingerprintKey;
 use schemas::numbers::Micros;
-use schemas::pack::{Pack, PackBody};
+use schemas::pack::{Pack, PackBody, ProductFeature};
 use schemas::terms::FingerprintRule;
 use schemas::text::Text;
 
@@ -18,14 +17,15 @@ use super::Home;
 pub fn build_pack(
     home: &Home,
     root: &SecretKey,
-    product: &ProductDefined,
+    product: &Text,
+    features: &[ProductFeature],
     version: u32,
     now: Micros,
     portal: Option<Text>,
 ) -> Pack {
-    let fingerprint_key = home.key_secret().derive(b"cf/fpkey/1", product.product.as_str().as_bytes());
+    let fingerprint_key = home.key_secret().derive(b"cf/fpkey/1", product.as_str().as_bytes());
     let body = PackBody {
-        product: product.product.clone(),
+        product: product.clone(),
         environment: home.environment().clone(),
         version,
         issued_at: now,
@@ -33,7 +33,7 @@ pub fn build_pack(
         sealing: *home.sealing_public(),
         fingerprint_key: FingerprintKey(fingerprint_key),
         fingerprint: FingerprintRule::default(),
-        features: product.features.clone(),
+        features: features.to_vec(),
         policies: Vec::new(),
         portal,
     };

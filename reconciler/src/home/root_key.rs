@@ -106,8 +106,8 @@ impl RootKeyFile {
 
     fn sealed(key: &SecretKey, passphrase: &Passphrase, cost: Cost) -> Result<Self, Refusal> {
         let (mut salt, mut nonce) = ([0; 16], [0; 24]);
-        getrandom::fill(&mut salt).map_err(|error| files::no_randomness(&error))?;
-        getrandom::fill(&mut nonce).map_err(|error| files::no_randomness(&error))?;
+        getrandom::fill(&mut salt).map_err(files::no_randomness)?;
+        getrandom::fill(&mut nonce).map_err(files::no_randomness)?;
         let mut bytes = [MAGIC, &[SEALED], &cost.to_bytes(), &salt, &nonce].concat();
         let seed = key.seed();
         let sealed = cost
@@ -162,9 +162,7 @@ impl Cost {
     }
 
     fn from_bytes(bytes: &[u8; 12]) -> Result<Self, Refusal> {
-        let field = |at: usize| {
-            u32::from_be_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
-        };
+        let field = |at: usize| u32::from_be_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
         let cost = Self { memory_kib: field(0), passes: field(4), lanes: field(8) };
         let bearable = cost.memory_kib <= Self::MOST.memory_kib
             && cost.passes <= Self::MOST.passes

@@ -1,9 +1,7 @@
 //! What holds where no option says otherwise.
 
 use schemas::numbers::Seconds;
-use schemas::terms::{
-    After, FingerprintRule, LicenseType, OnFork, Policy, Rules, SameDevice, Start,
-};
+use schemas::terms::{After, FingerprintRule, LicenseType, OnFork, Policy, Rules, SameDevice, Start};
 use schemas::text::Text;
 
 /// A policy without features.

@@ -113,7 +113,9 @@ impl<'a> Edit<'a> {
         for rule in &self.rules.quotas {
             check_quota(rule)?;
         }
-        for (option, span) in [("--sync-every", self.rules.sync_every), ("--import-for", self.rules.import_for)] {
+        for (option, span) in
+            [("--sync-every", self.rules.sync_every), ("--import-for", self.rules.import_for)]
+        {
             if span == Some(Seconds(0)) {
                 return Err(contradiction(&format!("{option} is at least a second")));
             }

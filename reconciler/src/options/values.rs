@@ -90,7 +90,9 @@ impl FromStr for FeatureQuota {
             Some((limit, "day")) => (limit, Reset::Day),
             Some((limit, "month")) => (limit, Reset::Month),
             Some((limit, "year")) => (limit, Reset::Year),
-            Some(_) => return Err("a quota is for a day, a month or a year, or without these for good".to_owned()),
+            Some(_) => {
+                return Err("a quota is for a day, a month or a year, or without these for good".to_owned());
+            }
             None => (quota, Reset::Never),
         };
         Ok(Self { feature, limit: units(limit)?, reset })

@@ -52,6 +52,9 @@ pub struct ActivationReleased {
     /// Whether an operator set the usual conditions aside.
     #[serde(with = "flag")]
     pub overridden: bool,
+    /// The reason in words; the text itself is an attachment.
+    #[serde(with = "optional")]
+    pub reason: Option<Commitment>,
 }
 
 choices! {

@@ -1,0 +1,113 @@
+//! The device's append-only store: one `SQLite` file for one chain.
+//!
+//! What is answered is durable: WAL with `synchronous=FULL`, one commit for a group of callers. Any number of
+//! [`Reader`]s work beside the one [`Writer`]; they write nothing. A store whose state does not fit its last event is
+//! damaged: it is read only and never repaired by guessing.
+
+mod database;
+mod group;
+mod load;
+mod lock;
+mod reader;
+mod rows;
+mod writer;
+
+use std::io;
+use std::sync::Arc;
+
+use schemas::codes::Code;
+use thiserror::Error;
+
+pub use self::database::create;
+pub use self::lock::ProcessLock;
+pub use self::reader::{HistoryEntry, Reader, StoreVerified};
+pub use self::writer::{Process, Writer};
+use crate::device::DeviceError;
+
+/// Why the store does not do what it was asked for. It can be told to every caller of a group.
+#[derive(Clone, Debug, Error)]
+pub enum StoreError {
+    /// Another process writes here.
+    #[error("another process writes here")]
+    Busy,
+    /// The store is damaged; the text says what does not fit.
+    #[error("the store is damaged: {0}")]
+    Damaged(&'static str),
+    /// Another thread died while it wrote for this one; whether the command was kept is not known.
+    #[error("another thread died while it wrote for this one")]
+    Died,
+    /// The store was written by a newer version.
+    #[error("the store was written by a newer version")]
+    UnknownVersion,
+    /// The database refused.
+    #[error("the database refused")]
+    Sqlite(#[source] Arc<rusqlite::Error>),
+    /// The operating system refused.
+    #[error("a file could not be read or written")]
+    Io(#[source] Arc<io::Error>),
+    /// The tables could not be made.
+    #[error("the store's tables could not be made")]
+    Migration(#[source] Arc<refinery::Error>),
+}
+
+impl StoreError {
+    /// The refusal code that stands for this error.
+    pub fn code(&self) -> Code {
+        match self {
+            Self::Busy => Code::Busy,
+            Self::Damaged(_) => Code::NeedsRepair,
+            Self::UnknownVersion => Code::UnsupportedVersion,
+            Self::Died | Self::Sqlite(_) | Self::Migration(_) => Code::StoreFailed,
+            Self::Io(_) => Code::IoFailed,
+        }
+    }
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        use rusqlite::ErrorCode;
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+                Self::Damaged("the file is not a whole database")
+            }
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Busy,
+            _ => Self::Sqlite(Arc::new(error)),
+        }
+    }
+}
+
+impl From<io::Error> for StoreError {
+    fn from(error: io::Error) -> Self {
+        Self::Io(Arc::new(error))
+    }
+}
+
+impl From<refinery::Error> for StoreError {
+    fn from(error: refinery::Error) -> Self {
+        Self::Migration(Arc::new(error))
+    }
+}
+
+/// Why a command was not carried out.
+#[derive(Clone, Debug, Error)]
+pub enum AppendError {
+    /// The device decided against it.
+    #[error(transparent)]
+    Decided(#[from] DeviceError),
+    /// The store could not keep it; nothing of it is kept as far as the store can tell.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl AppendError {
+    /// The refusal code that stands for this error.
+    pub fn code(&self) -> Code {
+        match self {
+            Self::Decided(error) => error.code(),
+            Self::Store(error) => error.code(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,127 @@
+//! Opening the database file: settings, version, tables.
+
+use std::cmp::Ordering;
+use std::fs::{self, File};
+use std::path::Path;
+use std::time::Duration;
+
+use refinery::{Migration, Runner};
+use rusqlite::{Connection, OpenFlags};
+use schemas::bundle::Attachment;
+use schemas::ids::ChainId;
+use schemas::migrations::DEVICE_SQLITE;
+use schemas::numbers::Micros;
+
+use super::{StoreError, rows};
+use crate::chain;
+use crate::device::{Opening, Saved};
+use crate::keys::SecretKey;
+
+/// Marks a database as a device's store: "CFdv".
+const APPLICATION_ID: i32 = 0x4346_6476;
+/// Versions before this one can corrupt a database when its write-ahead log is reset.
+const OLDEST_SQLITE: i32 = 3_051_003;
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Makes the store of a new chain at `path`, durably and whole or not at all: it holds the activation request.
+///
+/// # Errors
+/// When the operating system or the database refuses; `path` is then what it was before.
+pub fn create(path: &Path, opening: &Opening, key: &SecretKey, at: Micros) -> Result<ChainId, StoreError> {
+    let temporary = path.with_extension("db.new");
+    discard(&temporary)?;
+    let chain = fill(&temporary, opening, key, at)?;
+    File::open(&temporary)?.sync_all()?;
+    fs::rename(&temporary, path)?;
+    crate::durable::sync_directory(path)?;
+    Ok(chain)
+}
+
+/// Opens the store for its one writer.
+pub(super) fn open_to_write(path: &Path) -> Result<Connection, StoreError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let db = Connection::open_with_flags(path, flags)?;
+    prepare(&db)?;
+    db.pragma_update(None, "synchronous", "FULL")?;
+    Ok(db)
+}
+
+/// Opens the store beside its writer, to read only.
+pub(super) fn open_to_read(path: &Path) -> Result<Connection, StoreError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let db = Connection::open_with_flags(path, flags)?;
+    prepare(&db)?;
+    Ok(db)
+}
+
+fn prepare(db: &Connection) -> Result<(), StoreError> {
+    assert_version();
+    db.busy_timeout(BUSY_TIMEOUT)?;
+    db.set_prepared_statement_cache_capacity(32);
+    let application: i32 = db.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    if application != APPLICATION_ID {
+        return Err(StoreError::Damaged("the file is not a device's store"));
+    }
+    let version: u32 = db.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    match version.cmp(&newest_version()) {
+        Ordering::Greater => Err(StoreError::UnknownVersion),
+        Ordering::Less => Err(StoreError::Damaged("tables are missing")),
+        Ordering::Equal => Ok(()),
+    }
+}
+
+fn newest_version() -> u32 {
+    u32::try_from(DEVICE_SQLITE.len()).expect("migrations are few")
+}
+
+fn assert_version() {
+    let version = rusqlite::version_number();
+    assert!(version >= OLDEST_SQLITE, "SQLite {version} can lose a database; {OLDEST_SQLITE} or newer is needed");
+}
+
+/// Writes without waiting for the disk: the whole file is synced before it gets its name.
+fn fill(path: &Path, opening: &Opening, key: &SecretKey, at: Micros) -> Result<ChainId, StoreError> {
+    assert_version();
+    let mut db = Connection::open(path)?;
+    db.pragma_update(None, "synchronous", "OFF")?;
+    db.pragma_update(None, "application_id", APPLICATION_ID)?;
+    migrate(&mut db)?;
+    let origin = &opening.origin;
+    let chain = chain::device_chain(&origin.signer, &origin.reference);
+    let transaction = db.transaction()?;
+    rows::insert_chain(&transaction, origin)?;
+    let mut saved = Saved::start(at);
+    let attachments = [opening.host.as_ref(), None];
+    for (event, attachment) in opening.events(at).iter().zip(attachments) {
+        let core = event.encode();
+        let appended = saved.head.append(&chain, &core, key);
+        saved = Saved { head: appended.head, prev: saved.head.link, ..saved };
+        rows::insert_event(&transaction, saved.head.seq, &core, &appended.signature)?;
+        keep_attachment(&transaction, &saved, attachment)?;
+    }
+    rows::save_state(&transaction, &saved)?;
+    transaction.commit()?;
+    db.pragma_update(None, "journal_mode", "WAL")?;
+    db.close().map_err(|(_, error)| error)?;
+    Ok(chain)
+}
+
+fn keep_attachment(db: &Connection, saved: &Saved, attachment: Option<&Attachment>) -> Result<(), StoreError> {
+    attachment.map_or(Ok(()), |attachment| rows::insert_attachment(db, saved.head.seq, attachment))
+}
+
+fn migrate(db: &mut Connection) -> Result<(), StoreError> {
+    let migrations: Vec<Migration> = DEVICE_SQLITE
+        .iter()
+        .map(|step| Migration::unapplied(step.name, step.sql))
+        .collect::<Result<_, refinery::Error>>()?;
+    Runner::new(&migrations).run(db)?;
+    Ok(db.pragma_update(None, "user_version", newest_version())?)
+}
+
+fn discard(path: &Path) -> Result<(), StoreError> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
+        _ => Ok(()),
+    }
+}

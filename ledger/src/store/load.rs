@@ -1,0 +1,110 @@
+//! Putting a chain's state together from its store, and holding it against the last event.
+
+use std::collections::BTreeMap;
+
+use rusqlite::Connection;
+use schemas::event::device::{ChainOpened, FingerprintComponent};
+use schemas::event::{Body, Event};
+use schemas::grant::Revocations;
+use schemas::ids::{Link, PublicKey};
+use schemas::numbers::Seq;
+use schemas::run::DeviceOrigin;
+
+use super::rows::EventRow;
+use super::{StoreError, rows};
+use crate::chain::{self, Head};
+use crate::device::{AppliedGrant, Device, Parts, Saved};
+use crate::trust;
+
+/// Loads the state. Grants are believed by `root` again: what lies on a disk can have been changed.
+///
+/// # Errors
+/// [`StoreError::Damaged`] when the state does not fit the last event, or a kept grant does not verify.
+pub(super) fn device(db: &Connection, root: &PublicKey) -> Result<Device, StoreError> {
+    let origin = rows::load_chain(db)?;
+    let saved = rows::load_state(db)?;
+    let last = last_event(db, &origin, &saved)?;
+    let opened = opening(db)?;
+    let fingerprint = recorded_fingerprint(db, &saved, &opened)?;
+    let (grant, revocations) = grants(db, root)?;
+    let mut meters = BTreeMap::new();
+    for (feature, period, meter) in rows::load_meters(db)? {
+        meters.insert((feature, period), meter);
+    }
+    let closed = matches!(last.body, Body::ChainClosed(_));
+    Ok(Device::restore(Parts { origin, opened, saved, fingerprint, closed, meters, grant, revocations }))
+}
+
+/// The chain's link at `seq`, from the nearest place that is known: the last acknowledgement, or the beginning.
+pub(super) fn link_at(db: &Connection, device: &Device, seq: Seq) -> Result<Link, StoreError> {
+    let saved = device.saved();
+    if seq == saved.head.seq {
+        return Ok(saved.head.link);
+    }
+    if seq.next() == saved.head.seq {
+        return Ok(saved.prev);
+    }
+    let ack = Head::from(device.ack());
+    let mut head = if ack.seq <= seq { ack } else { Head::START };
+    if head.seq == seq {
+        return Ok(head.link);
+    }
+    rows::each_event(db, head.seq.next(), seq, |EventRow { seq, core, signature }| {
+        let id = chain::event_id(&device.chain(), seq, &head.link, &core);
+        head = Head { seq, link: chain::link(&id, &signature) };
+        Ok(())
+    })?;
+    Ok(head.link)
+}
+
+pub(super) fn decode(row: &EventRow) -> Result<Event, StoreError> {
+    Event::decode(&row.core).map_err(|_| StoreError::Damaged("an event does not decode"))
+}
+
+fn last_event(db: &Connection, origin: &DeviceOrigin, saved: &Saved) -> Result<Event, StoreError> {
+    if rows::last_place(db)? != saved.head.seq {
+        return Err(StoreError::Damaged("the state does not stand at the last event"));
+    }
+    let row = rows::load_event(db, saved.head.seq)?;
+    let chain = chain::device_chain(&origin.signer, &origin.reference);
+    let id = chain::event_id(&chain, row.seq, &saved.prev, &row.core);
+    if chain::link(&id, &row.signature) != saved.head.link
+        || !chain::verify(&origin.signer, &id, &row.signature)
+    {
+        return Err(StoreError::Damaged("the last event does not verify"));
+    }
+    decode(&row)
+}
+
+fn opening(db: &Connection) -> Result<ChainOpened, StoreError> {
+    match decode(&rows::load_event(db, Seq(1))?)?.body {
+        Body::ChainOpened(opened) => Ok(*opened),
+        _ => Err(StoreError::Damaged("the first event does not open a chain")),
+    }
+}
+
+fn recorded_fingerprint(
+    db: &Connection,
+    saved: &Saved,
+    opened: &ChainOpened,
+) -> Result<Vec<FingerprintComponent>, StoreError> {
+    let Some(seq) = saved.fingerprint else { return Ok(opened.fingerprint.clone()) };
+    match decode(&rows::load_event(db, seq)?)?.body {
+        Body::FingerprintChanged(changed) => Ok(changed.fingerprint),
+        _ => Err(StoreError::Damaged("the recorded fingerprint is missing")),
+    }
+}
+
+fn grants(db: &Connection, root: &PublicKey) -> Result<(Option<AppliedGrant>, Revocations), StoreError> {
+    let mut newest = None;
+    let mut revocations = Revocations::default();
+    for grant in rows::load_grants(db)? {
+        let verified = trust::verify_grant(&grant, root)
+            .map_err(|_| StoreError::Damaged("a kept grant does not verify"))?;
+        if verified.body.revocations.version > revocations.version {
+            revocations.clone_from(&verified.body.revocations);
+        }
+        newest = Some(AppliedGrant { grant, verified });
+    }
+    Ok((newest, revocations))
+}

@@ -1,0 +1,248 @@
+//! Reading a store beside its writer: the state, bundles, history, and a check of every signature.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::Path;
+
+use rusqlite::Connection;
+use schemas::bundle::Bundle;
+use schemas::event::device::Claim;
+use schemas::event::{Body, Event};
+use schemas::ids::PublicKey;
+use schemas::limits;
+use schemas::numbers::Seq;
+use schemas::run::{Origin, RunHeader, VERSION, append_pair, assemble};
+use serde::Serialize;
+
+use super::rows::EventRow;
+use super::{StoreError, database, load, rows};
+use crate::chain::{self, Head};
+use crate::device::{Device, Meter};
+
+/// Room for a run's header, which is much shorter.
+const HEADER_BYTES: usize = 512;
+
+/// An opened store that is only read: it always works beside the writer.
+pub struct Reader {
+    db: Connection,
+    root: PublicKey,
+}
+
+/// One event with its place.
+#[derive(Clone, Debug, Serialize)]
+pub struct HistoryEntry {
+    /// The place.
+    pub seq: Seq,
+    /// The event.
+    #[serde(flatten)]
+    pub event: Event,
+    /// The value that the event commits to, where it is kept and is text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub value: Option<String>,
+}
+
+/// What a check of the whole store found to be in order.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct StoreVerified {
+    /// Events whose link and signature were checked.
+    pub events: u64,
+    /// Attachments that open their commitments.
+    pub attachments: u64,
+    /// Sums that follow from the events.
+    pub meters: u64,
+}
+
+impl Reader {
+    /// Opens the store at `path`. Grants in it are believed by `root`.
+    ///
+    /// # Errors
+    /// When it is not a store or cannot be read.
+    pub fn open(path: &Path, root: PublicKey) -> Result<Self, StoreError> {
+        let db = database::open_to_read(path)?;
+        // One view of the store for as long as the reader lives.
+        db.execute_batch("BEGIN")?;
+        Ok(Self { db, root })
+    }
+
+    /// The chain's state.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] when the state does not fit the last event.
+    pub fn device(&self) -> Result<Device, StoreError> {
+        load::device(&self.db, &self.root)
+    }
+
+    /// A bundle of all events after the last that the vendor is known to have; of the last event when it has all.
+    ///
+    /// # Errors
+    /// When the store cannot be read or an event is missing.
+    pub fn report(&self) -> Result<Bundle, StoreError> {
+        let device = self.device()?;
+        let resend = device.grant().and_then(|grant| grant.verified.body.resend_from);
+        let wanted = resend.map_or(device.ack().seq.next(), |resend| resend.min(device.ack().seq.next()));
+        self.bundle(&device, wanted.min(device.head().seq))
+    }
+
+    /// A bundle of the whole chain: the activation request, whatever was recorded since.
+    ///
+    /// # Errors
+    /// When the store cannot be read or an event is missing.
+    pub fn request(&self) -> Result<Bundle, StoreError> {
+        self.bundle(&self.device()?, Seq(1))
+    }
+
+    /// What the activation request claims.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] when the second event is no request.
+    pub fn claim(&self) -> Result<Claim, StoreError> {
+        match load::decode(&rows::load_event(&self.db, Seq(2))?)?.body {
+            Body::ActivationRequested(requested) => Ok(requested.claim),
+            _ => Err(StoreError::Damaged("the second event does not ask for an activation")),
+        }
+    }
+
+    /// Calls `each` for every event in order.
+    ///
+    /// # Errors
+    /// When the store cannot be read or an event does not decode.
+    pub fn history(
+        &self,
+        mut each: impl FnMut(HistoryEntry) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        let last = rows::last_place(&self.db)?;
+        rows::each_event(&self.db, Seq(1), last, |row| {
+            let event = load::decode(&row)?;
+            let value = match event.body {
+                Body::VariableSet(_) | Body::ChainOpened(_) => self.value_at(row.seq)?,
+                _ => None,
+            };
+            each(HistoryEntry { seq: row.seq, event, value })
+        })
+    }
+
+    /// Checks every link, every signature, every attachment, and that all sums follow from the events.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] with the first thing that does not verify.
+    pub fn verify(&self) -> Result<StoreVerified, StoreError> {
+        let device = self.device()?;
+        let mut head = Head::START;
+        let mut meters = BTreeMap::<_, Meter>::new();
+        rows::each_event(&self.db, Seq(1), device.head().seq, |row| {
+            let id = chain::event_id(&device.chain(), row.seq, &head.link, &row.core);
+            if !chain::verify(&device.origin().signer, &id, &row.signature) {
+                return Err(StoreError::Damaged("an event's signature does not verify"));
+            }
+            head = Head { seq: row.seq, link: chain::link(&id, &row.signature) };
+            count(&mut meters, &load::decode(&row)?.body);
+            Ok(())
+        })?;
+        if head != device.head() {
+            return Err(StoreError::Damaged("the events do not lead to the kept head"));
+        }
+        if meters != *device.meters() {
+            return Err(StoreError::Damaged("the sums do not follow from the events"));
+        }
+        let attachments = rows::load_attachments(&self.db, Seq(1), head.seq)?;
+        if !attachments.iter().all(crate::commitment::opens) {
+            return Err(StoreError::Damaged("a value is not what its event commits to"));
+        }
+        let (attachments, meters) = (attachments.len() as u64, meters.len() as u64);
+        Ok(StoreVerified { events: head.seq.0, attachments, meters })
+    }
+
+    fn value_at(&self, seq: Seq) -> Result<Option<String>, StoreError> {
+        let attachments = rows::load_attachments(&self.db, seq, seq)?;
+        Ok(attachments.into_iter().next().and_then(|attachment| String::from_utf8(attachment.value).ok()))
+    }
+
+    fn bundle(&self, device: &Device, first: Seq) -> Result<Bundle, StoreError> {
+        let before = Seq(first.0 - 1);
+        let prev = if before == Seq(0) { Head::START.link } else { load::link_at(&self.db, device, before)? };
+        let mut cutter = Cutter::new(device, Head { seq: before, link: prev });
+        rows::each_event(&self.db, first, device.head().seq, |row| {
+            cutter.push(&row);
+            Ok(())
+        })?;
+        Ok(Bundle {
+            runs: cutter.finish(),
+            attachments: rows::load_attachments(&self.db, first, device.head().seq)?,
+            last_grant: device.grant().map(|applied| applied.grant.clone()),
+        })
+    }
+}
+
+impl fmt::Debug for Reader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reader").finish_non_exhaustive()
+    }
+}
+
+fn count(meters: &mut BTreeMap<(schemas::numbers::FeatureNumber, schemas::period::Period), Meter>, body: &Body) {
+    match body {
+        Body::FeatureConsumed(body) => {
+            let meter = meters.entry((body.feature, body.period)).or_default();
+            meter.gross = meter.gross.saturating_plus(body.n.get());
+        }
+        Body::FeatureRefunded(body) => {
+            let meter = meters.entry((body.feature, body.period)).or_default();
+            meter.refunded = meter.refunded.saturating_plus(body.n.get());
+        }
+        Body::QuotaReturned(body) => {
+            let meter = meters.entry((body.feature, body.period)).or_default();
+            meter.returned = meter.returned.max(body.total);
+        }
+        _ => {}
+    }
+}
+
+/// Cuts events into runs within the limits.
+struct Cutter<'a> {
+    device: &'a Device,
+    start: Head,
+    head: Head,
+    pairs: Vec<u8>,
+    runs: Vec<Vec<u8>>,
+}
+
+impl<'a> Cutter<'a> {
+    fn new(device: &'a Device, start: Head) -> Self {
+        Self { device, start, head: start, pairs: Vec::new(), runs: Vec::new() }
+    }
+
+    fn push(&mut self, row: &EventRow) {
+        let is_full = self.count() == limits::RUN_EVENTS as u64
+            || self.pairs.len() + row.core.len() + HEADER_BYTES > limits::RUN_BYTES;
+        if is_full {
+            self.cut();
+        }
+        append_pair(&mut self.pairs, &row.core, &row.signature);
+        let id = chain::event_id(&self.device.chain(), row.seq, &self.head.link, &row.core);
+        self.head = Head { seq: row.seq, link: chain::link(&id, &row.signature) };
+    }
+
+    fn finish(mut self) -> Vec<Vec<u8>> {
+        if self.count() > 0 {
+            self.cut();
+        }
+        self.runs
+    }
+
+    fn count(&self) -> u64 {
+        self.head.seq.0 - self.start.seq.0
+    }
+
+    fn cut(&mut self) {
+        let header = RunHeader {
+            version: VERSION,
+            chain: self.device.chain(),
+            origin: Origin::Device(self.device.origin().clone()),
+            first_seq: self.start.seq.next(),
+            prev: self.start.link,
+        };
+        self.runs.push(assemble(&header, self.count(), &self.pairs));
+        self.pairs.clear();
+        self.start = self.head;
+    }
+}

@@ -1,0 +1,274 @@
+//! The store's SQL, each statement beside the values that it reads or writes.
+
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
+use schemas::bundle::Attachment;
+use schemas::canonical;
+use schemas::grant::Grant;
+use schemas::ids::{Commitment, KeyReference, Link, PublicKey, Salt, Signature};
+use schemas::numbers::{FeatureNumber, Micros, Seq, Total};
+use schemas::period::Period;
+use schemas::run::DeviceOrigin;
+use schemas::text::UsageRef;
+
+use super::StoreError;
+use crate::chain::Head;
+use crate::device::{AppliedGrant, Meter, Saved};
+
+/// An event as it is stored.
+#[derive(Clone, Debug)]
+pub(super) struct EventRow {
+    pub(super) seq: Seq,
+    pub(super) core: Vec<u8>,
+    pub(super) signature: Signature,
+}
+
+pub(super) fn insert_chain(db: &Connection, origin: &DeviceOrigin) -> Result<(), StoreError> {
+    let sql = "INSERT INTO chain (one, signer, reference) VALUES (1, ?1, ?2)";
+    db.execute(sql, params![origin.signer.as_bytes(), origin.reference.as_bytes()])?;
+    Ok(())
+}
+
+pub(super) fn load_chain(db: &Connection) -> Result<DeviceOrigin, StoreError> {
+    let (signer, reference) = db
+        .query_row("SELECT signer, reference FROM chain WHERE one = 1", [], |row| {
+            Ok((blob(row, 0, PublicKey::from_slice)?, blob(row, 1, KeyReference::from_slice)?))
+        })
+        .optional()?
+        .ok_or(StoreError::Damaged("the chain's header is missing"))?;
+    Ok(DeviceOrigin { signer, reference })
+}
+
+pub(super) fn insert_event(
+    db: &Connection,
+    seq: Seq,
+    core: &[u8],
+    signature: &Signature,
+) -> Result<(), StoreError> {
+    let sql = "INSERT INTO events (seq, core, signature) VALUES (?1, ?2, ?3)";
+    db.prepare_cached(sql)?.execute(params![number(seq.0), core, signature.as_bytes()])?;
+    Ok(())
+}
+
+pub(super) fn load_event(db: &Connection, seq: Seq) -> Result<EventRow, StoreError> {
+    let sql = "SELECT seq, core, signature FROM events WHERE seq = ?1";
+    db.prepare_cached(sql)?
+        .query_row([number(seq.0)], event_row)
+        .optional()?
+        .ok_or(StoreError::Damaged("an event is missing"))
+}
+
+/// Calls `each` for the events from `first` to `last` in order.
+pub(super) fn each_event(
+    db: &Connection,
+    first: Seq,
+    last: Seq,
+    mut each: impl FnMut(EventRow) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    let sql = "SELECT seq, core, signature FROM events WHERE seq BETWEEN ?1 AND ?2 ORDER BY seq";
+    let mut statement = db.prepare_cached(sql)?;
+    let mut expected = first;
+    for row in statement.query_map([number(first.0), number(last.0)], event_row)? {
+        let row = row?;
+        if row.seq != expected {
+            return Err(StoreError::Damaged("an event is missing"));
+        }
+        expected = expected.next();
+        each(row)?;
+    }
+    if expected == last.next() { Ok(()) } else { Err(StoreError::Damaged("an event is missing")) }
+}
+
+/// The last place that holds an event.
+pub(super) fn last_place(db: &Connection) -> Result<Seq, StoreError> {
+    Ok(db.query_row("SELECT coalesce(max(seq), 0) FROM events", [], |row| uint(row, 0).map(Seq))?)
+}
+
+pub(super) fn insert_attachment(
+    db: &Connection,
+    seq: Seq,
+    attachment: &Attachment,
+) -> Result<(), StoreError> {
+    let sql = "INSERT INTO attachments (seq, commitment, salt, value) VALUES (?1, ?2, ?3, ?4)";
+    let Attachment { commitment, salt, value } = attachment;
+    db.prepare_cached(sql)?.execute(params![
+        number(seq.0),
+        commitment.as_bytes(),
+        salt.as_bytes(),
+        value
+    ])?;
+    Ok(())
+}
+
+pub(super) fn load_attachments(
+    db: &Connection,
+    first: Seq,
+    last: Seq,
+) -> Result<Vec<Attachment>, StoreError> {
+    let sql =
+        "SELECT commitment, salt, value FROM attachments WHERE seq BETWEEN ?1 AND ?2 ORDER BY seq";
+    let mut statement = db.prepare_cached(sql)?;
+    let rows = statement.query_map([number(first.0), number(last.0)], |row| {
+        Ok(Attachment {
+            commitment: blob(row, 0, Commitment::from_slice)?,
+            salt: blob(row, 1, Salt::from_slice)?,
+            value: row.get(2)?,
+        })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Keeps a grant, and drops those that are neither the newest nor hold the newest list of revoked issuers.
+pub(super) fn insert_grant(db: &Connection, applied: &AppliedGrant) -> Result<(), StoreError> {
+    let body = &applied.verified.body;
+    let content = canonical::to_bytes(&applied.grant);
+    let sql = "INSERT OR REPLACE INTO grants (epoch, seq, revocations, content) VALUES (?1, ?2, ?3, ?4)";
+    let (epoch, seq) = (body.epoch.0, number(applied.verified.seq.0));
+    db.execute(sql, params![epoch, seq, body.revocations.version, content])?;
+    let sql = "DELETE FROM grants WHERE (epoch, seq) <> (?1, ?2)
+        AND (epoch, seq) <> (SELECT epoch, seq FROM grants ORDER BY revocations DESC, epoch, seq LIMIT 1)";
+    db.execute(sql, params![epoch, seq])?;
+    Ok(())
+}
+
+/// The grants that are kept, the oldest first.
+pub(super) fn load_grants(db: &Connection) -> Result<Vec<Grant>, StoreError> {
+    let mut statement = db.prepare_cached("SELECT content FROM grants ORDER BY epoch, seq")?;
+    let rows = statement.query_map([], |row| row.get::<_, Vec<u8>>(0))?;
+    rows.map(|content| {
+        canonical::from_bytes(&content?).map_err(|_| StoreError::Damaged("a kept grant does not decode"))
+    })
+    .collect()
+}
+
+pub(super) fn save_meter(
+    db: &Connection,
+    feature: FeatureNumber,
+    period: Period,
+    meter: Meter,
+) -> Result<(), StoreError> {
+    let sql = "INSERT INTO meters (feature, period, gross, refunded, returned) VALUES (?1, ?2, ?3, ?4, ?5)
+        ON CONFLICT (feature, period) DO UPDATE SET
+            gross = excluded.gross, refunded = excluded.refunded, returned = excluded.returned";
+    db.prepare_cached(sql)?.execute(params![
+        feature.0,
+        period.number(),
+        number(meter.gross.get()),
+        number(meter.refunded.get()),
+        number(meter.returned.get()),
+    ])?;
+    Ok(())
+}
+
+pub(super) fn load_meters(db: &Connection) -> Result<Vec<(FeatureNumber, Period, Meter)>, StoreError> {
+    let sql = "SELECT feature, period, gross, refunded, returned FROM meters ORDER BY feature, period";
+    let mut statement = db.prepare_cached(sql)?;
+    let rows = statement.query_map([], |row| {
+        let meter = Meter { gross: total(row, 2)?, refunded: total(row, 3)?, returned: total(row, 4)? };
+        let period = Period::from_number(row.get(1)?).ok_or_else(|| invalid(1))?;
+        Ok((FeatureNumber(row.get(0)?), period, meter))
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+pub(super) fn insert_reference(
+    db: &Connection,
+    feature: FeatureNumber,
+    reference: &UsageRef,
+    seq: Seq,
+) -> Result<(), StoreError> {
+    let sql = "INSERT INTO refs (feature, reference, seq) VALUES (?1, ?2, ?3)";
+    db.prepare_cached(sql)?.execute(params![feature.0, reference.as_str(), number(seq.0)])?;
+    Ok(())
+}
+
+pub(super) fn find_reference(
+    db: &Connection,
+    feature: FeatureNumber,
+    reference: &UsageRef,
+) -> Result<Option<Seq>, StoreError> {
+    let sql = "SELECT seq FROM refs WHERE feature = ?1 AND reference = ?2";
+    let mut statement = db.prepare_cached(sql)?;
+    Ok(statement
+        .query_row(params![feature.0, reference.as_str()], |row| uint(row, 0).map(Seq))
+        .optional()?)
+}
+
+pub(super) fn save_state(db: &Connection, saved: &Saved) -> Result<(), StoreError> {
+    let sql = "INSERT INTO state (one, head_seq, head_link, prev_link, mark, behind, noted, fingerprint,
+            mismatch_since, restored)
+        VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+        ON CONFLICT (one) DO UPDATE SET
+            head_seq = excluded.head_seq, head_link = excluded.head_link, prev_link = excluded.prev_link,
+            mark = excluded.mark, behind = excluded.behind, noted = excluded.noted,
+            fingerprint = excluded.fingerprint, mismatch_since = excluded.mismatch_since,
+            restored = excluded.restored";
+    db.prepare_cached(sql)?.execute(params![
+        number(saved.head.seq.0),
+        saved.head.link.as_bytes(),
+        saved.prev.as_bytes(),
+        number(saved.mark.get()),
+        saved.behind,
+        saved.noted.map(|seq| number(seq.0)),
+        saved.fingerprint.map(|seq| number(seq.0)),
+        saved.mismatch_since.map(|since| number(since.get())),
+        saved.restored,
+    ])?;
+    Ok(())
+}
+
+pub(super) fn load_state(db: &Connection) -> Result<Saved, StoreError> {
+    let sql = "SELECT head_seq, head_link, prev_link, mark, behind, noted, fingerprint, mismatch_since, restored
+        FROM state WHERE one = 1";
+    db.query_row(sql, [], |row| {
+        Ok(Saved {
+            head: Head { seq: Seq(uint(row, 0)?), link: blob(row, 1, Link::from_slice)? },
+            prev: blob(row, 2, Link::from_slice)?,
+            mark: Micros::new(uint(row, 3)?),
+            behind: row.get(4)?,
+            noted: optional(row, 5)?.map(Seq),
+            fingerprint: optional(row, 6)?.map(Seq),
+            mismatch_since: optional(row, 7)?.map(Micros::new),
+            restored: row.get(8)?,
+        })
+    })
+    .optional()?
+    .ok_or(StoreError::Damaged("the chain's state is missing"))
+}
+
+fn event_row(row: &Row<'_>) -> rusqlite::Result<EventRow> {
+    Ok(EventRow {
+        seq: Seq(uint(row, 0)?),
+        core: row.get(1)?,
+        signature: blob(row, 2, Signature::from_slice)?,
+    })
+}
+
+fn uint(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
+    optional(row, column)?.ok_or_else(|| invalid(column))
+}
+
+fn optional(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<u64>> {
+    let value: Option<i64> = row.get(column)?;
+    value.map(|value| u64::try_from(value).map_err(|_| invalid(column))).transpose()
+}
+
+fn total(row: &Row<'_>, column: usize) -> rusqlite::Result<Total> {
+    Total::new(uint(row, column)?).ok_or_else(|| invalid(column))
+}
+
+fn blob<T>(
+    row: &Row<'_>,
+    column: usize,
+    read: impl FnOnce(&[u8]) -> Option<T>,
+) -> rusqlite::Result<T> {
+    read(row.get_ref(column)?.as_blob()?).ok_or_else(|| invalid(column))
+}
+
+fn invalid(column: usize) -> rusqlite::Error {
+    rusqlite::Error::InvalidColumnType(column, "a value of another width".into(), rusqlite::types::Type::Blob)
+}
+
+/// Everything that is counted here stays far below 2⁶³.
+fn number(value: u64) -> i64 {
+    i64::try_from(value).expect("places, times and totals are far below 2^63")
+}

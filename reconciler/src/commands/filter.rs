@@ -1,0 +1,47 @@
+//! The options that narrow lists, audits and exports.
+
+use clap::Args;
+use schemas::numbers::Micros;
+
+/// How many lines a list has.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Filters")]
+pub(crate) struct LimitOption {
+    /// List at most so many
+    #[arg(long, value_name = "N")]
+    pub(crate) limit: Option<u64>,
+}
+
+/// Which usage is told.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Filters")]
+pub(crate) struct UsageFilterOptions {
+    /// Only of this licence, by its identifier or key
+    #[arg(long, value_name = "LICENSE")]
+    pub(crate) license: Option<String>,
+    /// Only of this product
+    #[arg(long, value_name = "ID")]
+    pub(crate) product: Option<String>,
+    /// Only from this UTC day on, such as 2026-11-01
+    #[arg(long, value_name = "DAY", value_parser = instant)]
+    pub(crate) from: Option<Micros>,
+    /// Only before this UTC day
+    #[arg(long, value_name = "DAY", value_parser = instant)]
+    pub(crate) to: Option<Micros>,
+}
+
+/// Reads a day or an instant as it is typed.
+fn instant(text: &str) -> Result<Micros, String> {
+    Micros::parse(text).ok_or_else(|| "expected a day such as 2026-11-24, or RFC 3339".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_day_means_its_first_instant_in_utc() {
+        assert_eq!(instant("2026-11-24"), instant("2026-11-24T00:00:00Z"));
+        assert!(instant("24.11.2026").is_err());
+    }
+}

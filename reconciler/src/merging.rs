@@ -1,0 +1,212 @@
+//! Merging: bundles are read and verified on several threads, grouped into commits, answered, and what is refused
+//! goes into quarantine while the rest goes in.
+//!
+//! ```text
+//! paths -> readers (verify) -> bounded channel -> one committer -> answers, quarantine -> retry of what waits
+//! ```
+
+mod batch;
+mod intake;
+mod paths;
+mod waiting;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use schemas::bundle::{Answer, encode_answers};
+use schemas::codes::{Code, Exit};
+use schemas::ids::ChainId;
+use schemas::refusal::Refusal;
+use serde::Serialize;
+
+pub use self::paths::{Source, sources};
+use self::batch::{Batch, Outcome};
+use self::intake::{Parcel, Unread};
+use self::waiting::Waiting;
+use crate::vendor::Vendor;
+
+/// What a merge did, in bundles counted once for each chain that they hold.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct MergeReport {
+    /// Brought something new.
+    pub merged: u64,
+    /// Held nothing new.
+    pub known: u64,
+    /// Wait in quarantine for events before them.
+    pub parked: u64,
+    /// Contradict a known history; kept in quarantine.
+    pub forked: u64,
+    /// Were refused; kept in quarantine.
+    pub refused: u64,
+    /// Events that were new.
+    pub events: u64,
+    /// Files that were read.
+    pub files: u64,
+    /// What was not simply taken in, file by file.
+    pub findings: Vec<MergeFinding>,
+}
+
+/// A bundle that was not simply taken in.
+#[derive(Clone, Debug, Serialize)]
+pub struct MergeFinding {
+    /// The file.
+    pub source: String,
+    /// The device chain, where that is known.
+    pub chain: Option<ChainId>,
+    /// Why.
+    pub code: Code,
+    /// What happened, where there is more to say.
+    pub detail: String,
+}
+
+impl MergeReport {
+    /// The exit code: findings where anything was refused or contradicts what is known.
+    pub fn exit(&self) -> Exit {
+        if self.refused + self.forked > 0 { Exit::Findings } else { Exit::Done }
+    }
+
+    fn count(&mut self, outcome: &Outcome) {
+        self.events += outcome.events;
+        let waits = [(Code::ChainGap, &mut self.parked), (Code::ChainFork, &mut self.forked)];
+        let mut told = false;
+        for (code, counter) in waits {
+            if outcome.codes.contains(&code) {
+                *counter += 1;
+                told = true;
+            }
+        }
+        if outcome.codes.iter().any(|code| !matches!(code, Code::ChainGap | Code::ChainFork)) {
+            self.refused += 1;
+            told = true;
+        }
+        match outcome.events {
+            0 if !told => self.known += 1,
+            0 => {}
+            _ => self.merged += 1,
+        }
+    }
+}
+
+/// Takes in every bundle of `sources`; the order does not matter and a bundle may come again.
+///
+/// A crash at any moment loses nothing that was answered: run it again. `read` is told after each file.
+///
+/// # Errors
+/// When the ledger or an answer cannot be written. Refused bundles are no error: see the report.
+pub fn merge(
+    vendor: &mut Vendor,
+    sources: &[Source],
+    jobs: usize,
+    read: &mut dyn FnMut(u64),
+) -> Result<MergeReport, Refusal> {
+    let mut merging = Merging { vendor, report: MergeReport::default(), waiting: Waiting::default() };
+    intake::read_all(sources, jobs, |batch| {
+        let files = batch.len() as u64;
+        merging.take(batch)?;
+        read(files);
+        Ok(())
+    })?;
+    merging.retry()?;
+    Ok(merging.report)
+}
+
+/// Tries again what waits in quarantine: all of it, or the entries that are named.
+///
+/// # Errors
+/// When the ledger cannot be written.
+pub fn retry_quarantine(vendor: &mut Vendor, only: Option<&[i64]>) -> Result<MergeReport, Refusal> {
+    let mut merging = Merging { vendor, report: MergeReport::default(), waiting: Waiting::default() };
+    merging.waiting.note_all(merging.vendor, only)?;
+    merging.retry()?;
+    Ok(merging.report)
+}
+
+struct Merging<'a> {
+    vendor: &'a mut Vendor,
+    report: MergeReport,
+    waiting: Waiting,
+}
+
+impl Merging<'_> {
+    /// Commits what was read together, then writes answers and quarantine.
+    fn take(&mut self, read: Vec<Result<Parcel, Unread>>) -> Result<(), Refusal> {
+        let mut parcels = Vec::new();
+        for parcel in read {
+            self.report.files += 1;
+            match parcel {
+                Ok(parcel) => parcels.push(parcel),
+                Err(unread) => self.refuse_file(&unread)?,
+            }
+        }
+        let outcomes = Batch::new(&parcels).commit(self.vendor)?;
+        let mut answers: BTreeMap<usize, Vec<Answer>> = BTreeMap::new();
+        for outcome in outcomes {
+            let parcel = &parcels[outcome.parcel];
+            self.waiting.keep(self.vendor, parcel, &outcome)?;
+            self.report.count(&outcome);
+            for code in &outcome.codes {
+                self.report.findings.push(MergeFinding {
+                    source: parcel.source.name.clone(),
+                    chain: Some(outcome.chain),
+                    code: *code,
+                    detail: outcome.detail.clone(),
+                });
+            }
+            answers.entry(outcome.parcel).or_default().push(outcome.answer);
+        }
+        for (parcel, answers) in answers {
+            write_answer(parcels[parcel].source.answer.as_ref(), &answers)?;
+        }
+        Ok(())
+    }
+
+    fn refuse_file(&mut self, unread: &Unread) -> Result<(), Refusal> {
+        self.waiting.keep_file(self.vendor, unread)?;
+        self.report.refused += 1;
+        self.report.findings.push(MergeFinding {
+            source: unread.source.name.clone(),
+            chain: None,
+            code: unread.refusal.code(),
+            detail: unread.refusal.detail().to_owned(),
+        });
+        Ok(())
+    }
+
+    /// Tries again what waits for a chain that moved, until nothing moves any more.
+    fn retry(&mut self) -> Result<(), Refusal> {
+        for settled in self.waiting.retry(self.vendor)? {
+            self.report.events += settled.events;
+            self.report.settle(&settled.source, &settled.chain);
+            write_answer(settled.answer.as_ref(), &settled.answers)?;
+        }
+        Ok(())
+    }
+}
+
+impl MergeReport {
+    /// A bundle that waited went in after all.
+    fn settle(&mut self, source: &str, chain: &ChainId) {
+        let of_bundle =
+            |finding: &MergeFinding| finding.source == source && finding.chain.as_ref() == Some(chain);
+        let Some(at) = self.findings.iter().position(of_bundle) else {
+            self.merged += 1;
+            return;
+        };
+        match self.findings.remove(at).code {
+            Code::ChainGap => self.parked -= 1,
+            Code::ChainFork => self.forked -= 1,
+            _ => self.refused -= 1,
+        }
+        self.merged += 1;
+    }
+}
+
+/// Answers can be made again, so they are renamed into place without waiting for the disk.
+fn write_answer(path: Option<&PathBuf>, answers: &[Answer]) -> Result<(), Refusal> {
+    let Some(path) = path else { return Ok(()) };
+    let failed = |error: std::io::Error| Refusal::from_error(Code::IoFailed, &error).at(path.display());
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).map_err(failed)?;
+    }
+    ledger::durable::write_derived(path, &encode_answers(answers)).map_err(failed)
+}

@@ -1,0 +1,196 @@
+//! One commit: parcels are grouped by licence, each licence is worked on once, and every chain gets its answer.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ledger::draft::Draft;
+use ledger::merge::{ChainOutcome, merge_chain};
+use ledger::trust;
+use schemas::bundle::Answer;
+use schemas::codes::Code;
+use schemas::grant::{Grant, Revocations, SeqRange};
+use schemas::ids::{ChainId, KeyReference, LicenseId};
+use schemas::refusal::Refusal;
+use schemas::run::Origin;
+
+use super::intake::{Delivery, Parcel};
+use crate::store::Change;
+use crate::vendor::Vendor;
+
+/// What became of one chain of one parcel.
+#[derive(Debug)]
+pub(super) struct Outcome {
+    /// The parcel's number in its batch.
+    pub(super) parcel: usize,
+    /// The chain.
+    pub(super) chain: ChainId,
+    /// Events that were new.
+    pub(super) events: u64,
+    /// Runs that wait in quarantine, by their number in the delivery, with the reason.
+    pub(super) waiting: Vec<(usize, Code)>,
+    /// The reasons why something was not taken in.
+    pub(super) codes: BTreeSet<Code>,
+    /// What is missing or wrong, in words.
+    pub(super) detail: String,
+    /// What the device is told.
+    pub(super) answer: Answer,
+}
+
+/// Parcels that are committed together.
+pub(super) struct Batch<'a> {
+    parcels: &'a [Parcel],
+}
+
+/// A chain of a parcel on its way to its licence.
+#[derive(Clone, Copy)]
+struct Stop {
+    parcel: usize,
+    chain: ChainId,
+}
+
+/// What is known of a stop after its licence was worked on.
+struct Merged {
+    stop: Stop,
+    outcome: ChainOutcome,
+    grant: Option<Grant>,
+}
+
+impl<'a> Batch<'a> {
+    pub(super) fn new(parcels: &'a [Parcel]) -> Self {
+        Self { parcels }
+    }
+
+    /// Takes the parcels in: one commit, and an outcome for each chain of each parcel in their order.
+    pub(super) fn commit(&self, vendor: &mut Vendor) -> Result<Vec<Outcome>, Refusal> {
+        let (routes, unknown) = self.route(vendor)?;
+        let revocations = vendor.catalog()?.revocations();
+        let merged = self.merge(vendor, &routes, &revocations)?;
+        let mut outcomes = Vec::new();
+        for stop in unknown {
+            let outcome = ChainOutcome { refused: Some(Code::LicenseUnknown), ..ChainOutcome::default() };
+            outcomes.push(self.outcome(vendor, stop, outcome, None)?);
+        }
+        for Merged { stop, outcome, grant } in merged {
+            let grant = match grant {
+                Some(grant) => Some(grant),
+                None => newest_grant(vendor, &stop.chain)?,
+            };
+            outcomes.push(self.outcome(vendor, stop, outcome, grant)?);
+        }
+        outcomes.sort_by_key(|outcome| (outcome.parcel, outcome.chain));
+        Ok(outcomes)
+    }
+
+    /// Finds the licence of each chain by the key reference in its header: read without a lock, and unique.
+    fn route(&self, vendor: &mut Vendor) -> Result<(BTreeMap<LicenseId, Vec<Stop>>, Vec<Stop>), Refusal> {
+        let mut routes: BTreeMap<LicenseId, Vec<Stop>> = BTreeMap::new();
+        let mut unknown = Vec::new();
+        for (parcel, content) in self.parcels.iter().enumerate() {
+            for (chain, delivery) in &content.deliveries {
+                let stop = Stop { parcel, chain: *chain };
+                let license = match reference(delivery) {
+                    Some(reference) => vendor.store.license_of_key(&reference)?,
+                    None => vendor.store.license_of_chain(chain)?,
+                };
+                match license {
+                    Some(license) => routes.entry(license).or_default().push(stop),
+                    None => unknown.push(stop),
+                }
+            }
+        }
+        Ok((routes, unknown))
+    }
+
+    fn merge(
+        &self,
+        vendor: &mut Vendor,
+        routes: &BTreeMap<LicenseId, Vec<Stop>>,
+        revocations: &Revocations,
+    ) -> Result<Vec<Merged>, Refusal> {
+        let mut merged = Vec::new();
+        if routes.is_empty() {
+            return Ok(merged);
+        }
+        let licenses: BTreeSet<LicenseId> = routes.keys().copied().collect();
+        let Vendor { home, store, issuer, now } = vendor;
+        let secret = home.key_secret();
+        store.change_licenses(&licenses, *now, &mut |license, links| {
+            let id = license.id;
+            let mut draft = Draft::resume(issuer, license, *now);
+            let mut attachments = Vec::new();
+            for stop in &routes[&id] {
+                let parcel = &self.parcels[stop.parcel];
+                let runs = &parcel.deliveries[&stop.chain].runs;
+                let outcome = merge_chain(
+                    &mut draft,
+                    stop.chain,
+                    runs,
+                    &mut |seq| links.link_at(&id, &stop.chain, seq),
+                    secret,
+                    revocations,
+                )?;
+                if outcome.refused.is_none() {
+                    attachments.extend(parcel.attachments_of(runs));
+                }
+                merged.push(Merged { stop: *stop, outcome, grant: draft.grant(&stop.chain).cloned() });
+            }
+            Ok(Change { update: draft.finish(), attachments })
+        })?;
+        Ok(merged)
+    }
+
+    fn outcome(
+        &self,
+        vendor: &Vendor,
+        stop: Stop,
+        outcome: ChainOutcome,
+        grant: Option<Grant>,
+    ) -> Result<Outcome, Refusal> {
+        let delivery = &self.parcels[stop.parcel].deliveries[&stop.chain];
+        let mut waiting: Vec<(usize, Code)> = Vec::new();
+        waiting.extend(outcome.gaps.iter().map(|(run, _)| (*run, Code::ChainGap)));
+        waiting.extend(outcome.forks.iter().map(|run| (*run, Code::ChainFork)));
+        if let Some(code) = outcome.refused {
+            waiting.extend((0..delivery.runs.len()).map(|run| (run, code)));
+        }
+        let mut codes: BTreeSet<Code> = waiting.iter().map(|(_, code)| *code).collect();
+        codes.extend(delivery.broken.iter().map(|(_, code)| *code));
+        let answer = match (grant, outcome.refused, codes.first()) {
+            (Some(grant), None, _) => Answer::Grant(Box::new(grant)),
+            (_, Some(code), _) | (None, None, Some(&code)) => notice(vendor, stop.chain, code),
+            (None, None, None) => notice(vendor, stop.chain, Code::NotActivated),
+        };
+        let detail = outcome.gaps.first().map_or_else(String::new, |(_, missing)| missing_text(*missing));
+        Ok(Outcome {
+            parcel: stop.parcel,
+            chain: stop.chain,
+            events: outcome.events,
+            waiting,
+            codes,
+            detail,
+            answer,
+        })
+    }
+}
+
+fn newest_grant(vendor: &mut Vendor, chain: &ChainId) -> Result<Option<Grant>, Refusal> {
+    match vendor.store.license_of_chain(chain)? {
+        Some(license) => Ok(vendor.store.newest_grant(&license, chain)?),
+        None => Ok(None),
+    }
+}
+
+fn notice(vendor: &Vendor, chain: ChainId, code: Code) -> Answer {
+    let Vendor { home, issuer, now, .. } = vendor;
+    Answer::Notice(trust::sign_notice(chain, code, *now, &issuer.key, home.certificate()))
+}
+
+fn reference(delivery: &Delivery) -> Option<KeyReference> {
+    match &delivery.runs.first()?.header().origin {
+        Origin::Device(origin) => Some(origin.reference),
+        Origin::Authority(_) | Origin::Catalog(_) => None,
+    }
+}
+
+fn missing_text(missing: SeqRange) -> String {
+    format!("events {} to {} are missing", missing.first, missing.last)
+}

@@ -1,0 +1,181 @@
+//! Reading: files become verified runs, on several threads, in bounded memory.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{BufReader, Cursor, Read, Seek};
+use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread;
+
+use ledger::commitment;
+use ledger::run::{VerifiedRun, verify_device};
+use schemas::armor;
+use schemas::bundle::{Attachment, BundlePart, BundleReader};
+use schemas::canonical::DecodeError;
+use schemas::codes::Code;
+use schemas::container::ContainerError;
+use schemas::ids::{ChainId, Commitment};
+use schemas::limits;
+use schemas::refusal::Refusal;
+use schemas::run::RunBytes;
+
+use super::Source;
+
+/// A bundle that was read and verified.
+#[derive(Debug)]
+pub(super) struct Parcel {
+    /// Where it came from.
+    pub(super) source: Source,
+    /// Its runs by chain.
+    pub(super) deliveries: BTreeMap<ChainId, Delivery>,
+    /// Its attachments that open their commitments.
+    pub(super) attachments: BTreeMap<Commitment, Attachment>,
+}
+
+/// The runs of one chain.
+#[derive(Debug, Default)]
+pub(super) struct Delivery {
+    /// Those that verify, in the order of their first places.
+    pub(super) runs: Vec<VerifiedRun>,
+    /// Those that do not: bytes and reason.
+    pub(super) broken: Vec<(Vec<u8>, Code)>,
+}
+
+/// A file that cannot be read as a bundle.
+#[derive(Debug)]
+pub(super) struct Unread {
+    /// Where it came from.
+    pub(super) source: Source,
+    /// Why.
+    pub(super) refusal: Refusal,
+    /// Its bytes, as far as they are kept.
+    pub(super) bytes: Vec<u8>,
+}
+
+/// Files up to this size are read at once, and kept whole when they are refused.
+const WHOLE_BYTES: u64 = 64 * 1024 * 1024;
+/// Events and files that one commit takes in, about.
+const COMMIT_EVENTS: usize = 20_000;
+const COMMIT_FILES: usize = 512;
+
+/// Reads every file with `jobs` threads and hands groups of them, worth a commit each, to `take`.
+pub(super) fn read_all(
+    sources: &[Source],
+    jobs: usize,
+    mut take: impl FnMut(Vec<Result<Parcel, Unread>>) -> Result<(), Refusal>,
+) -> Result<(), Refusal> {
+    let jobs = NonZeroUsize::new(jobs).map_or(1, NonZeroUsize::get).min(sources.len().max(1));
+    let next = AtomicUsize::new(0);
+    thread::scope(|scope| {
+        let (send, receive) = sync_channel(jobs * 4);
+        for _ in 0..jobs {
+            let send = send.clone();
+            scope.spawn(|| read_some(sources, &next, send));
+        }
+        drop(send);
+        group(receive, &mut take)
+    })
+}
+
+/// Reads one file after the other until there is none left or nobody listens.
+fn read_some(sources: &[Source], next: &AtomicUsize, send: SyncSender<Result<Parcel, Unread>>) {
+    while let Some(source) = sources.get(next.fetch_add(1, Ordering::Relaxed)) {
+        if send.send(read(source)).is_err() {
+            break;
+        }
+    }
+    drop(send);
+}
+
+fn group(
+    receive: Receiver<Result<Parcel, Unread>>,
+    take: &mut impl FnMut(Vec<Result<Parcel, Unread>>) -> Result<(), Refusal>,
+) -> Result<(), Refusal> {
+    let mut group = Vec::new();
+    let mut events = 0;
+    for parcel in receive {
+        events += parcel.as_ref().map_or(0, Parcel::event_count);
+        group.push(parcel);
+        if events >= COMMIT_EVENTS || group.len() >= COMMIT_FILES {
+            take(std::mem::take(&mut group))?;
+            events = 0;
+        }
+    }
+    if group.is_empty() { Ok(()) } else { take(group) }
+}
+
+impl Parcel {
+    fn event_count(&self) -> usize {
+        let runs = self.deliveries.values().flat_map(|delivery| &delivery.runs);
+        runs.map(|run| run.events().len()).sum()
+    }
+
+    /// The attachments that events of `runs` refer to.
+    pub(super) fn attachments_of<'a>(&self, runs: impl IntoIterator<Item = &'a VerifiedRun>) -> Vec<Attachment> {
+        let events = runs.into_iter().flat_map(VerifiedRun::events);
+        let commitments = events.filter_map(|linked| commitment::committed(&linked.event));
+        commitments.filter_map(|commitment| self.attachments.get(&commitment)).cloned().collect()
+    }
+}
+
+/// Reads one file.
+fn read(source: &Source) -> Result<Parcel, Unread> {
+    let unread = |refusal: Refusal, bytes| Unread { source: source.clone(), refusal, bytes };
+    let failed = |error: std::io::Error| unread(Refusal::from_error(Code::IoFailed, &error), Vec::new());
+    let size = fs::metadata(&source.path).map_err(failed)?.len();
+    if size > WHOLE_BYTES {
+        let file = File::open(&source.path).map_err(failed)?;
+        return parse(source, BufReader::new(file)).map_err(|refusal| unread(refusal, Vec::new()));
+    }
+    let bytes = fs::read(&source.path).map_err(failed)?;
+    parse_bytes(source, bytes.clone()).map_err(|refusal| unread(refusal, bytes))
+}
+
+/// Reads a bundle from its bytes, armored or not.
+pub(super) fn parse_bytes(source: &Source, bytes: Vec<u8>) -> Result<Parcel, Refusal> {
+    let bytes = armor::dearmor(bytes).map_err(|error| Refusal::from_error(error.code(), &error))?;
+    parse(source, Cursor::new(bytes))
+}
+
+fn parse(source: &Source, reader: impl Read + Seek) -> Result<Parcel, Refusal> {
+    parse_parts(source, reader).map_err(|error| Refusal::from_error(error.code(), &error))
+}
+
+fn parse_parts(source: &Source, reader: impl Read + Seek) -> Result<Parcel, ContainerError> {
+    let mut bundle = BundleReader::open(reader)?;
+    let mut parcel =
+        Parcel { source: source.clone(), deliveries: BTreeMap::new(), attachments: BTreeMap::new() };
+    while let Some(part) = bundle.next_part()? {
+        match part {
+            BundlePart::Run(bytes) => take_run(&mut parcel, bytes)?,
+            BundlePart::Attachment(attachment) => {
+                if commitment::opens(&attachment) {
+                    parcel.attachments.insert(attachment.commitment, attachment);
+                }
+            }
+            BundlePart::LastGrant(_) => {}
+        }
+    }
+    if parcel.deliveries.is_empty() {
+        return Err(DecodeError::Truncated.into());
+    }
+    for delivery in parcel.deliveries.values_mut() {
+        delivery.runs.sort_by_key(|run| (run.span().first, run.span().last));
+    }
+    Ok(parcel)
+}
+
+/// A run that does not verify is refused with its chain; one that does not even name its chain, with the whole file.
+fn take_run(parcel: &mut Parcel, bytes: Vec<u8>) -> Result<(), ContainerError> {
+    let chain = RunBytes::parse(&bytes)?.header.chain;
+    if !parcel.deliveries.contains_key(&chain) && parcel.deliveries.len() == limits::BUNDLE_CHAINS {
+        return Err(DecodeError::TooLong.into());
+    }
+    let delivery = parcel.deliveries.entry(chain).or_default();
+    match verify_device(&bytes) {
+        Ok(run) => delivery.runs.push(run),
+        Err(error) => delivery.broken.push((bytes, error.code())),
+    }
+    Ok(())
+}

@@ -1,0 +1,78 @@
+//! The vendor at work: a home with its keys and the ledger, and what can be done with both.
+//!
+//! Each operation reads what it needs, lets a pure function decide, signs with the issuer's key and stores the result
+//! in one commit. Nothing here knows SQL or the command line.
+
+pub mod activations;
+pub mod customers;
+pub mod licenses;
+pub mod products;
+
+use std::fmt;
+
+use ledger::authority::Issuer;
+use schemas::codes::Code;
+use schemas::numbers::Micros;
+use schemas::refusal::Refusal;
+
+use crate::home::Home;
+use crate::store::Store;
+use crate::store::sqlite::SqliteStore;
+
+/// A home whose ledger is open.
+pub struct Vendor {
+    /// The home.
+    pub home: Home,
+    /// The ledger.
+    pub store: Box<dyn Store>,
+    pub(crate) issuer: Issuer,
+    pub(crate) now: Micros,
+}
+
+impl Vendor {
+    /// Makes the ledger of a new home: the catalog chain begins with the issuer's certificate.
+    ///
+    /// # Errors
+    /// When the ledger cannot be made; the home is then not kept either.
+    pub fn found(home: Home, now: Micros) -> Result<Self, Refusal> {
+        let path = home.ledger_path();
+        if path.exists() {
+            return Err(Refusal::new(Code::HomeExists, path.display().to_string()));
+        }
+        let store = SqliteStore::create(&path).map_err(Refusal::from)?;
+        let mut vendor = Self::with(home, Box::new(store), now);
+        vendor.certify_issuer()?;
+        Ok(vendor)
+    }
+
+    /// Opens the ledger of a home.
+    ///
+    /// # Errors
+    /// When the ledger cannot be opened.
+    pub fn open(home: Home, now: Micros) -> Result<Self, Refusal> {
+        let store = SqliteStore::open(&home.ledger_path())
+            .map_err(|error| Refusal::from(error).at(home.ledger_path().display()))?;
+        Ok(Self::with(home, Box::new(store), now))
+    }
+
+    /// The key that signs, with its certificate.
+    pub fn issuer(&self) -> &Issuer {
+        &self.issuer
+    }
+
+    /// The vendor's time, read once for the whole operation.
+    pub fn now(&self) -> Micros {
+        self.now
+    }
+
+    fn with(home: Home, store: Box<dyn Store>, now: Micros) -> Self {
+        let issuer = Issuer { key: home.issuer().clone(), certificate: home.trusted_issuer().clone() };
+        Self { home, store, issuer, now }
+    }
+}
+
+impl fmt::Debug for Vendor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Vendor").field("home", &self.home).field("now", &self.now).finish_non_exhaustive()
+    }
+}

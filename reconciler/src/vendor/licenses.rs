@@ -1,0 +1,222 @@
+//! Licences: issued from a policy, changed, suspended, resumed, revoked.
+
+use ledger::authority::{License, Standing};
+use ledger::commitment;
+use ledger::draft::Draft;
+use ledger::license_key::LicenseKey;
+use schemas::bundle::Attachment;
+use schemas::codes::Code;
+use schemas::event::Body;
+use schemas::event::authority::{EntitlementChanged, LicenseIssued, LicenseStatusChanged};
+use schemas::ids::{CustomerId, KeyReference, LicenseId};
+use schemas::numbers::Epoch;
+use schemas::refusal::Refusal;
+use schemas::run::AuthorityOrigin;
+use schemas::terms::{Policy, Terms};
+
+use super::Vendor;
+use crate::options::resolve;
+use crate::store::{Change, StoreError};
+
+/// A licence that was just issued. The key is shown once and can be derived again from the home.
+#[derive(Debug)]
+pub struct IssuedLicense {
+    /// The licence.
+    pub id: LicenseId,
+    /// Its key.
+    pub key: LicenseKey,
+    /// The customer.
+    pub customer: CustomerId,
+}
+
+/// What is asked for when a licence is issued.
+#[derive(Clone, Debug)]
+pub struct Order {
+    /// The terms' template.
+    pub policy: Policy,
+    /// The customer.
+    pub customer: CustomerId,
+}
+
+/// What is done to a licence's standing.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum StandingChange {
+    /// Its devices are told that it is suspended.
+    Suspend,
+    /// It stands again.
+    Resume,
+    /// It ends for good.
+    Revoke,
+}
+
+/// Licences that one commit issues.
+const PER_COMMIT: usize = 500;
+
+impl Vendor {
+    /// Issues a licence for each order, in commits of some hundred; each commit is whole.
+    ///
+    /// `told` hears of each licence once it is stored.
+    ///
+    /// # Errors
+    /// When the ledger cannot be changed; licences that were told of are there.
+    pub fn issue(
+        &mut self,
+        orders: &[Order],
+        told: &mut dyn FnMut(IssuedLicense) -> Result<(), Refusal>,
+    ) -> Result<(), Refusal> {
+        for orders in orders.chunks(PER_COMMIT) {
+            for issued in self.issue_together(orders)? {
+                told(issued)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A licence by its identifier or its key.
+    ///
+    /// # Errors
+    /// `license_not_found`; `license_key_mistyped` when a key's check symbol does not match.
+    pub fn find_license(&mut self, wanted: &str) -> Result<License, Refusal> {
+        let not_found = || Refusal::new(Code::LicenseNotFound, wanted);
+        let id = match LicenseId::parse(wanted) {
+            Some(id) => id,
+            None => {
+                let looks_like_key = wanted.chars().filter(char::is_ascii_alphanumeric).count() == 28;
+                let key = LicenseKey::parse(wanted).map_err(|error| {
+                    if looks_like_key {
+                        Refusal::from_error(Code::LicenseKeyMistyped, &error)
+                    } else {
+                        not_found()
+                    }
+                })?;
+                self.store.license_of_key(&key.reference())?.ok_or_else(not_found)?
+            }
+        };
+        self.store.license(&id)?.ok_or_else(not_found)
+    }
+
+    /// The key of a licence, derived again.
+    pub fn license_key(&self, license: &License) -> LicenseKey {
+        self.home.key_secret().license_key(license.key)
+    }
+
+    /// Replaces a licence's terms. Unchanged terms write nothing; the revision counts on.
+    ///
+    /// # Errors
+    /// When the ledger cannot be changed, or `change` refuses.
+    pub fn change_terms(
+        &mut self,
+        license: &LicenseId,
+        reason: Option<&str>,
+        change: impl Fn(&Terms) -> Result<Terms, Refusal>,
+    ) -> Result<License, Refusal> {
+        let attachment = reason_attachment(reason)?;
+        self.change_license(license, attachment.clone(), |draft| {
+            let mut terms = change(&draft.license().terms)?;
+            if terms != draft.license().terms {
+                terms.entitlement.revision.0 += 1;
+                let reason = attachment.as_ref().map(|attachment| attachment.commitment);
+                draft.write(Body::EntitlementChanged(Box::new(EntitlementChanged { terms, reason })));
+            }
+            Ok(())
+        })
+    }
+
+    /// Suspends, resumes or revokes a licence.
+    ///
+    /// # Errors
+    /// `status_unchanged` when the licence is not in a state for it.
+    pub fn change_standing(
+        &mut self,
+        license: &LicenseId,
+        change: StandingChange,
+        reason: Option<&str>,
+    ) -> Result<License, Refusal> {
+        let attachment = reason_attachment(reason)?;
+        let body = LicenseStatusChanged { reason: attachment.as_ref().map(|attachment| attachment.commitment) };
+        self.change_license(license, attachment, |draft| {
+            let standing = draft.license().standing;
+            draft.write(match (change, standing) {
+                (StandingChange::Suspend, Standing::Active) => Body::LicenseSuspended(body.clone()),
+                (StandingChange::Resume, Standing::Suspended) => Body::LicenseResumed(body.clone()),
+                (StandingChange::Revoke, Standing::Active | Standing::Suspended) => {
+                    Body::LicenseRevoked(body.clone())
+                }
+                (_, standing) => {
+                    return Err(Refusal::new(
+                        Code::StatusUnchanged,
+                        format!("the licence is {}", standing.word()),
+                    ));
+                }
+            });
+            Ok(())
+        })
+    }
+
+    /// Lets `change` work on one licence and stores what it leaves.
+    pub(super) fn change_license(
+        &mut self,
+        license: &LicenseId,
+        attachment: Option<Attachment>,
+        mut change: impl FnMut(&mut Draft<'_>) -> Result<(), Refusal>,
+    ) -> Result<License, Refusal> {
+        let mut after = None;
+        let (issuer, now) = (&self.issuer, self.now);
+        self.store.change_licenses(&[*license].into(), now, &mut |license, _| {
+            let mut draft = Draft::resume(issuer, license, now);
+            change(&mut draft).map_err(StoreError::Refused)?;
+            let update = draft.finish();
+            after = Some(update.license.clone());
+            Ok(Change { update, attachments: attachment.iter().cloned().collect() })
+        })?;
+        after.ok_or_else(|| Refusal::new(Code::LicenseNotFound, license.uuid().to_string()))
+    }
+
+    fn issue_together(&mut self, orders: &[Order]) -> Result<Vec<IssuedLicense>, Refusal> {
+        loop {
+            let mut issued = Vec::with_capacity(orders.len());
+            let mut created = Vec::with_capacity(orders.len());
+            for order in orders {
+                let (license, change) = self.draft_license(order)?;
+                issued.push(license);
+                created.push(change);
+            }
+            // A reference that is taken is as likely as any other of 2^40: all are drawn again.
+            if self.store.create_licenses(created, self.now)? {
+                return Ok(issued);
+            }
+        }
+    }
+
+    fn draft_license(&self, order: &Order) -> Result<(IssuedLicense, Change), Refusal> {
+        let mut reference = KeyReference([0; 5]);
+        getrandom::fill(&mut reference.0).map_err(|error| Refusal::from_error(Code::Failed, &error))?;
+        let id = LicenseId(uuid::Uuid::now_v7().into_bytes());
+        let origin = AuthorityOrigin {
+            signer: self.issuer.certificate.id,
+            product: order.policy.product.clone(),
+            environment: self.home.environment().clone(),
+            license: id,
+            epoch: Epoch(0),
+        };
+        let first = LicenseIssued {
+            key: reference,
+            customer: order.customer,
+            policy: order.policy.name.clone(),
+            terms: resolve(&order.policy, self.now),
+        };
+        let update = Draft::issue(&self.issuer, origin, self.now, first).finish();
+        let key = self.home.key_secret().license_key(reference);
+        let issued = IssuedLicense { id, key, customer: order.customer };
+        Ok((issued, Change { update, attachments: Vec::new() }))
+    }
+}
+
+/// A reason is personal data: a commitment stands for it.
+pub(super) fn reason_attachment(reason: Option<&str>) -> Result<Option<Attachment>, Refusal> {
+    reason
+        .map(|reason| {
+            commitment::attach(reason.as_bytes()).map_err(|error| Refusal::from_error(Code::Failed, &error))
+        })
+        .transpose()
+}

@@ -1,0 +1,204 @@
+//! Products, policies, packs and the issuer's certificate: what stands on the catalog chain.
+
+use ledger::catalog::{Catalog, CatalogDraft, Product};
+use ledger::trust;
+use schemas::codes::Code;
+use schemas::event::Body;
+use schemas::event::catalog::{IssuerCertified, PackPublished, PolicyDefined, ProductDefined};
+use schemas::ids::PublicKey;
+use schemas::limits;
+use schemas::pack::{Pack, ProductFeature};
+use schemas::refusal::Refusal;
+use schemas::terms::Policy;
+use schemas::text::Text;
+
+use super::Vendor;
+use crate::home::build_pack;
+use crate::store::StoreError;
+
+/// A feature that is asked for by name.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct NewFeature {
+    /// Its name.
+    pub name: Text,
+    /// Whether its use is metered.
+    pub metered: bool,
+}
+
+impl Vendor {
+    /// Defines a product.
+    ///
+    /// # Errors
+    /// `product_exists`; `terms_invalid` when a feature is named twice or there are too many.
+    pub fn create_product(&mut self, product: &Text, features: &[NewFeature]) -> Result<Product, Refusal> {
+        let catalog = self.change_catalog(|draft| {
+            if draft.catalog().products.contains_key(product) {
+                return Err(Refusal::new(Code::ProductExists, product.as_str()));
+            }
+            draft.write(product_defined(product, number(&[], features)?));
+            Ok(())
+        })?;
+        Ok(catalog.products[product].clone())
+    }
+
+    /// Adds features to a product. Those that it has already are passed over.
+    ///
+    /// # Errors
+    /// `product_unknown`; `terms_invalid` when there are too many.
+    pub fn add_features(&mut self, product: &Text, features: &[NewFeature]) -> Result<Product, Refusal> {
+        let catalog = self.change_catalog(|draft| {
+            let known = known_product(draft.catalog(), product)?.features.clone();
+            let missing: Vec<NewFeature> = features
+                .iter()
+                .filter(|feature| known.iter().all(|known| known.name != feature.name))
+                .cloned()
+                .collect();
+            if !missing.is_empty() {
+                draft.write(product_defined(product, number(&known, &missing)?));
+            }
+            Ok(())
+        })?;
+        Ok(catalog.products[product].clone())
+    }
+
+    /// A product by its identifier.
+    ///
+    /// # Errors
+    /// `product_unknown`.
+    pub fn product(&mut self, product: &Text) -> Result<Product, Refusal> {
+        Ok(known_product(&self.catalog()?, product)?.clone())
+    }
+
+    /// Defines a policy.
+    ///
+    /// # Errors
+    /// `policy_exists`, `product_unknown`.
+    pub fn create_policy(&mut self, policy: &Policy) -> Result<(), Refusal> {
+        self.change_catalog(|draft| {
+            known_product(draft.catalog(), &policy.product)?;
+            if draft.catalog().policies.contains_key(&policy.name) {
+                return Err(Refusal::new(Code::PolicyExists, policy.name.as_str()));
+            }
+            draft.write(Body::PolicyDefined(Box::new(PolicyDefined { policy: policy.clone() })));
+            Ok(())
+        })?;
+        Ok(())
+    }
+
+    /// A policy by its name.
+    ///
+    /// # Errors
+    /// `policy_unknown`.
+    pub fn policy(&mut self, name: &Text) -> Result<Policy, Refusal> {
+        let catalog = self.catalog()?;
+        let (_, policy) =
+            catalog.policies.get(name).ok_or_else(|| Refusal::new(Code::PolicyUnknown, name.as_str()))?;
+        Ok(policy.clone())
+    }
+
+    /// Makes and records the next pack of a product.
+    ///
+    /// # Errors
+    /// `product_unknown`.
+    pub fn publish_pack(
+        &mut self,
+        product: &Text,
+        root: &ledger::keys::SecretKey,
+    ) -> Result<(Pack, u32), Refusal> {
+        let known = self.product(product)?;
+        let version = known.pack_version + 1;
+        let portal = self.home.portal().cloned();
+        let pack = build_pack(&self.home, root, product, &known.features, version, self.now, portal);
+        let digest = trust::pack_digest(&pack);
+        let published = PackPublished { product: product.clone(), version, digest };
+        self.change_catalog(|draft| {
+            draft.write(Body::PackPublished(Box::new(published.clone())));
+            Ok(())
+        })?;
+        Ok((pack, version))
+    }
+
+    /// The catalog as it stands.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    pub fn catalog(&mut self) -> Result<Catalog, Refusal> {
+        Ok(self.store.catalog()?)
+    }
+
+    /// The root key that this home's devices trust.
+    pub fn root_public(&self) -> PublicKey {
+        *self.home.root_public()
+    }
+
+    /// Begins the catalog chain with the certificate of the key that signs it.
+    pub(super) fn certify_issuer(&mut self) -> Result<(), Refusal> {
+        let certificate = self.home.certificate().to_vec();
+        self.change_catalog(|draft| {
+            draft.write(Body::IssuerCertified(Box::new(IssuerCertified { certificate: certificate.clone() })));
+            Ok(())
+        })?;
+        Ok(())
+    }
+
+    fn change_catalog(
+        &mut self,
+        mut change: impl FnMut(&mut CatalogDraft<'_>) -> Result<(), Refusal>,
+    ) -> Result<Catalog, Refusal> {
+        let changed = self.store.change_catalog(&self.issuer, self.now, &mut |draft| {
+            change(draft).map_err(StoreError::Refused)?;
+            Ok(Vec::new())
+        });
+        Ok(changed?)
+    }
+}
+
+/// A product of the catalog.
+///
+/// # Errors
+/// `product_unknown`.
+pub fn known_product<'a>(catalog: &'a Catalog, product: &Text) -> Result<&'a Product, Refusal> {
+    catalog.products.get(product).ok_or_else(|| Refusal::new(Code::ProductUnknown, product.as_str()))
+}
+
+fn product_defined(product: &Text, features: Vec<ProductFeature>) -> Body {
+    Body::ProductDefined(Box::new(ProductDefined { product: product.clone(), features }))
+}
+
+/// Gives new features the numbers after those that are known; none is ever used again.
+fn number(known: &[ProductFeature], new: &[NewFeature]) -> Result<Vec<ProductFeature>, Refusal> {
+    let mut features = known.to_vec();
+    for NewFeature { name, metered } in new {
+        if features.iter().any(|feature| feature.name == *name) {
+            return Err(Refusal::new(Code::TermsInvalid, format!("the feature {name} is named twice")));
+        }
+        let last = features.last().map_or(0, |feature| feature.number.0);
+        features.push(ProductFeature {
+            number: schemas::numbers::FeatureNumber(last + 1),
+            name: name.clone(),
+            metered: *metered,
+        });
+    }
+    if features.len() > limits::FEATURES {
+        return Err(Refusal::new(Code::TermsInvalid, format!("at most {} features", limits::FEATURES)));
+    }
+    Ok(features)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn feature(name: &str) -> NewFeature {
+        NewFeature { name: Text::new(name).expect("short"), metered: false }
+    }
+
+    #[test]
+    fn features_are_numbered_on_and_never_twice() {
+        let first = number(&[], &[feature("a"), feature("b")]).expect("two names");
+        let second = number(&first, &[feature("c")]).expect("another name");
+        assert_eq!(second.iter().map(|feature| feature.number.0).collect::<Vec<_>>(), [1, 2, 3]);
+        let twice = number(&first, &[feature("a")]).expect_err("named twice");
+        assert_eq!(twice.code(), Code::TermsInvalid);
+    }
+}

@@ -1,0 +1,142 @@
+//! The files of a state directory.
+//!
+//! ```text
+//! lock         held by the one process that writes
+//! seal.key     seals device.key
+//! device.key   the device's private key
+//! chain.db     the chain; made after the keys, and given its name when it is whole
+//! pack.cfpack  a copy of the product pack; written after the chain, so it says that there was one
+//! archive/     chains that ended, each in a folder of its name
+//! ```
+
+use std::fs::{self, DirBuilder};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use ledger::durable::{self, Access};
+use ledger::keys::SecretKey;
+use ledger::store::ProcessLock;
+use schemas::ids::ChainId;
+use schemas::refusal::Refusal;
+
+use crate::pack::TrustedPack;
+use crate::{key_file, refuse};
+
+/// What a state directory holds.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Condition {
+    /// No chain.
+    Empty,
+    /// A chain.
+    Chain,
+    /// Keys and a pack without their chain.
+    ChainLost,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct StateDir(PathBuf);
+
+impl StateDir {
+    pub(crate) fn new(path: PathBuf) -> Self {
+        Self(path)
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// Makes the directory, for its owner only, if it is not there.
+    pub(crate) fn create(&self) -> Result<(), Refusal> {
+        create_private(&self.0).map_err(|error| refuse::io(&error, &self.0))
+    }
+
+    pub(crate) fn lock(&self) -> Result<ProcessLock, Refusal> {
+        ProcessLock::take(&self.file("lock"))
+            .map_err(|error| refuse::store(&error).at(self.0.display()))
+    }
+
+    pub(crate) fn condition(&self) -> Condition {
+        if self.chain().exists() {
+            Condition::Chain
+        } else if self.pack().exists() && self.device_key().exists() {
+            Condition::ChainLost
+        } else {
+            Condition::Empty
+        }
+    }
+
+    pub(crate) fn chain(&self) -> PathBuf {
+        self.file("chain.db")
+    }
+
+    pub(crate) fn write_key(&self, key: &SecretKey) -> Result<(), Refusal> {
+        key_file::write(&self.device_key(), &self.seal_key(), key)
+    }
+
+    pub(crate) fn read_key(&self) -> Result<SecretKey, Refusal> {
+        key_file::read(&self.device_key(), &self.seal_key())
+    }
+
+    /// The kept pack, if there is one.
+    pub(crate) fn kept_pack(&self) -> Result<Option<TrustedPack>, Refusal> {
+        let path = self.pack();
+        match fs::read(&path) {
+            Ok(bytes) => TrustedPack::read(bytes).map(Some).map_err(|refusal| refusal.at(path.display())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(refuse::io(&error, &path)),
+        }
+    }
+
+    /// Keeps `pack`, unless it is the kept one.
+    pub(crate) fn keep_pack(&self, pack: &TrustedPack) -> Result<(), Refusal> {
+        let path = self.pack();
+        if fs::read(&path).is_ok_and(|kept| kept == pack.bytes) {
+            return Ok(());
+        }
+        durable::write(&path, &pack.bytes, Access::Shared).map_err(|error| refuse::io(&error, &path))
+    }
+
+    /// Moves the chain and what belongs to it into the archive. The pack goes first: without it, what an interruption
+    /// leaves behind is a closed chain or no chain, and never looks like a loss.
+    pub(crate) fn archive(&self, chain: ChainId) -> Result<(), Refusal> {
+        let folder = self.file("archive").join(chain.to_string());
+        create_private(&folder).map_err(|error| refuse::io(&error, &folder))?;
+        for name in ["pack.cfpack", "chain.db-wal", "chain.db-shm", "chain.db", "device.key", "seal.key"] {
+            let from = self.file(name);
+            match fs::rename(&from, folder.join(name)) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(refuse::io(&error, &from));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn device_key(&self) -> PathBuf {
+        self.file("device.key")
+    }
+
+    fn seal_key(&self) -> PathBuf {
+        self.file("seal.key")
+    }
+
+    fn pack(&self) -> PathBuf {
+        self.file("pack.cfpack")
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+}
+
+fn create_private(path: &Path) -> io::Result<()> {
+    let mut builder = DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::DirBuilderExt as _;
+        builder.mode(0o700);
+    }
+    builder.create(path)
+}
