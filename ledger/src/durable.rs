@@ -36,15 +36,70 @@ pub fn write_derived(path: &Path, bytes: &[u8]) -> io::Result<()> {
     rename(&temporary, path)
 }
 
+/// A file that grows in pieces and takes its place at the end; dropped before that, it leaves nothing.
+#[derive(Debug)]
+pub struct Replacement {
+    file: io::BufWriter<File>,
+    temporary: PathBuf,
+    path: PathBuf,
+    in_place: bool,
+}
+
+impl Replacement {
+    /// Begins a replacement of the file at `path`.
+    ///
+    /// # Errors
+    /// When the operating system refuses.
+    pub fn begin(path: &Path) -> io::Result<Self> {
+        let temporary = temporary_beside(path)?;
+        let file = io::BufWriter::with_capacity(256 * 1024, create(&temporary, Access::Shared)?);
+        Ok(Self { file, temporary, path: path.to_owned(), in_place: false })
+    }
+
+    /// Puts the file in place, durably.
+    ///
+    /// # Errors
+    /// When the operating system refuses; the target is then what it was before.
+    pub fn finish(mut self) -> io::Result<()> {
+        self.file.flush()?;
+        self.file.get_ref().sync_all()?;
+        fs::rename(&self.temporary, &self.path)?;
+        self.in_place = true;
+        sync_directory(&self.path)
+    }
+}
+
+impl Write for Replacement {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+impl Drop for Replacement {
+    fn drop(&mut self) {
+        if !self.in_place {
+            discard(&self.temporary);
+        }
+    }
+}
+
 fn put(path: &Path, bytes: &[u8], access: Access, sync: bool) -> io::Result<PathBuf> {
-    let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
-    let temporary = path.with_file_name(format!(".{}.{}.tmp", name.to_string_lossy(), std::process::id()));
+    let temporary = temporary_beside(path)?;
     let written = create(&temporary, access).and_then(|mut file| {
         file.write_all(bytes)?;
         if sync { file.sync_all() } else { Ok(()) }
     });
     written.inspect_err(|_| discard(&temporary))?;
     Ok(temporary)
+}
+
+fn temporary_beside(path: &Path) -> io::Result<PathBuf> {
+    let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
+    Ok(path.with_file_name(format!(".{}.{}.tmp", name.to_string_lossy(), std::process::id())))
 }
 
 fn rename(temporary: &Path, path: &Path) -> io::Result<()> {
@@ -62,8 +117,11 @@ fn create(path: &Path, access: Access) -> io::Result<File> {
     options.open(path)
 }
 
-/// Makes a rename in the directory of `path` durable.
-pub(crate) fn sync_directory(path: &Path) -> io::Result<()> {
+/// Makes durable that `path` was created, renamed or removed.
+///
+/// # Errors
+/// When the operating system refuses.
+pub fn sync_directory(path: &Path) -> io::Result<()> {
     #[cfg(unix)]
     {
         let directory = match path.parent() {

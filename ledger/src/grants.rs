@@ -136,10 +136,14 @@ fn start_validity(draft: &mut Draft<'_>) {
     let terms = &draft.license().terms;
     let Some(valid_for) = terms.valid_from_activation else { return };
     let mut terms = terms.clone();
+    let entitlement = &mut terms.entitlement;
+    let (issued_start, start) = (entitlement.starts_at, draft.now());
+    entitlement.revision = Revision(entitlement.revision.0 + 1);
+    entitlement.starts_at = start;
+    entitlement.valid_until = Some(start + valid_for);
+    entitlement.maintenance_until =
+        entitlement.maintenance_until.map(|until| Micros::new(start.get().saturating_add(until.since(issued_start))));
     terms.valid_from_activation = None;
-    terms.entitlement.revision = Revision(terms.entitlement.revision.0 + 1);
-    terms.entitlement.starts_at = draft.now();
-    terms.entitlement.valid_until = Some(draft.now() + valid_for);
     draft.write(Body::EntitlementChanged(Box::new(EntitlementChanged { terms, reason: None })));
 }
 

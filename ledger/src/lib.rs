@@ -11,6 +11,7 @@ pub mod check;
 pub mod clock;
 pub mod commitment;
 pub mod device;
+pub mod digest;
 pub mod draft;
 pub mod durable;
 pub mod escrow;

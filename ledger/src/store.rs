@@ -18,7 +18,7 @@ use std::sync::Arc;
 use schemas::codes::Code;
 use thiserror::Error;
 
-pub use self::database::create;
+pub use self::database::{create, sqlite_is_sound};
 pub use self::lock::ProcessLock;
 pub use self::reader::{HistoryEntry, Reader, StoreVerified};
 pub use self::writer::{Process, Writer};

@@ -297,3 +297,6 @@ fn damaged(path: &Path, what: &str) -> Refusal {
 
 /// A secret that is wiped from memory when it is dropped.
 type Secret = Zeroizing<[u8; 32]>;
+
+#[cfg(test)]
+mod tests;

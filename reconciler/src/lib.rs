@@ -4,6 +4,8 @@
 //! What an event means and what a merge decides is in `ledger`; this crate owns files, the database, the clock and
 //! the command line.
 
+pub mod audit;
+pub mod export;
 pub mod home;
 pub mod merging;
 pub mod options;
@@ -14,7 +16,6 @@ mod cli;
 mod commands;
 mod config;
 mod output;
-#[cfg_attr(not(test), expect(dead_code, reason = "shown by merge and export"))]
 mod progress;
 mod wall_clock;
 

@@ -3,6 +3,7 @@
 //!
 //! Only what was given changes anything. What contradicts itself is refused before anything is signed.
 
+mod cells;
 mod defaults;
 mod edit;
 mod values;

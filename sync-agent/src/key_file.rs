@@ -51,7 +51,8 @@ pub(crate) fn read(device_key: &Path, seal_key: &Path) -> Result<SecretKey, Refu
 fn seal(sealing: &[u8; 32], nonce: &[u8; NONCE_BYTES], key: &SecretKey) -> Vec<u8> {
     let public = key.public();
     let associated = associated(&public);
-    let payload = Payload { msg: key.seed().as_ref(), aad: &associated };
+    let seed = key.seed();
+    let payload = Payload { msg: seed.as_ref(), aad: &associated };
     let sealed = XChaCha20Poly1305::new(sealing.into())
         .encrypt(&XNonce::from(*nonce), payload)
         .expect("32 bytes are far below the cipher's limit");

@@ -6,6 +6,7 @@
 pub mod agent;
 mod changes;
 pub mod config;
+pub mod doctor;
 pub mod fingerprint;
 mod key_file;
 mod machine;

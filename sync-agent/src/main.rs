@@ -1,3 +1,11 @@
-//! The program counterfoil-agent.
+//! The program `counterfoil-agent`: the agent library on the command line.
 
-fn main() {}
+mod cli;
+mod commands;
+mod output;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::run(std::env::args_os())
+}

@@ -113,11 +113,11 @@ impl StateDir {
         Ok(())
     }
 
-    fn device_key(&self) -> PathBuf {
+    pub(crate) fn device_key(&self) -> PathBuf {
         self.file("device.key")
     }
 
-    fn seal_key(&self) -> PathBuf {
+    pub(crate) fn seal_key(&self) -> PathBuf {
         self.file("seal.key")
     }
 
@@ -138,5 +138,9 @@ fn create_private(path: &Path) -> io::Result<()> {
         use std::os::unix::fs::DirBuilderExt as _;
         builder.mode(0o700);
     }
-    builder.create(path)
+    if path.is_dir() {
+        return Ok(());
+    }
+    builder.create(path)?;
+    durable::sync_directory(path)
 }

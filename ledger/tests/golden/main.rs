@@ -18,7 +18,7 @@ use counterfoil_ledger::inspect::{self, RootSource};
 use counterfoil_ledger::license_key::LicenseKey;
 use counterfoil_ledger::{chain, commitment, run, trust};
 use data_encoding::HEXLOWER;
-use schemas::bundle::{Attachment, decode_answers, decode_pack, encode_answers, encode_pack};
+use schemas::bundle::{Answer, Attachment, decode_answers, decode_pack, encode_answers, encode_pack};
 use schemas::event::{Body, Event};
 use schemas::run::{RunBytes, assemble};
 use serde_json::Value;
@@ -140,13 +140,66 @@ fn a_file_without_a_given_root_says_whose_root_it_took() {
     assert_eq!(json["checked"][1]["root"], world::root().public().to_string());
 }
 
+#[test]
+fn a_bundle_tells_in_words_all_that_leaves_the_device() {
+    let words = inspect::inspect(&vectors::bundle().encode()).expect("sound").to_string();
+    let chain = world::device_chain().to_string();
+    let events = world::device_events();
+    let names = events.iter().map(|event| event.body.name().to_owned());
+    let times = events.iter().map(|event| event.at.to_string());
+    let told = [chain, "plant 7".to_owned(), "n 7, total 12, reference job-17".to_owned()];
+    for part in names.chain(times).chain(told) {
+        assert!(words.contains(&part), "{part}");
+    }
+}
+
+#[test]
+fn a_grant_tells_in_words_what_it_allows() {
+    let every_field = parsed("events/grant.issued.every-field.json");
+    let core = unhex(&every_field["hex"]);
+    let event = Event::decode(&core).expect("a grant");
+    let grant = world::grant_of(&event, chain::Head::START, world::certificate());
+    let file = encode_answers(&[Answer::Grant(Box::new(grant))]);
+    let words = inspect::inspect(&file).expect("sound").to_string();
+    let mut told = Vec::new();
+    leaves(&every_field["content"], &mut told);
+    // Spans are told in days and hours, modes in words, and a feature's number by its name.
+    let otherwise = ["grant.issued", "on-off", "hard"];
+    for leaf in told.iter().filter(|leaf| !otherwise.contains(&leaf.as_str())) {
+        assert!(words.contains(leaf.as_str()), "{leaf} in {words}");
+    }
+}
+
+#[test]
+fn a_run_that_does_not_verify_is_told_with_its_code() {
+    let bytes = corrupt::assembled(&parsed("corrupt/bundle.run-signature-flipped.json")["bytes"]);
+    let said = inspect::inspect(&bytes).expect("the file is whole");
+    let json = serde_json::to_value(&said).expect("JSON");
+    assert_eq!(json["runs"][0]["verified"], false);
+    assert_eq!(json["runs"][0]["code"], "signature_bad");
+    assert_eq!(array(&json["runs"][0]["events"]).len(), world::device_events().len());
+    assert!(said.to_string().contains("signature_bad"));
+}
+
+/// The texts below `value`; numbers are left out, as words may tell them in other units.
+fn leaves(value: &Value, told: &mut Vec<String>) {
+    match value {
+        Value::String(text) => told.push(text.clone()),
+        Value::Array(values) => values.iter().for_each(|value| leaves(value, told)),
+        Value::Object(fields) => fields.values().for_each(|value| leaves(value, told)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
 /// The folder of the vectors; those that are missing are written first where that is asked for.
 fn folder() -> PathBuf {
     static WRITTEN: Once = Once::new();
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../schemas/golden/v1");
     WRITTEN.call_once(|| {
         if std::env::var_os("UPDATE_GOLDEN").is_some() {
-            made().iter().for_each(|vector| write_missing(&folder, vector));
+            for vector in made() {
+                write_missing(&folder, &vector);
+            }
         }
     });
     folder

@@ -5,11 +5,23 @@ pub(crate) mod usage;
 pub(crate) mod verify;
 
 use clap::Subcommand;
+use schemas::codes::Exit;
+use schemas::refusal::Refusal;
+
+use crate::cli::Context;
 
 /// See what was granted and used, and prove it
 #[derive(Debug, Subcommand)]
 pub(crate) enum AuditCommand {
-    History(history::AuditHistoryArgs),
     Usage(usage::AuditUsageArgs),
     Verify(verify::AuditVerifyArgs),
+}
+
+impl AuditCommand {
+    pub(crate) fn run(self, context: &Context) -> Result<Exit, Refusal> {
+        match self {
+            Self::Usage(args) => args.run(context),
+            Self::Verify(args) => args.run(context),
+        }
+    }
 }

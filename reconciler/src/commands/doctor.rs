@@ -156,10 +156,17 @@ mod tests {
     fn a_secret_that_others_may_read_is_a_finding() {
         use std::os::unix::fs::PermissionsExt as _;
         let directory = tempfile::tempdir().expect("a temporary directory");
-        let layout = Layout::new(directory.path());
+        let layout = Layout::new(&directory.path().join("home"));
+        let set = |path: &Path, mode| {
+            std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).expect("ours");
+        };
+        std::fs::create_dir_all(layout.keys()).expect("writable");
+        std::fs::write(layout.issuer_key(), b"key").expect("writable");
+        set(layout.dir(), 0o700);
+        set(&layout.keys(), 0o700);
+        set(&layout.issuer_key(), 0o600);
         assert!(!permissions(&layout).finding);
-        std::fs::create_dir(layout.keys()).expect("writable");
-        std::fs::set_permissions(layout.keys(), std::fs::Permissions::from_mode(0o750)).expect("ours");
+        set(&layout.issuer_key(), 0o640);
         assert!(permissions(&layout).finding);
     }
 }

@@ -1,10 +1,13 @@
-//! Files that commands are given: `-` is the standard input.
+//! Files that commands are given and write: `-` is the standard input or output.
 
 use std::fs;
-use std::io::{self, Read as _};
+use std::io::{self, Read as _, Write as _};
 use std::path::Path;
 
+use ledger::durable::{self, Access};
+use schemas::armor;
 use schemas::codes::Code;
+use schemas::container::FileKind;
 use schemas::limits;
 use schemas::refusal::Refusal;
 
@@ -25,6 +28,20 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Refusal> {
         Err(error) => Err(Refusal::from_error(Code::IoFailed, &error)),
     }
     .map_err(|refusal| refusal.at(path.display()))
+}
+
+/// Writes a file of ours, whole or not at all, in its text form where asked for; `-` is the standard output.
+///
+/// # Errors
+/// `io_failed`.
+pub(crate) fn write(path: &Path, kind: FileKind, bytes: Vec<u8>, armored: bool) -> Result<(), Refusal> {
+    let bytes = if armored { armor::armor(kind, &bytes).into_bytes() } else { bytes };
+    let written = if path == Path::new("-") {
+        io::stdout().lock().write_all(&bytes)
+    } else {
+        durable::write(path, &bytes, Access::Shared)
+    };
+    written.map_err(|error| Refusal::from_error(Code::IoFailed, &error).at(path.display()))
 }
 
 fn read_bounded(reader: impl io::Read, bytes: &mut Vec<u8>) -> io::Result<()> {

@@ -2,6 +2,11 @@
 
 use clap::Args;
 use schemas::numbers::Micros;
+use schemas::period;
+use schemas::refusal::Refusal;
+
+use crate::store::UsageFilter;
+use crate::vendor::Vendor;
 
 /// How many lines a list has.
 #[derive(Args, Clone, Debug, Default)]
@@ -28,6 +33,22 @@ pub(crate) struct UsageFilterOptions {
     /// Only before this UTC day
     #[arg(long, value_name = "DAY", value_parser = instant)]
     pub(crate) to: Option<Micros>,
+}
+
+impl UsageFilterOptions {
+    /// The filter, its licence looked up.
+    ///
+    /// # Errors
+    /// `license_not_found`.
+    pub(crate) fn resolve(&self, vendor: &mut Vendor) -> Result<UsageFilter, Refusal> {
+        let license = self.license.as_ref().map(|wanted| vendor.find_license(wanted)).transpose()?;
+        Ok(UsageFilter {
+            license: license.map(|license| license.id),
+            product: self.product.clone(),
+            from_day: self.from.map(period::day),
+            before_day: self.to.map(period::day),
+        })
+    }
 }
 
 /// Reads a day or an instant as it is typed.

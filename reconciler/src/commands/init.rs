@@ -14,6 +14,7 @@ use super::root_key::PassphraseOptions;
 use crate::cli::Context;
 use crate::home::{Home, NewHome, StoreUrl};
 use crate::output::Fields;
+use crate::vendor::Vendor;
 
 /// Make a home: root key, issuer key, sealing key and the ledger
 ///
@@ -49,7 +50,7 @@ impl InitArgs {
             passphrase,
             now: context.now,
         };
-        let home = Home::create(&context.config.home.value, &new, |_| Ok(()))?;
+        let home = Home::create(&context.config.home.value, &new, |home| Vendor::found(home, context.now).map(drop))?;
         context.output.result(&Made::of(&home, sealed))?;
         Ok(Exit::Done)
     }

@@ -10,16 +10,23 @@ pub(crate) mod show;
 pub(crate) mod suspend;
 
 use clap::Subcommand;
+use schemas::codes::Exit;
+use schemas::refusal::Refusal;
+
+use crate::cli::Context;
 
 /// Issue licences and change them
 #[derive(Debug, Subcommand)]
 pub(crate) enum LicenseCommand {
-    Issue(issue::LicenseIssueArgs),
-    List(list::LicenseListArgs),
-    Show(show::LicenseShowArgs),
-    Change(change::LicenseChangeArgs),
-    Suspend(suspend::LicenseSuspendArgs),
-    Resume(resume::LicenseResumeArgs),
-    Revoke(revoke::LicenseRevokeArgs),
-    Import(import::LicenseImportArgs),
+    Issue(Box<issue::LicenseIssueArgs>),
+    Change(Box<change::LicenseChangeArgs>),
+}
+
+impl LicenseCommand {
+    pub(crate) fn run(self, context: &Context) -> Result<Exit, Refusal> {
+        match self {
+            Self::Issue(args) => args.run(context),
+            Self::Change(args) => args.run(context),
+        }
+    }
 }

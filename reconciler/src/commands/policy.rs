@@ -5,11 +5,21 @@ pub(crate) mod list;
 pub(crate) mod show;
 
 use clap::Subcommand;
+use schemas::codes::Exit;
+use schemas::refusal::Refusal;
+
+use crate::cli::Context;
 
 /// Define the templates that licences are issued from
 #[derive(Debug, Subcommand)]
 pub(crate) enum PolicyCommand {
-    Create(create::PolicyCreateArgs),
-    List(list::PolicyListArgs),
-    Show(show::PolicyShowArgs),
+    Create(Box<create::PolicyCreateArgs>),
+}
+
+impl PolicyCommand {
+    pub(crate) fn run(self, context: &Context) -> Result<Exit, Refusal> {
+        match self {
+            Self::Create(args) => args.run(context),
+        }
+    }
 }

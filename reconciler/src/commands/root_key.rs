@@ -37,7 +37,6 @@ impl RootKeyOptions {
     ///
     /// # Errors
     /// As [`Home::root_key`], and as [`PassphraseOptions::read`].
-    #[expect(dead_code, reason = "called by the commands that sign packs and certificates")]
     pub(crate) fn open(&self, home: &Home) -> Result<SecretKey, Refusal> {
         home.root_key(self.root_key.as_deref(), self.passphrase.read()?.as_ref())
     }

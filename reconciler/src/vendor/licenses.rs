@@ -100,7 +100,7 @@ impl Vendor {
         self.home.key_secret().license_key(license.key)
     }
 
-    /// Replaces a licence's terms. Unchanged terms write nothing; the revision counts on.
+    /// Replaces a licence's terms. Terms that are the same but for their revision write nothing.
     ///
     /// # Errors
     /// When the ledger cannot be changed, or `change` refuses.
@@ -112,9 +112,11 @@ impl Vendor {
     ) -> Result<License, Refusal> {
         let attachment = reason_attachment(reason)?;
         self.change_license(license, attachment.clone(), |draft| {
-            let mut terms = change(&draft.license().terms)?;
-            if terms != draft.license().terms {
-                terms.entitlement.revision.0 += 1;
+            let old = &draft.license().terms;
+            let terms = change(old)?;
+            let mut compared = terms.clone();
+            compared.entitlement.revision = old.entitlement.revision;
+            if compared != *old {
                 let reason = attachment.as_ref().map(|attachment| attachment.commitment);
                 draft.write(Body::EntitlementChanged(Box::new(EntitlementChanged { terms, reason })));
             }

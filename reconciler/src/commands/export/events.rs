@@ -3,9 +3,13 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use schemas::codes::Exit;
+use schemas::refusal::Refusal;
 
-use super::ExportFormat;
+use super::{ExportFormat, Exported};
+use crate::cli::Context;
 use crate::commands::filter::UsageFilterOptions;
+use crate::export;
 
 /// Write every event, one a line
 #[derive(Args, Debug)]
@@ -20,4 +24,15 @@ pub(crate) struct ExportEventsArgs {
     output: PathBuf,
     #[command(flatten)]
     filter: UsageFilterOptions,
+}
+
+impl ExportEventsArgs {
+    pub(crate) fn run(self, context: &Context) -> Result<Exit, Refusal> {
+        let mut vendor = context.vendor()?;
+        let filter = self.filter.resolve(&mut vendor)?;
+        let format = self.format.into();
+        Exported::write(context, self.output, |target, progress| {
+            export::events(&mut vendor, &filter, format, target, progress)
+        })
+    }
 }

@@ -3,9 +3,13 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use schemas::codes::Exit;
+use schemas::refusal::Refusal;
 
-use super::ExportFormat;
+use super::{ExportFormat, Exported};
+use crate::cli::Context;
 use crate::commands::filter::UsageFilterOptions;
+use crate::export;
 
 /// Write the usage of each device, feature and UTC day, one a line
 #[derive(Args, Debug)]
@@ -21,4 +25,15 @@ pub(crate) struct ExportUsageArgs {
     output: PathBuf,
     #[command(flatten)]
     filter: UsageFilterOptions,
+}
+
+impl ExportUsageArgs {
+    pub(crate) fn run(self, context: &Context) -> Result<Exit, Refusal> {
+        let mut vendor = context.vendor()?;
+        let filter = self.filter.resolve(&mut vendor)?;
+        let format = self.format.into();
+        Exported::write(context, self.output, |target, progress| {
+            export::usage(&mut vendor, &filter, format, target, progress)
+        })
+    }
 }

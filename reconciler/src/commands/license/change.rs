@@ -1,9 +1,20 @@
 //! `counterfoil license change`
 
-use clap::Args;
-use schemas::text::Text;
+use std::fmt;
 
+use clap::Args;
+use schemas::codes::Exit;
+use schemas::ids::LicenseId;
+use schemas::numbers::FeatureNumber;
+use schemas::pack::ProductFeature;
+use schemas::refusal::Refusal;
+use schemas::terms::Terms;
+use schemas::text::Text;
+use serde::Serialize;
+
+use crate::cli::Context;
 use crate::options::PolicyOptions;
+use crate::vendor::products::NewFeature;
 
 /// Change what a licence grants; its devices learn it with their next licence file
 ///
@@ -22,4 +33,59 @@ pub(crate) struct LicenseChangeArgs {
     /// Why, for the record
     #[arg(long, value_name = "TEXT")]
     reason: Option<Text>,
+}
+
+impl LicenseChangeArgs {
+    pub(crate) fn run(self, context: &Context) -> Result<Exit, Refusal> {
+        let mut vendor = context.vendor()?;
+        let license = vendor.find_license(&self.license)?;
+        let known = vendor.product(&license.product)?.features;
+        let undefined = self.changes.undefined(&known);
+        let known = if undefined.is_empty() {
+            known
+        } else {
+            // Refuse what contradicts itself before the product is changed.
+            let would_be = with_undefined(&known, &undefined);
+            self.changes.change(&license.terms, &would_be)?;
+            let new: Vec<NewFeature> =
+                undefined.into_iter().map(|name| NewFeature { name, metered: false }).collect();
+            vendor.add_features(&license.product, &new)?.features
+        };
+        let reason = self.reason.as_ref().map(Text::as_str);
+        let changes = &self.changes;
+        let license = vendor.change_terms(&license.id, reason, |terms| changes.change(terms, &known))?;
+        context.output.result(&Changed { license_id: license.id, terms: license.terms })?;
+        Ok(Exit::Done)
+    }
+}
+
+/// The features as they would be with those that are not defined yet.
+fn with_undefined(known: &[ProductFeature], undefined: &[Text]) -> Vec<ProductFeature> {
+    let mut features = known.to_vec();
+    for name in undefined {
+        let number = FeatureNumber(features.last().map_or(0, |feature| feature.number.0) + 1);
+        features.push(ProductFeature { number, name: name.clone(), metered: false });
+    }
+    features
+}
+
+#[derive(Serialize)]
+struct Changed {
+    license_id: LicenseId,
+    #[serde(flatten)]
+    terms: Terms,
+}
+
+impl fmt::Display for Changed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let entitlement = &self.terms.entitlement;
+        write!(f, "revision {} of {}: ", entitlement.revision, self.license_id)?;
+        match entitlement.valid_until {
+            Some(until) => write!(f, "valid until {until}")?,
+            None => f.write_str("valid without end")?,
+        }
+        let features: Vec<&str> = entitlement.features.iter().map(|feature| feature.name.as_str()).collect();
+        writeln!(f, ", features {}", features.join(", "))?;
+        f.write_str("Its devices learn it with their next answer, or by `counterfoil refresh CHAIN -o FILE`.")
+    }
 }

@@ -1,9 +1,19 @@
 //! `counterfoil license issue`
 
-use clap::Args;
-use schemas::text::Text;
+use std::fmt;
 
+use clap::Args;
+use schemas::codes::Exit;
+use schemas::ids::{CustomerId, LicenseId};
+use schemas::refusal::Refusal;
+use schemas::text::Text;
+use serde::Serialize;
+
+use crate::cli::Context;
 use crate::options::PolicyOptions;
+use crate::output::Fields;
+use crate::vendor::Vendor;
+use crate::vendor::licenses::{IssuedLicense, Order};
 
 /// Issue a licence; its key is printed once
 ///
@@ -25,4 +35,55 @@ pub(crate) struct LicenseIssueArgs {
     count: u32,
     #[command(flatten)]
     overrides: PolicyOptions,
+}
+
+impl LicenseIssueArgs {
+    pub(crate) fn run(self, context: &Context) -> Result<Exit, Refusal> {
+        let mut vendor = context.vendor()?;
+        let policy = vendor.policy(&self.policy)?;
+        let product = vendor.product(&policy.product)?;
+        let policy = self.overrides.overriding(&policy, &product.features)?;
+        let customer = customer(&mut vendor, &self.customer)?;
+        let orders = vec![Order { policy, customer }; self.count as usize];
+        vendor.issue(&orders, &mut |issued| {
+            context.output.result(&Issued::of(&issued, &self.policy, self.customer.as_str()))
+        })?;
+        Ok(Exit::Done)
+    }
+}
+
+/// The customer of an identifier or a name; a name that is new is defined.
+fn customer(vendor: &mut Vendor, wanted: &Text) -> Result<CustomerId, Refusal> {
+    if let Ok(found) = vendor.find_customers(wanted.as_str()) {
+        return Ok(found[0]);
+    }
+    Ok(vendor.customers_named(std::slice::from_ref(wanted))?[wanted])
+}
+
+/// A licence that was issued. The key is shown here, and by `license show`.
+#[derive(Serialize)]
+pub(crate) struct Issued<'a> {
+    license_id: LicenseId,
+    license_key: String,
+    customer_id: CustomerId,
+    customer: &'a str,
+    policy: &'a Text,
+}
+
+impl<'a> Issued<'a> {
+    pub(crate) fn of(issued: &IssuedLicense, policy: &'a Text, customer: &'a str) -> Self {
+        let IssuedLicense { id, key, customer: customer_id } = issued;
+        Self { license_id: *id, license_key: key.reveal(), customer_id: *customer_id, customer, policy }
+    }
+}
+
+impl fmt::Display for Issued<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Fields::default()
+            .with("licence", self.license_id)
+            .with("licence key", &self.license_key)
+            .with("customer", self.customer)
+            .with("policy", self.policy)
+            .fmt(f)
+    }
 }

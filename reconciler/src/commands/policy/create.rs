@@ -1,8 +1,15 @@
 //! `counterfoil policy create`
 
-use clap::Args;
-use schemas::text::Text;
+use std::fmt;
 
+use clap::Args;
+use schemas::codes::Exit;
+use schemas::refusal::Refusal;
+use schemas::terms::Policy;
+use schemas::text::Text;
+use serde::Serialize;
+
+use crate::cli::Context;
 use crate::options::PolicyOptions;
 
 /// Define a policy: what the licences issued from it grant, and on what conditions
@@ -20,4 +27,28 @@ pub(crate) struct PolicyCreateArgs {
     product: Text,
     #[command(flatten)]
     options: PolicyOptions,
+}
+
+impl PolicyCreateArgs {
+    pub(crate) fn run(self, context: &Context) -> Result<Exit, Refusal> {
+        let mut vendor = context.vendor()?;
+        let product = vendor.product(&self.product)?;
+        let policy = self.options.policy(self.policy, self.product, &product.features)?;
+        vendor.create_policy(&policy)?;
+        context.output.result(&Created { policy })?;
+        Ok(Exit::Done)
+    }
+}
+
+#[derive(Serialize)]
+struct Created {
+    policy: Policy,
+}
+
+impl fmt::Display for Created {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = &self.policy.name;
+        writeln!(f, "created the policy {name} for {}", self.policy.product)?;
+        write!(f, "Next: counterfoil license issue --policy {name} --customer NAME")
+    }
 }

@@ -1,9 +1,18 @@
 //! `counterfoil product create`
 
+use std::fmt;
 use std::str::FromStr;
 
 use clap::Args;
+use schemas::codes::Exit;
+use schemas::pack::ProductFeature;
+use schemas::refusal::Refusal;
 use schemas::text::Text;
+use serde::Serialize;
+
+use crate::cli::Context;
+use crate::output::Table;
+use crate::vendor::products::NewFeature;
 
 /// Define a product and its features
 #[derive(Args, Debug)]
@@ -16,6 +25,37 @@ pub(crate) struct ProductCreateArgs {
     /// A feature, on or off, or metered with `:metered` behind its name; may be repeated
     #[arg(long = "feature", value_name = "NAME[:metered]")]
     features: Vec<FeatureDefinition>,
+}
+
+impl ProductCreateArgs {
+    pub(crate) fn run(self, context: &Context) -> Result<Exit, Refusal> {
+        let features: Vec<NewFeature> = self
+            .features
+            .into_iter()
+            .map(|feature| NewFeature { name: feature.name, metered: feature.metered })
+            .collect();
+        let product = context.vendor()?.create_product(&self.product, &features)?;
+        context.output.result(&Created { product: self.product, features: product.features })?;
+        Ok(Exit::Done)
+    }
+}
+
+#[derive(Serialize)]
+struct Created {
+    product: Text,
+    features: Vec<ProductFeature>,
+}
+
+impl fmt::Display for Created {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "created the product {}", self.product)?;
+        let mut table = Table::new(&["NUMBER", "FEATURE", "METERED"]);
+        for feature in &self.features {
+            let metered = if feature.metered { "yes" } else { "no" };
+            table.row([feature.number.to_string(), feature.name.to_string(), metered.to_owned()]);
+        }
+        write!(f, "{table}\nNext: counterfoil product pack {} -o {}.cfpack", self.product, self.product)
+    }
 }
 
 /// `NAME` or `NAME:metered`

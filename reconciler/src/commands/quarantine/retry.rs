@@ -1,6 +1,11 @@
 //! `counterfoil quarantine retry`
 
 use clap::Args;
+use schemas::codes::{Code, Exit};
+use schemas::refusal::Refusal;
+
+use crate::cli::Context;
+use crate::merging;
 
 /// Merge entries again; those that go in leave the quarantine
 #[derive(Args, Debug)]
@@ -11,4 +16,18 @@ pub(crate) struct QuarantineRetryArgs {
     /// The entries' numbers; without any, all
     #[arg(value_name = "N")]
     ids: Vec<i64>,
+}
+
+impl QuarantineRetryArgs {
+    pub(crate) fn run(self, context: &Context) -> Result<Exit, Refusal> {
+        let mut vendor = context.vendor()?;
+        let there = vendor.store.quarantine()?;
+        if let Some(id) = self.ids.iter().find(|id| there.iter().all(|entry| entry.id != **id)) {
+            return Err(Refusal::new(Code::QuarantineUnknown, id.to_string()));
+        }
+        let only = (!self.ids.is_empty()).then_some(self.ids.as_slice());
+        let report = merging::retry_quarantine(&mut vendor, only)?;
+        context.output.result(&report)?;
+        Ok(report.exit())
+    }
 }

@@ -6,7 +6,7 @@ use ledger::authority::{Activation, GrantPlace, License, Quota, Released, Standi
 use ledger::chain::Head;
 use ledger::evidence::{Branch, Chain, Meter};
 use ledger::rows::Rows;
-use rusqlite::{Connection, OptionalExtension as _, Row, params};
+use rusqlite::{Connection, Row, params};
 use schemas::canonical;
 use schemas::event::authority::ReleaseReason;
 use schemas::grant::{Ack, GrantStatus};

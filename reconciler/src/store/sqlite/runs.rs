@@ -51,12 +51,16 @@ pub(super) fn each(
 ) -> Result<(), StoreError> {
     let condition = if license.is_some() { "WHERE license_id = ?1" } else { "WHERE ?1 IS NULL" };
     let mut statement = connection.prepare(&format!(
-        "SELECT license_id, branch, {RUN_COLUMNS} FROM runs {condition}
+        "SELECT license_id, branch, chain, {RUN_COLUMNS} FROM runs {condition}
          ORDER BY license_id, chain, branch, first_seq"
     ))?;
     let mut rows = statement.query([license.map(|license| license.as_bytes().to_vec())])?;
     while let Some(row) = rows.next()? {
-        each(&LicenseId(row.get(0)?), read_run(row, 2, row.get(1)?)?)?;
+        let run = read_run(row, 3, row.get(1)?)?;
+        if run.chain.0 != row.get::<_, [u8; 32]>(2)? {
+            return Err(StoreError::Damaged("chain"));
+        }
+        each(&LicenseId(row.get(0)?), run)?;
     }
     Ok(())
 }

@@ -1,0 +1,91 @@
+//! `activate`.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use clap::Args;
+use counterfoil_sync_agent::LicenseKey;
+use schemas::codes::{Code, Exit};
+use schemas::refusal::Refusal;
+use serde::Serialize;
+
+use super::files;
+use crate::cli::Context;
+use crate::output::{Fields, talk};
+
+/// Ask the vendor to activate this device.
+///
+/// Opens a record for this device and writes an activation request. Give the file to the vendor and apply the licence
+/// file that comes back. Asking again before the answer came writes the same request again.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  counterfoil-agent --pack studio.cfpack activate --license-key KEY --request request.cfbundle
+  COUNTERFOIL_LICENSE_KEY=KEY counterfoil-agent activate --request - --armor
+  counterfoil-agent activate --license-key-file key.txt --request request.cfbundle")]
+pub(crate) struct ActivateArgs {
+    /// The licence key
+    #[arg(long, value_name = "KEY", env = "COUNTERFOIL_LICENSE_KEY", hide_env_values = true)]
+    license_key: Option<String>,
+    /// Read the licence key from a file, so that it is not seen on the command line
+    #[arg(long, value_name = "FILE", conflicts_with = "license_key")]
+    license_key_file: Option<PathBuf>,
+    /// Write the activation request to this file; `-` is stdout
+    #[arg(long, value_name = "FILE")]
+    request: PathBuf,
+    /// Write it as text that survives mail
+    #[arg(long)]
+    armor: bool,
+}
+
+#[derive(Serialize)]
+struct Activation {
+    chain: Option<String>,
+    state: &'static str,
+    license_id: Option<String>,
+    request: String,
+}
+
+pub(crate) fn run(args: &ActivateArgs, context: &Context) -> Result<Exit, Refusal> {
+    let key = read_key(args)?;
+    let agent = context.agent()?;
+    let request = agent.activate(&key)?;
+    files::write_bundle(&args.request, &request, args.armor)?;
+    if files::is_standard(&args.request) {
+        return Ok(Exit::Done);
+    }
+    let status = agent.status()?;
+    context.output.result(&Activation {
+        chain: status.chain.map(|chain| chain.to_string()),
+        state: status.state.word(),
+        license_id: status.license_id,
+        request: args.request.display().to_string(),
+    })?;
+    if !context.output.is_json() {
+        talk(&"Give the request to the vendor, then run `counterfoil-agent apply` on the answer.");
+    }
+    Ok(Exit::Done)
+}
+
+fn read_key(args: &ActivateArgs) -> Result<LicenseKey, Refusal> {
+    let typed = match (&args.license_key, &args.license_key_file) {
+        (Some(key), _) => key.clone(),
+        (None, Some(path)) => files::read_text(path)?,
+        (None, None) => {
+            let detail = "give --license-key, --license-key-file or COUNTERFOIL_LICENSE_KEY";
+            return Err(Refusal::new(Code::Usage, detail));
+        }
+    };
+    LicenseKey::parse(&typed).map_err(|error| Refusal::from_error(Code::LicenseKeyMistyped, &error))
+}
+
+impl fmt::Display for Activation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Fields::default()
+            .with("request", &self.request)
+            .with_some("chain", self.chain.as_ref())
+            .with("state", self.state)
+            .with_some("licence", self.license_id.as_ref())
+            .fmt(f)
+    }
+}

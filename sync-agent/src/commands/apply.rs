@@ -1,0 +1,62 @@
+//! `apply`.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use clap::Args;
+use counterfoil_sync_agent::{Applied, Change};
+use schemas::codes::Exit;
+use schemas::refusal::Refusal;
+use serde::Serialize;
+
+use super::files;
+use crate::cli::Context;
+
+/// Apply a licence file from the vendor.
+///
+/// Takes the answer to an activation request, a usage report or a deactivation, or a refresh file, and prints what
+/// changed. The same file again changes nothing; an older one is refused.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  counterfoil-agent apply request.cfgrant
+  counterfoil-agent apply - < mailed.txt")]
+pub(crate) struct ApplyArgs {
+    /// The licence files; `-` is stdin
+    #[arg(value_name = "FILE", required = true)]
+    files: Vec<PathBuf>,
+}
+
+#[derive(Serialize)]
+struct Report(Applied);
+
+pub(crate) fn run(args: &ApplyArgs, context: &Context) -> Result<Exit, Refusal> {
+    let agent = context.agent()?;
+    let mut changes = Vec::new();
+    let mut last = None;
+    for path in &args.files {
+        let bytes = files::read(path)?;
+        let mut applied = agent.apply(&bytes).map_err(|refusal| refusal.at(path.display()))?;
+        changes.append(&mut applied.changes);
+        last = Some(applied);
+    }
+    if let Some(last) = last {
+        context.output.result(&Report(Applied { changes, ..last }))?;
+    }
+    Ok(Exit::Done)
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}", self.0.state.word())?;
+        if self.0.changes.is_empty() {
+            return f.write_str("nothing changed");
+        }
+        self.0.changes.iter().try_for_each(|Change { what, before, after }| match (before, after) {
+            (Some(before), Some(after)) => writeln!(f, "{what}: {before} -> {after}"),
+            (None, Some(after)) => writeln!(f, "{what}: {after}"),
+            (Some(before), None) => writeln!(f, "{what}: no longer {before}"),
+            (None, None) => Ok(()),
+        })
+    }
+}

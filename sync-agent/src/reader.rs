@@ -1,0 +1,160 @@
+//! Reading a state directory beside its agent: nothing is written, nothing is waited for.
+
+use std::sync::Arc;
+
+use ledger::check::{Answer, Life, Snapshot};
+use ledger::device::Device;
+use ledger::fingerprint;
+use ledger::store::{HistoryEntry, Reader, StoreError, StoreVerified};
+use schemas::codes::Code;
+use schemas::ids::PublicKey;
+use schemas::numbers::Micros;
+use schemas::refusal::Refusal;
+
+use crate::config::Config;
+use crate::fingerprint::{FingerprintSource, tags};
+use crate::pack::TrustedPack;
+use crate::refuse;
+use crate::state_dir::{Condition, StateDir};
+use crate::status::{State, Status};
+use crate::wall_clock::Clock;
+
+/// A state directory that is only read.
+#[derive(Debug)]
+pub struct AgentReader {
+    store: Result<Option<Reader>, Refusal>,
+    pack: Option<TrustedPack>,
+    clock: Arc<dyn Clock>,
+    fingerprint: Arc<dyn FingerprintSource>,
+}
+
+impl AgentReader {
+    /// Opens a state directory to read. That there is none, or that it is damaged, is an answer and no error.
+    ///
+    /// # Errors
+    /// When the pack is not valid or not the one of this directory.
+    pub fn open(config: Config) -> Result<Self, Refusal> {
+        let Config { state, pack, clock, fingerprint } = config;
+        let dir = StateDir::new(state);
+        let given = pack.map(TrustedPack::read).transpose()?;
+        let pack = TrustedPack::choose(given, dir.kept_pack()?)?;
+        Ok(Self { store: open_store(&dir, pack.as_ref()), pack, clock, fingerprint })
+    }
+
+    /// Whether the licence covers `feature`, or anything at all, in a release made at `release`.
+    pub fn check(&self, feature: Option<&str>, release: Option<Micros>) -> Answer {
+        self.snapshot().check(feature, release, self.clock.read())
+    }
+
+    /// A bundle of all that the vendor is not known to have.
+    ///
+    /// # Errors
+    /// `not_activated` without a chain, `needs_repair` when it is damaged.
+    pub fn report(&self) -> Result<Vec<u8>, Refusal> {
+        let bundle = self.reader()?.report().map_err(|error| refuse::store(&error))?;
+        Ok(bundle.encode())
+    }
+
+    /// The activation request, with whatever was recorded since.
+    ///
+    /// # Errors
+    /// As [`Self::report`].
+    pub fn request(&self) -> Result<Vec<u8>, Refusal> {
+        let bundle = self.reader()?.request().map_err(|error| refuse::store(&error))?;
+        Ok(bundle.encode())
+    }
+
+    /// The root key that the pack names.
+    pub fn root(&self) -> Option<PublicKey> {
+        self.pack.as_ref().map(|pack| pack.body.root)
+    }
+
+    /// What the device knows about its licence.
+    pub fn status(&self) -> Status {
+        let reading = self.clock.read();
+        match (&self.store, self.device()) {
+            (Ok(None), _) => Status::without_chain(State::Unregistered, Code::NotActivated, reading.wall),
+            (_, Ok(device)) => {
+                let snapshot = self.observed(&device);
+                let code = snapshot.check(None, None, reading).code;
+                Status::of(&device, code, snapshot.mark.time(reading))
+            }
+            (_, Err(_)) => Status::without_chain(State::Damaged, Code::NeedsRepair, reading.wall),
+        }
+    }
+
+    /// Calls `each` for every event of the chain in order.
+    ///
+    /// # Errors
+    /// As [`Self::report`].
+    pub fn history(&self, mut each: impl FnMut(HistoryEntry)) -> Result<(), Refusal> {
+        let each = |entry| {
+            each(entry);
+            Ok(())
+        };
+        self.reader()?.history(each).map_err(|error| refuse::store(&error))
+    }
+
+    /// Checks every link, signature and sum of the chain.
+    ///
+    /// # Errors
+    /// `needs_repair` with the first thing that does not verify; `not_activated` without a chain.
+    pub fn verify(&self) -> Result<StoreVerified, Refusal> {
+        self.reader()?.verify().map_err(|error| refuse::store(&error))
+    }
+
+    /// The state of the chain.
+    ///
+    /// # Errors
+    /// As [`Self::report`].
+    pub(crate) fn device(&self) -> Result<Device, Refusal> {
+        self.reader()?.device().map_err(|error| refuse::store(&error))
+    }
+
+    /// The opened store.
+    ///
+    /// # Errors
+    /// As [`Self::report`].
+    pub(crate) fn reader(&self) -> Result<&Reader, Refusal> {
+        match &self.store {
+            Ok(Some(reader)) => Ok(reader),
+            Ok(None) => Err(Code::NotActivated.into()),
+            Err(refusal) => Err(refusal.clone()),
+        }
+    }
+
+    fn snapshot(&self) -> Snapshot {
+        match (&self.store, self.device()) {
+            (Ok(None), _) => Snapshot::bare(Life::Unregistered),
+            (_, Ok(device)) => self.observed(&device),
+            (_, Err(_)) => Snapshot::bare(Life::Damaged),
+        }
+    }
+
+    /// What checks depend on, with a changed fingerprint that no writer has recorded yet.
+    fn observed(&self, device: &Device) -> Snapshot {
+        let mut snapshot = device.snapshot();
+        let (Some(pack), Some(grant)) = (&self.pack, device.grant()) else { return snapshot };
+        let current = tags(self.fingerprint.as_ref(), &pack.body.fingerprint_key);
+        let rule = grant.verified.body.fingerprint;
+        if !fingerprint::is_same(rule, &device.opened().fingerprint, &current) {
+            let now = snapshot.mark.time(self.clock.read());
+            snapshot.standing.mismatch_since.get_or_insert(now);
+        }
+        snapshot
+    }
+}
+
+fn open_store(dir: &StateDir, pack: Option<&TrustedPack>) -> Result<Option<Reader>, Refusal> {
+    match dir.condition() {
+        Condition::Empty => Ok(None),
+        Condition::ChainLost => {
+            Err(refuse::store(&StoreError::Damaged("the chain is missing")).at(dir.path().display()))
+        }
+        Condition::Chain => {
+            let pack = pack.ok_or(Code::PackMissing)?;
+            let reader = Reader::open(&dir.chain(), pack.body.root);
+            reader.map(Some).map_err(|error| refuse::store(&error).at(dir.chain().display()))
+        }
+    }
+}

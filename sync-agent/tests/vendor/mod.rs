@@ -1,0 +1,233 @@
+//! A vendor in miniature: packs, licence keys, and grants signed on an authority chain of its own.
+
+use counterfoil_sync_agent::wall_clock::Clock;
+use counterfoil_sync_agent::fingerprint::{Component, FingerprintSource};
+use counterfoil_sync_agent::{Config, LicenseKey, Reading};
+use ledger::chain::{self, Head};
+use ledger::keys::SecretKey;
+use ledger::license_key::KeySecret;
+use ledger::{run, trust};
+use schemas::bundle::{Answer, BundlePart, BundleReader, encode_answers, encode_pack};
+use schemas::certificate::CertificateBody;
+use schemas::event::{Body, Event};
+use schemas::grant::{Ack, CheckIn, GrantBody, GrantStatus, QuotaLine, Revocations};
+use schemas::ids::{ChainId, FingerprintKey, KeyReference, LicenseId, SealingKey};
+use schemas::numbers::{Epoch, FeatureNumber, Micros, Revision, Seconds, Total};
+use schemas::pack::PackBody;
+use schemas::period::{Period, Reset};
+use schemas::terms::{After, Entitlement, FeatureGrant, FingerprintRule, LicenseType, Mode};
+use schemas::text::Text;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::Mutex;
+
+pub const EXPORT: FeatureNumber = FeatureNumber(1);
+pub const RENDER: FeatureNumber = FeatureNumber(2);
+pub const MILES: FeatureNumber = FeatureNumber(3);
+
+pub struct Vendor {
+    root: SecretKey,
+    issuer: SecretKey,
+    certificate: Vec<u8>,
+    head: Head,
+    last_at: Micros,
+}
+
+impl Vendor {
+    pub fn new() -> Self {
+        let (root, issuer) = (SecretKey::from_seed(&[1; 32]), SecretKey::from_seed(&[2; 32]));
+        let certificate = trust::sign_certificate(
+            &CertificateBody {
+                root: root.public(),
+                issuer: issuer.public(),
+                environment: text("test"),
+                products: vec![text("studio")],
+                not_before: at("2020-01-01"),
+                not_after: at("2040-01-01"),
+            },
+            &root,
+        );
+        Self { root, issuer, certificate, head: Head::START, last_at: Micros::default() }
+    }
+
+    pub fn pack(&self) -> Vec<u8> {
+        let body = PackBody {
+            product: text("studio"),
+            environment: text("test"),
+            version: 1,
+            issued_at: at("2026-01-01"),
+            root: self.root.public(),
+            sealing: SealingKey([3; 32]),
+            fingerprint_key: FingerprintKey([4; 32]),
+            fingerprint: FingerprintRule::default(),
+            features: Vec::new(),
+            policies: Vec::new(),
+            portal: None,
+        };
+        encode_pack(&trust::sign_pack(&body, &self.root))
+    }
+
+    pub fn license_key(&self) -> LicenseKey {
+        KeySecret::new([5; 32]).license_key(KeyReference([6; 5]))
+    }
+
+    /// The grant that answers a bundle: it acknowledges all of it.
+    pub fn answer(&mut self, bundle: &[u8], now: Micros, change: impl FnOnce(&mut GrantBody)) -> Vec<u8> {
+        let (chain, ack) = head_of(bundle);
+        self.grant(chain, ack, now, change)
+    }
+
+    pub fn grant(
+        &mut self,
+        device: ChainId,
+        ack: Ack,
+        now: Micros,
+        change: impl FnOnce(&mut GrantBody),
+    ) -> Vec<u8> {
+        let at = now.max(Micros::new(self.last_at.get() + 1));
+        self.last_at = at;
+        let mut body = grant_body(device, ack, at);
+        change(&mut body);
+        let chain = chain::authority_chain(&body.product, &body.environment, &body.license, body.epoch);
+        let core = Event { at, body: Body::GrantIssued(Box::new(body)) }.encode();
+        let appended = self.head.append(&chain, &core, &self.issuer);
+        let place = (appended.head.seq, self.head.link);
+        self.head = appended.head;
+        let grant = trust::detach(chain, place, core, appended.signature, self.certificate.clone());
+        encode_answers(&[Answer::Grant(Box::new(grant))])
+    }
+}
+
+/// The chain and the head of a bundle's runs, each of which must verify.
+pub fn head_of(bundle: &[u8]) -> (ChainId, Ack) {
+    let mut reader = BundleReader::open(std::io::Cursor::new(bundle)).expect("a bundle");
+    let mut head = None;
+    while let Some(part) = reader.next_part().expect("a whole bundle") {
+        if let BundlePart::Run(bytes) = part {
+            let run = run::verify_device(&bytes).expect("a run of a device");
+            head = Some((run.chain(), Ack::from(run.head())));
+        }
+    }
+    head.expect("a bundle holds a run")
+}
+
+fn grant_body(device: ChainId, ack: Ack, now: Micros) -> GrantBody {
+    let feature = |number, name: &str, mode| FeatureGrant { number, name: text(name), mode };
+    let month = Period::of(Reset::Month, now);
+    GrantBody {
+        device,
+        license: LicenseId([7; 16]),
+        product: text("studio"),
+        environment: text("test"),
+        epoch: Epoch(0),
+        status: GrantStatus::Active,
+        reason: None,
+        entitlement: Some(Entitlement {
+            revision: Revision(1),
+            kind: LicenseType::Subscription,
+            starts_at: at("2020-01-01"),
+            valid_until: Some(now + Seconds::days(365)),
+            maintenance_until: Some(now + Seconds::days(100)),
+            features: vec![
+                feature(EXPORT, "export", Mode::OnOff),
+                feature(RENDER, "render", Mode::Hard),
+                feature(MILES, "miles", Mode::Counted),
+            ],
+            custom: Vec::new(),
+        }),
+        check_in: CheckIn {
+            sync_by: Some(now + Seconds::days(30)),
+            grace: Seconds::days(7),
+            after: After::Limit,
+        },
+        import_until: None,
+        clock_tolerance: Seconds::days(1),
+        fingerprint: FingerprintRule::default(),
+        forked: None,
+        quotas: vec![QuotaLine {
+            feature: RENDER,
+            first: month,
+            last: month.next(),
+            granted: Total::new(100).expect("small"),
+            written_off: Total::ZERO,
+        }],
+        return_requests: Vec::new(),
+        floating: None,
+        took_in: Vec::new(),
+        ack,
+        missing: Vec::new(),
+        resend_from: None,
+        revocations: Revocations::default(),
+    }
+}
+
+/// A clock that stands until it is set.
+#[derive(Debug)]
+pub struct TestClock(Mutex<Reading>);
+
+impl TestClock {
+    pub fn new(wall: &str) -> Arc<Self> {
+        Arc::new(Self(Mutex::new(Reading { wall: at(wall), monotonic: 0 })))
+    }
+
+    pub fn now(&self) -> Micros {
+        self.read().wall
+    }
+
+    /// Lets time pass on both clocks.
+    pub fn pass(&self, span: Seconds) {
+        let mut reading = self.0.lock().expect("no test panics while it holds the clock");
+        reading.wall = reading.wall + span;
+        reading.monotonic += span.micros();
+    }
+
+    /// Sets the wall clock.
+    pub fn set(&self, wall: Micros) {
+        self.0.lock().expect("no test panics while it holds the clock").wall = wall;
+    }
+}
+
+impl Clock for TestClock {
+    fn read(&self) -> Reading {
+        *self.0.lock().expect("no test panics while it holds the clock")
+    }
+}
+
+/// A machine with these components.
+#[derive(Clone, Debug)]
+pub struct Machine(pub Vec<(Component, &'static str)>);
+
+impl Machine {
+    pub fn usual() -> Self {
+        Self(vec![
+            (Component::MachineId, "a"),
+            (Component::ProductUuid, "b"),
+            (Component::BoardSerial, "c"),
+            (Component::NetworkCard, "d"),
+            (Component::Processor, "e"),
+        ])
+    }
+}
+
+impl FingerprintSource for Machine {
+    fn components(&self) -> Vec<(Component, String)> {
+        self.0.iter().map(|(component, value)| (*component, (*value).to_owned())).collect()
+    }
+}
+
+pub fn config(state: &Path, vendor: &Vendor, clock: &Arc<TestClock>) -> Config {
+    Config {
+        state: state.to_owned(),
+        pack: Some(vendor.pack()),
+        clock: Arc::clone(clock) as Arc<dyn Clock>,
+        fingerprint: Arc::new(Machine::usual()),
+    }
+}
+
+pub fn at(text: &str) -> Micros {
+    Micros::parse(text).expect("RFC 3339")
+}
+
+fn text(text: &str) -> Text {
+    Text::new(text).expect("short")
+}
