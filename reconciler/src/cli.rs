@@ -13,7 +13,7 @@ use schemas::refusal::Refusal;
 use schemas::text::Text;
 
 use crate::commands::{
-    activation, audit, completions, config, customer, digest, doctor, explain, export, init, keys,
+    activation, audit, completions, config, customer, demo, digest, doctor, explain, export, init, keys,
     license, merge, policy, product, quarantine, rebuild, refresh, show, verify,
 };
 use crate::config::{Config, Flags};
@@ -91,6 +91,7 @@ enum Command {
     Config(config::ConfigCommand),
     Explain(explain::ExplainArgs),
     Completions(completions::CompletionsArgs),
+    Demo(demo::DemoArgs),
 }
 
 impl Command {
@@ -116,6 +117,7 @@ impl Command {
             Self::Config(command) => command.run(context),
             Self::Explain(args) => args.run(context),
             Self::Completions(args) => args.run(context),
+            Self::Demo(args) => args.run(context),
         }
     }
 }

@@ -26,3 +26,4 @@ pub(crate) mod refresh;
 mod files;
 mod filter;
 mod root_key;
+mod words;

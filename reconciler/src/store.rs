@@ -12,7 +12,7 @@ use ledger::authority::License;
 use ledger::catalog::{Catalog, CatalogDraft};
 use ledger::draft::Update;
 use ledger::refold::RefoldError;
-use ledger::rows::{HistoryEntry, StoredRun};
+use ledger::rows::{HistoryEntry, StoredRun, Variable};
 use schemas::bundle::Attachment;
 use schemas::canonical::DecodeError;
 use schemas::codes::Code;
@@ -137,6 +137,13 @@ pub trait Store {
     /// The lifecycle events of a licence, in the order of time, authority events after device events of the same time.
     fn history(&mut self, license: &LicenseId) -> Result<Vec<HistoryEntry>, StoreError>;
 
+    /// The device variables of a chain as last set, in the order of their names.
+    fn variables(
+        &mut self,
+        license: &LicenseId,
+        chain: &ChainId,
+    ) -> Result<Vec<(Text, Variable)>, StoreError>;
+
     /// When branch heads of the licence's chains became known: chain, place of the head, time.
     fn known(&mut self, license: &LicenseId) -> Result<Vec<(ChainId, Seq, Micros)>, StoreError>;
 
@@ -226,6 +233,8 @@ pub struct LicenseSummary {
     pub valid_until: Option<Micros>,
     /// Activations that were given a seat and not released.
     pub activations: u64,
+    /// Most activations at one time.
+    pub max_activations: u32,
 }
 
 /// Which activations are listed.

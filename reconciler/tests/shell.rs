@@ -106,7 +106,7 @@ fn every_result_is_one_json_document() {
     ] {
         let output = run(directory.path(), &[args, &["--json"]].concat());
         assert!(json(&output).is_object(), "{args:?}");
-        assert_eq!(output.stdout.iter().filter(|byte| **byte == b'\n').count(), 1, "{args:?}");
+        assert_eq!(output.stdout.split_inclusive(|byte| *byte == b'\n').count(), 1, "{args:?}");
     }
 }
 

@@ -17,6 +17,14 @@ pub(crate) struct LimitOption {
     pub(crate) limit: Option<u64>,
 }
 
+impl LimitOption {
+    /// Keeps so many of the first rows.
+    pub(crate) fn cut<T>(&self, rows: &mut Vec<T>) {
+        let limit = self.limit.and_then(|limit| usize::try_from(limit).ok());
+        rows.truncate(limit.unwrap_or(usize::MAX));
+    }
+}
+
 /// Which usage is told.
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Filters")]

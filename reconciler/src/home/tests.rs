@@ -1,3 +1,5 @@
+//! Homes as they are made, opened and refused.
+
 use std::fs;
 
 use super::*;
@@ -145,8 +147,7 @@ fn another_homes_root_key_is_not_taken() {
 #[test]
 fn a_home_with_a_missing_changed_or_foreign_file_is_damaged() {
     let (_other, other) = made();
-    type Files = fn(&Layout) -> PathBuf;
-    let files: [Files; 4] =
+    let files: [fn(&Layout) -> PathBuf; 4] =
         [Layout::issuer_key, Layout::issuer_cert, Layout::sealing_key, Layout::license_key];
     for (file, path) in files.into_iter().enumerate() {
         let (_directory, home) = made();

@@ -17,13 +17,14 @@ use std::time::Duration;
 
 use ledger::authority::{Issuer, License};
 use ledger::catalog::Catalog;
-use ledger::rows::{HistoryEntry, StoredRun};
+use ledger::rows::{HistoryEntry, StoredRun, Variable};
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _, TransactionBehavior, params};
 use schemas::bundle::Attachment;
 use schemas::grant::Grant;
 use schemas::ids::{ChainId, Commitment, KeyReference, LicenseId, Link, Salt};
 use schemas::migrations::LEDGER_SQLITE;
 use schemas::numbers::{Micros, Seq};
+use schemas::text::Text;
 
 use super::{
     ActivationFilter, ActivationSummary, Change, ChangeCatalog, ChangeLicense, EvidenceRow, LicenseFilter,
@@ -185,6 +186,14 @@ impl Store for SqliteStore {
 
     fn history(&mut self, license: &LicenseId) -> Result<Vec<HistoryEntry>, StoreError> {
         lists::history(&self.connection, license)
+    }
+
+    fn variables(
+        &mut self,
+        license: &LicenseId,
+        chain: &ChainId,
+    ) -> Result<Vec<(Text, Variable)>, StoreError> {
+        lists::variables(&self.connection, license, chain)
     }
 
     fn known(&mut self, license: &LicenseId) -> Result<Vec<(ChainId, Seq, Micros)>, StoreError> {

@@ -21,11 +21,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::Mutex;
 
-pub const EXPORT: FeatureNumber = FeatureNumber(1);
-pub const RENDER: FeatureNumber = FeatureNumber(2);
-pub const MILES: FeatureNumber = FeatureNumber(3);
+pub(crate) const EXPORT: FeatureNumber = FeatureNumber(1);
+pub(crate) const RENDER: FeatureNumber = FeatureNumber(2);
+pub(crate) const MILES: FeatureNumber = FeatureNumber(3);
 
-pub struct Vendor {
+pub(crate) struct Vendor {
     root: SecretKey,
     issuer: SecretKey,
     certificate: Vec<u8>,
@@ -34,7 +34,7 @@ pub struct Vendor {
 }
 
 impl Vendor {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let (root, issuer) = (SecretKey::from_seed(&[1; 32]), SecretKey::from_seed(&[2; 32]));
         let certificate = trust::sign_certificate(
             &CertificateBody {
@@ -50,7 +50,7 @@ impl Vendor {
         Self { root, issuer, certificate, head: Head::START, last_at: Micros::default() }
     }
 
-    pub fn pack(&self) -> Vec<u8> {
+    pub(crate) fn pack(&self) -> Vec<u8> {
         let body = PackBody {
             product: text("studio"),
             environment: text("test"),
@@ -67,17 +67,17 @@ impl Vendor {
         encode_pack(&trust::sign_pack(&body, &self.root))
     }
 
-    pub fn license_key(&self) -> LicenseKey {
+    pub(crate) fn license_key(&self) -> LicenseKey {
         KeySecret::new([5; 32]).license_key(KeyReference([6; 5]))
     }
 
     /// The grant that answers a bundle: it acknowledges all of it.
-    pub fn answer(&mut self, bundle: &[u8], now: Micros, change: impl FnOnce(&mut GrantBody)) -> Vec<u8> {
+    pub(crate) fn answer(&mut self, bundle: &[u8], now: Micros, change: impl FnOnce(&mut GrantBody)) -> Vec<u8> {
         let (chain, ack) = head_of(bundle);
         self.grant(chain, ack, now, change)
     }
 
-    pub fn grant(
+    pub(crate) fn grant(
         &mut self,
         device: ChainId,
         ack: Ack,
@@ -99,7 +99,7 @@ impl Vendor {
 }
 
 /// The chain and the head of a bundle's runs, each of which must verify.
-pub fn head_of(bundle: &[u8]) -> (ChainId, Ack) {
+pub(crate) fn head_of(bundle: &[u8]) -> (ChainId, Ack) {
     let mut reader = BundleReader::open(std::io::Cursor::new(bundle)).expect("a bundle");
     let mut head = None;
     while let Some(part) = reader.next_part().expect("a whole bundle") {
@@ -163,26 +163,26 @@ fn grant_body(device: ChainId, ack: Ack, now: Micros) -> GrantBody {
 
 /// A clock that stands until it is set.
 #[derive(Debug)]
-pub struct TestClock(Mutex<Reading>);
+pub(crate) struct TestClock(Mutex<Reading>);
 
 impl TestClock {
-    pub fn new(wall: &str) -> Arc<Self> {
+    pub(crate) fn new(wall: &str) -> Arc<Self> {
         Arc::new(Self(Mutex::new(Reading { wall: at(wall), monotonic: 0 })))
     }
 
-    pub fn now(&self) -> Micros {
+    pub(crate) fn now(&self) -> Micros {
         self.read().wall
     }
 
     /// Lets time pass on both clocks.
-    pub fn pass(&self, span: Seconds) {
+    pub(crate) fn pass(&self, span: Seconds) {
         let mut reading = self.0.lock().expect("no test panics while it holds the clock");
         reading.wall = reading.wall + span;
         reading.monotonic += span.micros();
     }
 
     /// Sets the wall clock.
-    pub fn set(&self, wall: Micros) {
+    pub(crate) fn set(&self, wall: Micros) {
         self.0.lock().expect("no test panics while it holds the clock").wall = wall;
     }
 }
@@ -195,10 +195,10 @@ impl Clock for TestClock {
 
 /// A machine with these components.
 #[derive(Clone, Debug)]
-pub struct Machine(pub Vec<(Component, &'static str)>);
+pub(crate) struct Machine(pub(crate) Vec<(Component, &'static str)>);
 
 impl Machine {
-    pub fn usual() -> Self {
+    pub(crate) fn usual() -> Self {
         Self(vec![
             (Component::MachineId, "a"),
             (Component::ProductUuid, "b"),
@@ -215,7 +215,7 @@ impl FingerprintSource for Machine {
     }
 }
 
-pub fn config(state: &Path, vendor: &Vendor, clock: &Arc<TestClock>) -> Config {
+pub(crate) fn config(state: &Path, vendor: &Vendor, clock: &Arc<TestClock>) -> Config {
     Config {
         state: state.to_owned(),
         pack: Some(vendor.pack()),
@@ -224,7 +224,7 @@ pub fn config(state: &Path, vendor: &Vendor, clock: &Arc<TestClock>) -> Config {
     }
 }
 
-pub fn at(text: &str) -> Micros {
+pub(crate) fn at(text: &str) -> Micros {
     Micros::parse(text).expect("RFC 3339")
 }
 

@@ -28,11 +28,11 @@ pub(crate) struct LicenseChangeArgs {
     /// The licence, by its identifier or key
     #[arg(value_name = "LICENSE")]
     license: String,
-    #[command(flatten)]
-    changes: PolicyOptions,
     /// Why, for the record
     #[arg(long, value_name = "TEXT")]
     reason: Option<Text>,
+    #[command(flatten)]
+    changes: PolicyOptions,
 }
 
 impl LicenseChangeArgs {

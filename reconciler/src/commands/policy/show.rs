@@ -1,7 +1,17 @@
 //! `counterfoil policy show`
 
+use std::fmt;
+
 use clap::Args;
+use schemas::codes::Exit;
+use schemas::refusal::Refusal;
+use schemas::terms::Policy;
 use schemas::text::Text;
+use serde::Serialize;
+
+use crate::cli::Context;
+use crate::commands::words;
+use crate::output::Fields;
 
 /// Show a policy in full
 #[derive(Args, Debug)]
@@ -11,4 +21,32 @@ pub(crate) struct PolicyShowArgs {
     /// The policy
     #[arg(value_name = "ID")]
     policy: Text,
+}
+
+impl PolicyShowArgs {
+    pub(crate) fn run(self, context: &Context) -> Result<Exit, Refusal> {
+        let policy = context.vendor()?.policy(&self.policy)?;
+        context.output.result(&Shown { policy })?;
+        Ok(Exit::Done)
+    }
+}
+
+#[derive(Serialize)]
+struct Shown {
+    policy: Policy,
+}
+
+impl fmt::Display for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Policy { name, product, kind, start, valid_for, maintenance_for, features, rules } = &self.policy;
+        let fields = Fields::default()
+            .with("policy", name)
+            .with("product", product)
+            .with("type", kind)
+            .with("starts with", start)
+            .with("valid for", words::or(valid_for.map(words::span), "without end"))
+            .with("maintenance for", words::or(maintenance_for.map(words::span), "without end"))
+            .with("features", words::features(features));
+        words::conditions(fields, rules, features).fmt(f)
+    }
 }

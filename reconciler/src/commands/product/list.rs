@@ -1,8 +1,20 @@
 //! `counterfoil product list`
 
-use clap::Args;
+use std::fmt;
 
+use clap::Args;
+use ledger::catalog::Product;
+use schemas::codes::Exit;
+use schemas::numbers::Micros;
+use schemas::pack::ProductFeature;
+use schemas::refusal::Refusal;
+use schemas::text::Text;
+use serde::Serialize;
+
+use crate::cli::Context;
 use crate::commands::filter::LimitOption;
+use crate::commands::words;
+use crate::output::{self, Table};
 
 /// List the products
 #[derive(Args, Debug)]
@@ -12,4 +24,61 @@ use crate::commands::filter::LimitOption;
 pub(crate) struct ProductListArgs {
     #[command(flatten)]
     limit: LimitOption,
+}
+
+impl ProductListArgs {
+    pub(crate) fn run(self, context: &Context) -> Result<Exit, Refusal> {
+        let catalog = context.vendor()?.catalog()?;
+        let mut products: Vec<ProductLine> =
+            catalog.products.into_iter().map(|(id, product)| ProductLine::of(id, product)).collect();
+        self.limit.cut(&mut products);
+        if products.is_empty() {
+            output::talk(&"there are no products");
+        }
+        context.output.result(&Products { products })?;
+        Ok(Exit::Done)
+    }
+}
+
+/// What a list tells of a product.
+#[derive(Serialize)]
+pub(super) struct ProductLine {
+    pub(super) product: Text,
+    pub(super) features: Vec<ProductFeature>,
+    /// The newest pack; 0: none was made.
+    pub(super) pack_version: u32,
+    pub(super) defined_at: Micros,
+}
+
+impl ProductLine {
+    pub(super) fn of(product: Text, known: Product) -> Self {
+        let Product { features, pack_version, defined_at } = known;
+        Self { product, features, pack_version, defined_at }
+    }
+}
+
+#[derive(Serialize)]
+struct Products {
+    products: Vec<ProductLine>,
+}
+
+impl fmt::Display for Products {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut table = Table::new(&["PRODUCT", "FEATURES", "PACK", "DEFINED AT"]);
+        for ProductLine { product, features, pack_version, defined_at } in &self.products {
+            let features: Vec<_> = features.iter().map(in_words).collect();
+            let pack = Some(pack_version).filter(|version| **version > 0);
+            table.row([
+                product.to_string(),
+                features.join(", "),
+                words::or(pack, "none"),
+                words::second(*defined_at).to_string(),
+            ]);
+        }
+        table.fmt(f)
+    }
+}
+
+fn in_words(feature: &ProductFeature) -> String {
+    if feature.metered { format!("{} (metered)", feature.name) } else { feature.name.to_string() }
 }

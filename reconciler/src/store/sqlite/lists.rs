@@ -1,11 +1,15 @@
 //! Lists and reports: read-only, each one statement.
 
-use ledger::rows::HistoryEntry;
+use ledger::rows::{HistoryEntry, Variable};
 use rusqlite::{Connection, ToSql};
+use schemas::canonical;
 use schemas::event::Kind;
 use schemas::ids::{ChainId, Commitment, CustomerId, LicenseId, Link};
 use schemas::numbers::{FeatureNumber, Micros, Seq};
+use schemas::terms::Terms;
+use schemas::text::Text;
 
+use super::catalog::text;
 use super::license::{period, status};
 use super::{
     ActivationFilter, ActivationSummary, EvidenceRow, LicenseFilter, LicenseSummary, StoreError, UsageFilter, UsageRow,
@@ -48,7 +52,7 @@ pub(super) fn licenses(
     let mut statement = connection.prepare(&format!(
         "SELECT l.license_id, l.product, l.policy, l.customer_id, l.standing, l.issued_at, l.valid_until,
                 (SELECT count(*) FROM activations a WHERE a.license_id = l.license_id
-                 AND a.granted_at IS NOT NULL AND a.released_at IS NULL)
+                 AND a.granted_at IS NOT NULL AND a.released_at IS NULL), l.terms
          FROM licenses l {} ORDER BY l.license_id",
         conditions.sql()
     ))?;
@@ -63,6 +67,7 @@ pub(super) fn licenses(
         if found.len() as u64 == limit {
             break;
         }
+        let terms: Terms = canonical::from_bytes(&row.get::<_, Vec<u8>>(8)?)?;
         found.push(LicenseSummary {
             id: LicenseId(row.get(0)?),
             product: row.get(1)?,
@@ -72,6 +77,7 @@ pub(super) fn licenses(
             issued_at: micros(row.get(5)?)?,
             valid_until: optional_micros(row.get(6)?)?,
             activations: uint(row.get(7)?)?,
+            max_activations: terms.rules.max_activations,
         });
     }
     Ok(found)
@@ -139,6 +145,25 @@ pub(super) fn history(connection: &Connection, license: &LicenseId) -> Result<Ve
         });
     }
     Ok(history)
+}
+
+/// The device variables of a chain.
+pub(super) fn variables(
+    connection: &Connection,
+    license: &LicenseId,
+    chain: &ChainId,
+) -> Result<Vec<(Text, Variable)>, StoreError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT name, seq, at, value FROM variables WHERE license_id = ?1 AND chain = ?2 ORDER BY name",
+    )?;
+    let mut rows = statement.query([license.as_bytes(), chain.as_bytes()])?;
+    let mut variables = Vec::new();
+    while let Some(row) = rows.next()? {
+        let variable =
+            Variable { seq: Seq(uint(row.get(1)?)?), at: micros(row.get(2)?)?, value: Commitment(row.get(3)?) };
+        variables.push((text(&row.get::<_, String>(0)?)?, variable));
+    }
+    Ok(variables)
 }
 
 /// When branch heads became known.

@@ -1,0 +1,144 @@
+//! Words that several commands share: spans, instants, quotas and conditions as people read them, and the values
+//! that commitments stand for.
+
+use std::fmt::{self, Display};
+
+use schemas::ids::{ChainId, Commitment, LicenseId};
+use schemas::numbers::{FeatureNumber, Micros, Seconds};
+use schemas::pack::ProductFeature;
+use schemas::period::Reset;
+use schemas::refusal::Refusal;
+use schemas::terms::{FeatureGrant, Mode, QuotaRule, Rules};
+use serde::Serialize;
+
+use crate::output::Fields;
+use crate::vendor::Vendor;
+
+/// A value that stands beside the signed events. Programs get it as it is; people see no control character of it.
+#[derive(Clone, Debug, Serialize)]
+#[serde(transparent)]
+pub(crate) struct Attached(String);
+
+impl Attached {
+    /// The value of a commitment beside a licence's runs; absent when it was never sent or was erased.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    pub(crate) fn read(
+        vendor: &mut Vendor,
+        license: &LicenseId,
+        commitment: Option<&Commitment>,
+    ) -> Result<Option<Self>, Refusal> {
+        let Some(commitment) = commitment else { return Ok(None) };
+        let attachment = vendor.store.attachment(Some(license), commitment)?;
+        Ok(attachment.map(|attachment| Self(String::from_utf8_lossy(&attachment.value).into_owned())))
+    }
+}
+
+impl Display for Attached {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = |symbol: char| if symbol.is_control() { char::REPLACEMENT_CHARACTER } else { symbol };
+        f.write_str(&self.0.chars().map(shown).collect::<String>())
+    }
+}
+
+/// The value, or what stands for its absence.
+pub(crate) fn or(value: Option<impl Display>, absent: &str) -> String {
+    value.map_or_else(|| absent.to_owned(), |value| value.to_string())
+}
+
+/// An instant of a table: whole seconds.
+pub(crate) fn second(at: Micros) -> Micros {
+    Micros::new(at.get() / 1_000_000 * 1_000_000)
+}
+
+/// The beginning of a chain's name that commands take for the whole.
+pub(crate) fn short(chain: &ChainId) -> String {
+    chain.to_string()[..16].to_owned()
+}
+
+/// A span as options take it.
+pub(crate) fn span(Seconds(seconds): Seconds) -> String {
+    let units = [(86_400, "d"), (3_600, "h"), (60, "m")];
+    match units.into_iter().find(|(unit, _)| seconds != 0 && seconds % unit == 0) {
+        Some((unit, letter)) => format!("{}{letter}", seconds / unit),
+        None => format!("{seconds}s"),
+    }
+}
+
+/// The name of a product's feature.
+pub(crate) fn feature_name(features: &[ProductFeature], number: FeatureNumber) -> String {
+    let feature = features.iter().find(|feature| feature.number == number);
+    feature.map_or_else(|| format!("feature {number}"), |feature| feature.name.to_string())
+}
+
+/// Features that are held, in one line.
+pub(crate) fn features(features: &[FeatureGrant]) -> String {
+    let words: Vec<_> = features
+        .iter()
+        .map(|held| match held.mode {
+            Mode::OnOff => held.name.to_string(),
+            mode => format!("{} ({mode})", held.name),
+        })
+        .collect();
+    if words.is_empty() { "none".to_owned() } else { words.join(", ") }
+}
+
+/// A quota as options take it.
+pub(crate) fn quota(rule: &QuotaRule, features: &[FeatureGrant]) -> String {
+    let held = features.iter().find(|held| held.number == rule.feature);
+    let name = held.map_or_else(|| format!("feature {}", rule.feature), |held| held.name.to_string());
+    match rule.reset {
+        Reset::Never => format!("{name}={}", rule.limit),
+        reset => format!("{name}={}/{reset}", rule.limit),
+    }
+}
+
+/// Adds the conditions of a policy or a licence.
+pub(crate) fn conditions(fields: Fields, rules: &Rules, features: &[FeatureGrant]) -> Fields {
+    let quotas = rules.quotas.iter().fold(fields, |fields, rule| {
+        let share = or(rule.share, "the quota by activations");
+        let told = format!("{}, overage {}, share {share}", quota(rule, features), rule.overage);
+        fields.with("quota", told)
+    });
+    quotas
+        .with("activations at most", rules.max_activations)
+        .with("same device", rules.same_device)
+        .with("after a fork", rules.on_fork)
+        .with("check-in", check_in(rules))
+        .with("import within", or(rules.import_for.map(span), "without end"))
+        .with("clock tolerance", span(rules.clock_tolerance))
+        .with("fingerprint", fingerprint(rules))
+}
+
+fn check_in(rules: &Rules) -> String {
+    match rules.sync_every {
+        None => "never".to_owned(),
+        Some(every) => format!("every {}, grace {}, then {}", span(every), span(rules.grace), rules.after),
+    }
+}
+
+fn fingerprint(rules: &Rules) -> String {
+    let rule = rules.fingerprint;
+    format!("{} of {} match, grace {}", rule.required, rule.of, span(rule.grace))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::options::Span;
+
+    #[test]
+    fn a_span_is_written_as_options_read_it() {
+        for seconds in [0, 1, 59, 60, 90, 3_600, 86_400, 365 * 86_400] {
+            let written = span(Seconds(seconds));
+            assert_eq!(written.parse(), Ok(Span(Seconds(seconds))), "{written}");
+        }
+        assert_eq!(span(Seconds::days(30)), "30d");
+    }
+
+    #[test]
+    fn a_value_of_a_device_sends_nothing_to_the_terminal_but_text() {
+        assert_eq!(Attached("a\u{1b}[2J\n".to_owned()).to_string(), "a\u{fffd}[2J\u{fffd}");
+    }
+}
