@@ -14,8 +14,8 @@ use schemas::text::Text;
 
 use crate::chain::{self, Head};
 use crate::evidence::Chain;
-use crate::rows::{HistoryEntry, Known, Rows};
 use crate::keys::SecretKey;
+use crate::rows::{HistoryEntry, Known, Rows};
 use crate::trust::TrustedIssuer;
 
 /// What the ledger holds of one licence. All of it follows from the licence's authority chain and device chains.
@@ -182,7 +182,8 @@ impl License {
             Body::GrantIssued(grant) => self.apply_grant(head.seq, event.at, grant, rows),
             Body::QuotaWrittenOff(written_off) => {
                 if let Some(activation) = self.activations.get_mut(&written_off.chain) {
-                    let quota = activation.quotas.entry((written_off.feature, written_off.period)).or_default();
+                    let quota =
+                        activation.quotas.entry((written_off.feature, written_off.period)).or_default();
                     quota.written_off = quota.written_off.max(written_off.total);
                     rows.quotas.insert((written_off.chain, written_off.feature, written_off.period));
                 }
@@ -204,7 +205,8 @@ impl License {
     fn apply_release(&mut self, at: Micros, released: &ActivationReleased, rows: &mut Rows) {
         rows.activations.insert(released.chain);
         if let Some(activation) = self.activations.get_mut(&released.chain) {
-            activation.released = Some(Released { at, why: released.why, seat_free_at: released.seat_free_at });
+            activation.released =
+                Some(Released { at, why: released.why, seat_free_at: released.seat_free_at });
         }
     }
 
@@ -265,4 +267,3 @@ pub struct Issuer {
     /// The certificate that the root key signed for it.
     pub certificate: TrustedIssuer,
 }
-

@@ -95,13 +95,22 @@ pub struct Appended {
 /// The id of an event: its place and its core.
 #[inline]
 pub fn event_id(chain: &ChainId, seq: Seq, prev: &Link, core: &[u8]) -> EventId {
-    EventId(hash(&[b"cf/event/1", chain.as_bytes(), &seq.0.to_be_bytes(), prev.as_bytes(), core]))
+    let mut place = [0; 82];
+    place[..10].copy_from_slice(b"cf/event/1");
+    place[10..42].copy_from_slice(chain.as_bytes());
+    place[42..50].copy_from_slice(&seq.0.to_be_bytes());
+    place[50..].copy_from_slice(prev.as_bytes());
+    EventId(hash(&[&place, core]))
 }
 
 /// The link after an event.
 #[inline]
 pub fn link(id: &EventId, signature: &Signature) -> Link {
-    Link(hash(&[b"cf/link/1", id.as_bytes(), signature.as_bytes()]))
+    let mut signed = [0; 105];
+    signed[..9].copy_from_slice(b"cf/link/1");
+    signed[9..41].copy_from_slice(id.as_bytes());
+    signed[41..].copy_from_slice(signature.as_bytes());
+    Link(hash(&[&signed]))
 }
 
 /// Whether `signature` is `key`'s over the event `id`.

@@ -315,7 +315,8 @@ impl Device {
     }
 
     fn judge_fingerprint(&mut self, at: Micros) {
-        let is_same = fingerprint::is_same(self.fingerprint_rule(), &self.opened.fingerprint, &self.fingerprint);
+        let is_same =
+            fingerprint::is_same(self.fingerprint_rule(), &self.opened.fingerprint, &self.fingerprint);
         let since = if is_same { None } else { self.saved.mismatch_since.or(Some(at)) };
         self.saved.mismatch_since = since;
         self.standing.mismatch_since = since;

@@ -117,7 +117,13 @@ impl<'a> Draft<'a> {
     }
 
     /// Attaches events to a branch of a device chain and folds them. The caller decided that they belong there.
-    pub fn attach(&mut self, chain: ChainId, branch: BranchNumber, origin: &DeviceOrigin, suffix: Suffix<'_>) {
+    pub fn attach(
+        &mut self,
+        chain: ChainId,
+        branch: BranchNumber,
+        origin: &DeviceOrigin,
+        suffix: Suffix<'_>,
+    ) {
         let known = self.license.chains.entry(chain).or_insert_with(|| Chain::new(origin.clone()));
         let head = suffix.head();
         let events = suffix.numbered().map(|(seq, linked)| (seq, &linked.event));

@@ -66,7 +66,8 @@ pub fn default_share(limit: Total, max_activations: u32) -> Total {
 
 /// The new G of a device: topped up to U + share as far as `free` allows, and never lowered.
 pub fn topped_up(account: Account, share: Total, free: i64) -> Total {
-    let wanted = account.used.saturating_add(share.get()).saturating_add(account.returned + account.written_off);
+    let wanted =
+        account.used.saturating_add(share.get()).saturating_add(account.returned + account.written_off);
     let raise = wanted.saturating_sub(account.granted).min(u64::try_from(free).unwrap_or(0));
     Total::ZERO.saturating_plus(account.granted + raise)
 }

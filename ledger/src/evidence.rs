@@ -117,7 +117,9 @@ impl Chain {
         for (seq, event) in events {
             last_at = event.at;
             match &event.body {
-                Body::FeatureConsumed(consumed) => self.consume((chain, branch, seq), event.at, consumed, rows),
+                Body::FeatureConsumed(consumed) => {
+                    self.consume((chain, branch, seq), event.at, consumed, rows);
+                }
                 Body::FeatureRefunded(refunded) => self.refund(chain, event.at, refunded, rows),
                 _ => {
                     rows.history.push(HistoryEntry {

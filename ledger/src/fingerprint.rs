@@ -43,9 +43,7 @@ pub fn is_same(
 /// Whether a component that both have is another one now. A component that only one of them could read is no change:
 /// some are readable to the administrator only.
 pub fn differs(recorded: &[FingerprintComponent], current: &[FingerprintComponent]) -> bool {
-    recorded.iter().any(|old| {
-        current.iter().any(|new| new.component == old.component && new.tag != old.tag)
-    })
+    recorded.iter().any(|old| current.iter().any(|new| new.component == old.component && new.tag != old.tag))
 }
 
 #[cfg(test)]

@@ -141,8 +141,9 @@ fn start_validity(draft: &mut Draft<'_>) {
     entitlement.revision = Revision(entitlement.revision.0 + 1);
     entitlement.starts_at = start;
     entitlement.valid_until = Some(start + valid_for);
-    entitlement.maintenance_until =
-        entitlement.maintenance_until.map(|until| Micros::new(start.get().saturating_add(until.since(issued_start))));
+    entitlement.maintenance_until = entitlement
+        .maintenance_until
+        .map(|until| Micros::new(start.get().saturating_add(until.since(issued_start))));
     terms.valid_from_activation = None;
     draft.write(Body::EntitlementChanged(Box::new(EntitlementChanged { terms, reason: None })));
 }
@@ -189,7 +190,13 @@ fn grant(
 
 /// Reserved quota: what the chain holds of the periods that are still open, and the periods up to the deadline
 /// topped up while `raise` says so.
-fn quotas(license: &License, chain: &ChainId, now: Micros, check_in: &CheckIn, raise: bool) -> Vec<QuotaLine> {
+fn quotas(
+    license: &License,
+    chain: &ChainId,
+    now: Micros,
+    check_in: &CheckIn,
+    raise: bool,
+) -> Vec<QuotaLine> {
     let rules = &license.terms.rules;
     let held = license.activations.get(chain).map(|activation| &activation.quotas);
     let open_from = now - Seconds::days(u64::from(rules.finalisation_days));

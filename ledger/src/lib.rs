@@ -17,6 +17,8 @@ pub mod durable;
 pub mod escrow;
 pub mod evidence;
 pub mod fingerprint;
+#[cfg(test)]
+mod fixture;
 pub mod grants;
 pub mod inspect;
 pub mod keys;

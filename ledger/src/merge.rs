@@ -143,7 +143,12 @@ fn took_in(chain: ChainId, head: Head) -> TookIn {
 }
 
 /// Why a chain that the ledger does not know is not taken in: it must ask for this licence and prove its claim.
-fn refuse_newcomer(draft: &Draft<'_>, chain: &ChainId, runs: &[VerifiedRun], secret: &KeySecret) -> Option<Code> {
+fn refuse_newcomer(
+    draft: &Draft<'_>,
+    chain: &ChainId,
+    runs: &[VerifiedRun],
+    secret: &KeySecret,
+) -> Option<Code> {
     let first = runs.first().filter(|run| run.span().first == Seq(1));
     let Some(first) = first else {
         // Without its beginning nothing can be proved: the runs wait as a gap.
@@ -151,7 +156,8 @@ fn refuse_newcomer(draft: &Draft<'_>, chain: &ChainId, runs: &[VerifiedRun], sec
     };
     let license = draft.license();
     let events = || runs.iter().flat_map(VerifiedRun::events).map(|linked| &linked.event);
-    if let Some(schemas::event::Body::ChainOpened(opened)) = first.events().first().map(|linked| &linked.event.body)
+    if let Some(schemas::event::Body::ChainOpened(opened)) =
+        first.events().first().map(|linked| &linked.event.body)
         && (opened.product != license.product || opened.environment != license.environment)
     {
         return Some(Code::OriginMismatch);

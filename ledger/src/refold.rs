@@ -53,7 +53,11 @@ pub fn events(run: &StoredRun) -> Result<Vec<(Seq, Event)>, DecodeError> {
         .collect()
 }
 
-fn fold_authority(license: &mut Option<License>, run: &StoredRun, rows: &mut Rows) -> Result<(), RefoldError> {
+fn fold_authority(
+    license: &mut Option<License>,
+    run: &StoredRun,
+    rows: &mut Rows,
+) -> Result<(), RefoldError> {
     let Origin::Authority(origin) = &run.origin else { return Err(RefoldError::NotIssued) };
     let mut head = Head { seq: Seq(run.first_seq.0 - 1), link: run.prev };
     for pair in pairs(&run.pairs) {
@@ -82,8 +86,13 @@ fn fold_device(license: &mut License, run: &StoredRun, rows: &mut Rows) -> Resul
     let events = events(run)?;
     let chain = license.chains.entry(run.chain).or_insert_with(|| Chain::new(origin.clone()));
     let numbered = events.iter().map(|(seq, event)| (*seq, event));
-    let part =
-        Part { chain: run.chain, branch: run.branch, first_seq: run.first_seq, head: run.head, events: numbered };
+    let part = Part {
+        chain: run.chain,
+        branch: run.branch,
+        first_seq: run.first_seq,
+        head: run.head,
+        events: numbered,
+    };
     chain.extend(part, rows);
     Ok(())
 }

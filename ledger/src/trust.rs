@@ -6,6 +6,7 @@ use schemas::codes::Code;
 use schemas::event::{Body, Event};
 use schemas::grant::{Grant, GrantBody};
 use schemas::ids::{CertificateId, ChainId, Digest, EventId, PublicKey, Signature};
+use schemas::limits;
 use schemas::notice::{Notice, NoticeBody};
 use schemas::numbers::{Micros, Seq};
 use schemas::pack::{Pack, PackBody};
@@ -111,6 +112,9 @@ pub fn sign_certificate(body: &CertificateBody, root: &SecretKey) -> Vec<u8> {
 
 /// Believes a certificate that `root` signed.
 pub fn verify_certificate(bytes: &[u8], root: &PublicKey) -> Result<TrustedIssuer, TrustError> {
+    if bytes.len() > limits::CERTIFICATE_BYTES {
+        return Err(DecodeError::TooLong.into());
+    }
     let certificate: Certificate = canonical::from_bytes(bytes)?;
     let body: CertificateBody = canonical::from_bytes(&certificate.body)?;
     if body.root != *root

@@ -248,7 +248,8 @@ impl Trusted {
         let issuers = catalog.issuers.values().map(|issuer| {
             trust::verify_certificate(&issuer.certificate, &root).map(|trusted| (trusted.id, trusted))
         });
-        let issuers = issuers.collect::<Result<_, _>>().map_err(|error| Refusal::from_error(error.code(), &error))?;
+        let issuers =
+            issuers.collect::<Result<_, _>>().map_err(|error| Refusal::from_error(error.code(), &error))?;
         Ok(Self { environment: vendor.home.environment().clone(), issuers })
     }
 

@@ -154,7 +154,10 @@ fn within(filter: &UsageFilter, event: &Event) -> bool {
     filter.from_day.is_none_or(|from| from <= day) && filter.before_day.is_none_or(|before| day < before)
 }
 
-fn usage_record<'a>(row: &'a UsageRow, names: &'a BTreeMap<(String, FeatureNumber), Text>) -> UsageRecord<'a> {
+fn usage_record<'a>(
+    row: &'a UsageRow,
+    names: &'a BTreeMap<(String, FeatureNumber), Text>,
+) -> UsageRecord<'a> {
     UsageRecord {
         license_id: row.license,
         product: &row.product,
@@ -258,9 +261,9 @@ impl<'a> Rows<'a> {
     fn finish(self) -> Result<(u64, Digest), Refusal> {
         let mut hashing = match self.encoder {
             Encoder::Jsonl(hashing) => hashing,
-            Encoder::Csv(csv) => csv
-                .into_inner()
-                .map_err(|error| Refusal::from_error(Code::IoFailed, &error.into_error()))?,
+            Encoder::Csv(csv) => {
+                csv.into_inner().map_err(|error| Refusal::from_error(Code::IoFailed, &error.into_error()))?
+            }
         };
         hashing.flush().map_err(|error| Refusal::from_error(Code::IoFailed, &error))?;
         Ok((self.count, Digest(hashing.hash.finalize().into())))

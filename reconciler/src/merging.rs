@@ -19,9 +19,9 @@ use schemas::ids::ChainId;
 use schemas::refusal::Refusal;
 use serde::Serialize;
 
-pub use self::paths::{Source, sources};
 use self::batch::{Batch, Outcome};
 use self::intake::{Parcel, Unread};
+pub use self::paths::{Source, sources};
 use self::waiting::Waiting;
 use crate::vendor::Vendor;
 

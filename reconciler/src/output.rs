@@ -72,7 +72,6 @@ impl Output {
     ///
     /// # Errors
     /// `usage` when the answer is no, or when there is no terminal to ask on and `--yes` was not given.
-    #[expect(dead_code, reason = "the commands that take something back for good ask")]
     pub(crate) fn confirm(self, question: &str) -> Result<(), Refusal> {
         if self.yes {
             return Ok(());

@@ -82,7 +82,8 @@ pub struct Change {
 /// Gives the stored links of a chain's trunk.
 pub trait Links {
     /// The link after the event at `seq`, if the trunk of `chain` holds it.
-    fn link_at(&mut self, license: &LicenseId, chain: &ChainId, seq: Seq) -> Result<Option<Link>, StoreError>;
+    fn link_at(&mut self, license: &LicenseId, chain: &ChainId, seq: Seq)
+    -> Result<Option<Link>, StoreError>;
 }
 
 /// Turns a licence as it is stored into what is to be stored.

@@ -75,6 +75,17 @@ fn a_doctor_that_finds_nothing_ends_well_once_the_root_key_is_away() {
 }
 
 #[test]
+fn a_doctor_finds_a_ledger_that_is_gone_and_makes_none() {
+    let directory = directory();
+    assert_eq!(exit(&run(directory.path(), &["init"])), 0);
+    let home = directory.path().join("counterfoil-home");
+    std::fs::rename(home.join("keys/root.key"), directory.path().join("root.key")).expect("writable");
+    std::fs::rename(home.join("ledger.db"), directory.path().join("ledger.db")).expect("init made it");
+    assert_eq!(exit(&run(directory.path(), &["doctor"])), 6);
+    assert!(!home.join("ledger.db").exists());
+}
+
+#[test]
 fn a_refusal_is_an_object_on_stdout_for_programs_and_words_on_stderr_for_people() {
     let directory = directory();
     for (args, code) in

@@ -52,17 +52,21 @@ impl Event {
     pub fn decode(core: &[u8]) -> Result<Self, DecodeError> {
         let mut cursor = Cursor::new(core);
         cursor.array_of(3)?;
-        let at = cursor.uint()?;
-        if at > Micros::MAX.get() {
-            return Err(DecodeError::OutOfRange);
-        }
+        let at = Micros::from_number(cursor.uint()?).ok_or(DecodeError::OutOfRange)?;
         let kind = u16::try_from(cursor.uint()?).map(Kind).map_err(|_| DecodeError::OutOfRange)?;
         let most =
             if kind.writer() == Some(Writer::Device) { limits::CORE_BYTES } else { limits::GRANT_BYTES };
         if core.len() > most {
             return Err(DecodeError::TooLong);
         }
-        Ok(Self { at: Micros::new(at), body: Body::decode(kind, cursor.rest())? })
+        let body = match kind {
+            Kind::FEATURE_CONSUMED => FeatureConsumed::read_plain(cursor.rest()).map(Body::FeatureConsumed),
+            _ => None,
+        };
+        match body {
+            Some(body) => Ok(Self { at, body }),
+            None => Ok(Self { at, body: Body::decode(kind, cursor.rest())? }),
+        }
     }
 }
 
@@ -71,6 +75,9 @@ impl Event {
 pub struct Kind(pub u16);
 
 impl Kind {
+    /// The kind of nearly every event there is.
+    const FEATURE_CONSUMED: Self = Self(6);
+
     /// Who writes events of this kind; none for one that is only passed over.
     pub fn writer(self) -> Option<Writer> {
         match self.0 {

@@ -70,6 +70,11 @@ impl Micros {
         Self(micros).min(Self::MAX)
     }
 
+    /// The instant of a number on the wire.
+    pub fn from_number(micros: u64) -> Option<Self> {
+        (micros <= Self::MAX.0).then_some(Self(micros))
+    }
+
     /// Microseconds since 1970.
     pub fn get(self) -> u64 {
         self.0
@@ -135,8 +140,7 @@ impl Serialize for Micros {
 
 impl<'de> Deserialize<'de> for Micros {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let micros = u64::deserialize(deserializer)?;
-        if micros > Self::MAX.0 { Err(Violation::OutOfRange.raise()) } else { Ok(Self(micros)) }
+        Self::from_number(u64::deserialize(deserializer)?).ok_or_else(|| Violation::OutOfRange.raise())
     }
 }
 

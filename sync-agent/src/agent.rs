@@ -1,35 +1,28 @@
 //! The agent: the one writer of a state directory.
 
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+mod activate;
+mod apply;
+
+use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
 
 use arc_swap::ArcSwap;
-use ledger::chain;
 use ledger::check::{Answer, Life, Snapshot};
 use ledger::commitment;
-use ledger::device::{AppliedGrant, Command, Consume, Consumed, Done, Opening};
+use ledger::device::{Command, Consume, Consumed, Device, Done};
 use ledger::keys::SecretKey;
-use ledger::license_key::LicenseKey;
-use ledger::store::{self, AppendError, HistoryEntry, Process, ProcessLock, StoreVerified, Writer};
-use ledger::trust;
-use schemas::armor;
-use schemas::bundle::{Answer as VendorAnswer, decode_answers};
+use ledger::store::{AppendError, HistoryEntry, Process, ProcessLock, StoreVerified, Writer};
 use schemas::codes::Code;
-use schemas::event::device::{ChainOpened, Claim, LicenseKeyClaim};
-use schemas::grant::Grant;
-use schemas::ids::ChainId;
-use schemas::notice::Notice;
 use schemas::numbers::{Amount, Micros, Seq};
 use schemas::refusal::Refusal;
-use schemas::run::DeviceOrigin;
 use schemas::text::Text;
 
-use crate::changes::{self, Change};
+pub use self::apply::Applied;
 use crate::config::Config;
 use crate::fingerprint::{FingerprintSource, tags};
 use crate::pack::TrustedPack;
 use crate::reader::AgentReader;
 use crate::state_dir::{Condition, StateDir};
-use crate::status::{State, Status};
+use crate::status::Status;
 use crate::wall_clock::Clock;
 use crate::{machine, refuse};
 
@@ -45,19 +38,6 @@ pub struct Agent {
     /// Why nothing can be written, where the store is damaged.
     damage: Option<Refusal>,
     _lock: ProcessLock,
-}
-
-/// What applying a file came to.
-#[derive(Clone, Debug, serde::Serialize)]
-pub struct Applied {
-    /// The device's chain.
-    pub chain: ChainId,
-    /// How far the activation is now.
-    pub state: State,
-    /// The licence.
-    pub license_id: Option<String>,
-    /// What changed; nothing when the file had been applied before.
-    pub changes: Vec<Change>,
 }
 
 impl Agent {
@@ -101,52 +81,6 @@ impl Agent {
         self.snapshot.load().check(feature, release, self.clock.read())
     }
 
-    /// Opens a chain that asks for an activation under `key`, and returns the activation request. The same key again,
-    /// before the answer came or after it was a denial, gives the request again.
-    ///
-    /// # Errors
-    /// `already_activated`, `activation_pending` under another key, `pack_missing`.
-    pub fn activate(&self, key: &LicenseKey) -> Result<Vec<u8>, Refusal> {
-        self.undamaged()?;
-        let mut writer = self.hold_writer();
-        match self.chain_to_replace(writer.as_ref(), key)? {
-            Replace::Keep => return self.request(),
-            Replace::Nothing => {}
-            Replace::Ended(chain) => {
-                if let Some(writer) = writer.take() {
-                    writer.settle().map_err(|error| refuse::store(&error))?;
-                }
-                self.dir.archive(chain)?;
-            }
-        }
-        *writer = Some(self.open_new_chain(key)?);
-        drop(writer);
-        self.request()
-    }
-
-    /// Applies the grants in a licence file that are for this device.
-    ///
-    /// # Errors
-    /// The code of the first rule that the file breaks; nothing is changed then.
-    pub fn apply(&self, file: &[u8]) -> Result<Applied, Refusal> {
-        self.undamaged()?;
-        let bytes = armor::dearmor(file.to_vec()).map_err(|error| refuse::container(&error))?;
-        let answers = decode_answers(&bytes).map_err(|error| refuse::container(&error))?;
-        let chain = self.with_writer(|writer| Ok(self.device(writer)?.chain()))?;
-        let mut grants = Vec::new();
-        for answer in answers {
-            match answer {
-                VendorAnswer::Grant(grant) => grants.push(self.believe(*grant)?),
-                VendorAnswer::Notice(notice) => self.hear(&notice, chain)?,
-            }
-        }
-        if grants.iter().any(|grant| grant.verified.body.device == chain) {
-            grants.retain(|grant| grant.verified.body.device == chain);
-        }
-        grants.sort_by_key(|grant| grant.verified.order());
-        self.apply_grants(grants)
-    }
-
     /// Counts `n` units of a metered feature. When it returns, they are durable.
     ///
     /// # Errors
@@ -182,8 +116,7 @@ impl Agent {
     pub fn set(&self, name: &str, value: &str) -> Result<Seq, Refusal> {
         let name = Text::new(name).ok_or(Code::TextInvalid)?;
         let value = Text::new(value).ok_or(Code::TextInvalid)?;
-        let value = commitment::attach(value.as_str().as_bytes())
-            .map_err(|error| machine::no_randomness(&error))?;
+        let value = commitment::attach(value.as_str().as_bytes()).map_err(machine::no_randomness)?;
         match self.append(Command::Set { name, value })? {
             Done::Set(seq) => Ok(seq),
             _ => Err(Code::Failed.into()),
@@ -220,9 +153,7 @@ impl Agent {
     /// # Errors
     /// When it cannot be recorded.
     pub fn keep_time(&self) -> Result<(), Refusal> {
-        self.with_writer(|writer| {
-            writer.keep_time(self.clock.read()).map_err(|error| refuse::append(&error))
-        })
+        self.with_writer(|writer| writer.keep_time(self.clock.read()).map_err(|error| refuse::append(&error)))
     }
 
     /// What the device knows about its licence.
@@ -296,109 +227,6 @@ impl Agent {
             .map_err(|error| refuse::store(&error).at(self.dir.chain().display()))
     }
 
-    /// Whether a chain that is here makes room for one under `key`.
-    fn chain_to_replace(&self, writer: Option<&Writer>, key: &LicenseKey) -> Result<Replace, Refusal> {
-        let Some(writer) = writer else { return Ok(Replace::Nothing) };
-        let device = self.device(writer)?;
-        match State::of(&device) {
-            State::Deactivated | State::Released => Ok(Replace::Ended(device.chain())),
-            State::Denied if device.reference() != key.reference() => Ok(Replace::Ended(device.chain())),
-            State::Pending if device.reference() != key.reference() => {
-                Err(Refusal::new(Code::ActivationPending, format!("chain {}", device.chain())))
-            }
-            // A key whose secret was mistyped can only be answered by a new request.
-            State::Pending | State::Denied if !self.claims(device.chain(), key)? => {
-                Ok(Replace::Ended(device.chain()))
-            }
-            State::Pending | State::Denied => Ok(Replace::Keep),
-            _ => Err(Refusal::new(Code::AlreadyActivated, format!("chain {}", device.chain()))),
-        }
-    }
-
-    fn claims(&self, chain: ChainId, key: &LicenseKey) -> Result<bool, Refusal> {
-        let reader = self.reader()?;
-        let claim = reader.reader()?.claim().map_err(|error| refuse::store(&error))?;
-        Ok(matches!(claim, Claim::LicenseKey(claim) if key.proves(&chain, &claim.proof)))
-    }
-
-    /// The key is written first, then the chain, then the pack: see [`StateDir`].
-    fn open_new_chain(&self, key: &LicenseKey) -> Result<Writer, Refusal> {
-        let pack = self.trusted_pack()?;
-        let secret = SecretKey::generate().map_err(|error| machine::no_randomness(&error))?;
-        let opening = self.opening(pack, &secret, key)?;
-        self.dir.write_key(&secret)?;
-        let at = self.clock.read().wall;
-        store::create(&self.dir.chain(), &opening, &secret, at)
-            .map_err(|error| refuse::store(&error).at(self.dir.chain().display()))?;
-        self.dir.keep_pack(pack)?;
-        self.open_writer(secret)
-    }
-
-    fn opening(
-        &self,
-        pack: &TrustedPack,
-        secret: &SecretKey,
-        key: &LicenseKey,
-    ) -> Result<Opening, Refusal> {
-        let origin = DeviceOrigin { signer: secret.public(), reference: key.reference() };
-        let chain = chain::device_chain(&origin.signer, &origin.reference);
-        let host = machine::host_name()
-            .map(|name| commitment::attach(name.as_bytes()))
-            .transpose()
-            .map_err(|error| machine::no_randomness(&error))?;
-        let opened = ChainOpened {
-            product: pack.body.product.clone(),
-            environment: pack.body.environment.clone(),
-            agent: Text::new(concat!("counterfoil-agent ", env!("CARGO_PKG_VERSION")))
-                .expect("a name and a version are short"),
-            pack: pack.digest,
-            fingerprint: tags(self.fingerprint.as_ref(), &pack.body.fingerprint_key),
-            host: host.as_ref().map(|host| host.commitment),
-        };
-        let claim = Claim::LicenseKey(LicenseKeyClaim { proof: key.proof(&chain) });
-        Ok(Opening { origin, opened, host, claim })
-    }
-
-    fn believe(&self, grant: Grant) -> Result<AppliedGrant, Refusal> {
-        let verified = trust::verify_grant(&grant, &self.trusted_pack()?.body.root).map_err(refuse::trust)?;
-        Ok(AppliedGrant { grant, verified })
-    }
-
-    /// A notice changes nothing: it is told as the refusal that it is.
-    fn hear(&self, notice: &Notice, chain: ChainId) -> Result<(), Refusal> {
-        let said = trust::verify_notice(notice, &self.trusted_pack()?.body.root).map_err(refuse::trust)?;
-        if said.chain != chain {
-            return Ok(());
-        }
-        let title = said.code.as_str().parse::<Code>().map_or("", |code| code.entry().title);
-        Err(Refusal::new(Code::GrantNotice, format!("{}: {title}", said.code)))
-    }
-
-    fn apply_grants(&self, grants: Vec<AppliedGrant>) -> Result<Applied, Refusal> {
-        if grants.is_empty() {
-            return Err(Refusal::new(Code::GrantForeign, "the file holds nothing for this device"));
-        }
-        self.with_writer(|writer| {
-            let before = self.device(writer)?;
-            for grant in grants {
-                let done = writer.append(Command::Apply(Box::new(grant)), self.clock.read());
-                match done.map_err(|error| refuse::append(&error))? {
-                    Done::NotApplied(error) => return Err(Refusal::from_error(error.code(), &error)),
-                    _ => {}
-                }
-            }
-            let after = self.device(writer)?;
-            let body = |grant: &AppliedGrant| grant.verified.body.clone();
-            let (old, new) = (before.grant().map(body), after.grant().map(body));
-            Ok(Applied {
-                chain: after.chain(),
-                state: State::of(&after),
-                license_id: new.as_ref().map(|new| new.license.uuid().to_string()),
-                changes: new.map_or_else(Vec::new, |new| changes::between(old.as_ref(), &new)),
-            })
-        })
-    }
-
     fn append(&self, command: Command) -> Result<Done, Refusal> {
         self.with_writer(|writer| {
             writer.append(command, self.clock.read()).map_err(|error| refuse::append(&error))
@@ -407,16 +235,12 @@ impl Agent {
 
     fn with_writer<T>(&self, act: impl FnOnce(&Writer) -> Result<T, Refusal>) -> Result<T, Refusal> {
         self.undamaged()?;
-        let writer: RwLockReadGuard<'_, _> = self.writer.read().unwrap_or_else(PoisonError::into_inner);
+        let writer = self.writer.read().unwrap_or_else(PoisonError::into_inner);
         act(writer.as_ref().ok_or(Code::NotActivated)?)
     }
 
     fn hold_writer(&self) -> RwLockWriteGuard<'_, Option<Writer>> {
         self.writer.write().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn device(&self, writer: &Writer) -> Result<ledger::device::Device, Refusal> {
-        writer.device().map_err(|error| refuse::store(&error))
     }
 
     fn undamaged(&self) -> Result<(), Refusal> {
@@ -428,15 +252,6 @@ impl Agent {
     }
 }
 
-enum Replace {
-    /// There is no chain.
-    Nothing,
-    /// The chain here asks for the same.
-    Keep,
-    /// The chain here ended and goes to the archive.
-    Ended(ChainId),
-}
-
 fn consumed(outcome: Result<Done, AppendError>) -> Result<Consumed, Refusal> {
     match outcome.map_err(|error| refuse::append(&error))? {
         Done::Consumed(consumed) => Ok(consumed),
@@ -444,3 +259,7 @@ fn consumed(outcome: Result<Done, AppendError>) -> Result<Consumed, Refusal> {
     }
 }
 
+/// The state of the writer's chain.
+fn device_of(writer: &Writer) -> Result<Device, Refusal> {
+    writer.device().map_err(|error| refuse::store(&error))
+}

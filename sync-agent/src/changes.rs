@@ -21,11 +21,7 @@ pub struct Change {
 pub(crate) fn between(before: Option<&GrantBody>, after: &GrantBody) -> Vec<Change> {
     let mut changes = Changes::default();
     changes.note("status", before.map(|grant| grant.status), Some(after.status));
-    changes.note(
-        "check in by",
-        before.and_then(|grant| grant.check_in.sync_by),
-        after.check_in.sync_by,
-    );
+    changes.note("check in by", before.and_then(|grant| grant.check_in.sync_by), after.check_in.sync_by);
     let old = before.and_then(|grant| grant.entitlement.as_ref());
     if let Some(new) = &after.entitlement {
         changes.entitlement(old, new);

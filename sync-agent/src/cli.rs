@@ -11,8 +11,8 @@ use schemas::codes::{Code, Exit};
 use schemas::refusal::Refusal;
 
 use crate::commands::{
-    activate, apply, check, completions, consume, deactivate, doctor, explain, files, history, report, set, show,
-    status, verify,
+    activate, apply, check, completions, consume, deactivate, doctor, explain, files, history, report, set,
+    show, status, verify,
 };
 use crate::output::{Output, exit_code};
 
@@ -31,13 +31,18 @@ pub(crate) struct Cli {
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Global {
     /// The state directory: keys and the record of this device
-    #[arg(long, value_name = "DIR", global = true, env = "COUNTERFOIL_STATE", default_value = "counterfoil-state")]
+    #[arg(
+        long,
+        value_name = "DIR",
+        global = true,
+        env = "COUNTERFOIL_STATE",
+        default_value = "counterfoil-state"
+    )]
     state: PathBuf,
     /// The product pack that ships with the application; after the activation its copy is used
     #[arg(long, value_name = "FILE", global = true, env = "COUNTERFOIL_PACK")]
     pack: Option<PathBuf>,
-    /// Print JSON on stdout [env: COUNTERFOIL_OUTPUT=json]
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help = "Print JSON on stdout [env: COUNTERFOIL_OUTPUT=json]")]
     json: bool,
 }
 

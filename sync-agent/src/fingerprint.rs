@@ -104,9 +104,11 @@ mod tests {
     #[test]
     fn only_cards_that_are_devices_count() {
         let folder = tempfile::tempdir().expect("a temporary directory");
-        for (name, address, is_device) in
-            [("docker0", "02:42:00:00:00:01", false), ("eth1", "52:54:00:00:00:02", true), ("lo", "00:00:00:00:00:00", true)]
-        {
+        for (name, address, is_device) in [
+            ("docker0", "02:42:00:00:00:01", false),
+            ("eth1", "52:54:00:00:00:02", true),
+            ("lo", "00:00:00:00:00:00", true),
+        ] {
             let card = folder.path().join(name);
             fs::create_dir(&card).expect("writable");
             fs::write(card.join("address"), address).expect("writable");

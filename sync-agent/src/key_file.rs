@@ -30,10 +30,11 @@ const NONCE_BYTES: usize = 24;
 pub(crate) fn write(device_key: &Path, seal_key: &Path, key: &SecretKey) -> Result<(), Refusal> {
     let mut sealing = Zeroizing::new([0; 32]);
     let mut nonce = [0; NONCE_BYTES];
-    getrandom::fill(sealing.as_mut()).map_err(|error| machine::no_randomness(&error))?;
-    getrandom::fill(&mut nonce).map_err(|error| machine::no_randomness(&error))?;
+    getrandom::fill(sealing.as_mut()).map_err(machine::no_randomness)?;
+    getrandom::fill(&mut nonce).map_err(machine::no_randomness)?;
     let sealed = seal(&sealing, &nonce, key);
-    durable::write(seal_key, sealing.as_ref(), Access::OwnerOnly).map_err(|error| failed(&error, seal_key))?;
+    durable::write(seal_key, sealing.as_ref(), Access::OwnerOnly)
+        .map_err(|error| failed(&error, seal_key))?;
     durable::write(device_key, &sealed, Access::OwnerOnly).map_err(|error| failed(&error, device_key))
 }
 
@@ -131,6 +132,9 @@ mod tests {
             assert_eq!(fs::metadata(path).expect("written").permissions().mode() & 0o777, 0o600);
         }
         fs::remove_file(&sealing).expect("removable");
-        assert_eq!(read(&device, &sealing).map_err(|refusal| refusal.code()).err(), Some(Code::KeyUnreadable));
+        assert_eq!(
+            read(&device, &sealing).map_err(|refusal| refusal.code()).err(),
+            Some(Code::KeyUnreadable)
+        );
     }
 }

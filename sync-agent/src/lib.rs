@@ -22,6 +22,7 @@ pub use ledger::clock::Reading;
 pub use ledger::device::{Consume, Consumed};
 pub use ledger::license_key::LicenseKey;
 pub use schemas::codes::Code;
+pub use schemas::numbers::Micros;
 pub use schemas::refusal::Refusal;
 
 pub use self::agent::{Agent, Applied};

@@ -26,12 +26,12 @@ pub(crate) fn boot() -> Result<InstanceId, Refusal> {
 /// A new random name.
 pub(crate) fn instance() -> Result<InstanceId, Refusal> {
     let mut id = InstanceId([0; 16]);
-    getrandom::fill(&mut id.0).map_err(|error| no_randomness(&error))?;
+    getrandom::fill(&mut id.0).map_err(no_randomness)?;
     Ok(id)
 }
 
-pub(crate) fn no_randomness(error: &getrandom::Error) -> Refusal {
-    Refusal::from_error(Code::Failed, error).at("the operating system gives no randomness")
+pub(crate) fn no_randomness(error: getrandom::Error) -> Refusal {
+    Refusal::from_error(Code::Failed, &error).at("the operating system gives no randomness")
 }
 
 fn read_uuid(text: &str) -> Option<InstanceId> {

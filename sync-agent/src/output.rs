@@ -132,7 +132,8 @@ mod tests {
 
     #[test]
     fn fields_stand_in_columns_and_absent_ones_are_left_out() {
-        let fields = Fields::default().with("state", "active").with_some("reason", None::<String>).with("n", 5);
+        let fields =
+            Fields::default().with("state", "active").with_some("reason", None::<String>).with("n", 5);
         assert_eq!(fields.to_string(), "state  active\nn      5\n");
     }
 }

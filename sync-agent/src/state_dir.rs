@@ -51,8 +51,7 @@ impl StateDir {
     }
 
     pub(crate) fn lock(&self) -> Result<ProcessLock, Refusal> {
-        ProcessLock::take(&self.file("lock"))
-            .map_err(|error| refuse::store(&error).at(self.0.display()))
+        ProcessLock::take(&self.file("lock")).map_err(|error| refuse::store(&error).at(self.0.display()))
     }
 
     pub(crate) fn condition(&self) -> Condition {

@@ -165,9 +165,11 @@ impl Status {
             code,
             known_since: grant.map(|grant| grant.issued_at),
             entitlement: body.and_then(|body| body.entitlement.clone()),
-            quotas: device.standing().granted.as_deref().map_or_else(Vec::new, |granted| {
-                quotas(device, granted, time)
-            }),
+            quotas: device
+                .standing()
+                .granted
+                .as_deref()
+                .map_or_else(Vec::new, |granted| quotas(device, granted, time)),
             sync_by: body.and_then(|body| body.check_in.sync_by),
             overdue_at: body.and_then(|body| body.check_in.overdue_at()),
             events: saved.head.seq,

@@ -51,9 +51,6 @@ impl Clock for SystemClock {
         static START: OnceLock<Instant> = OnceLock::new();
         let micros = |span: std::time::Duration| u64::try_from(span.as_micros()).unwrap_or(u64::MAX);
         let wall = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, micros);
-        Reading {
-            wall: Micros::new(wall),
-            monotonic: micros(START.get_or_init(Instant::now).elapsed()),
-        }
+        Reading { wall: Micros::new(wall), monotonic: micros(START.get_or_init(Instant::now).elapsed()) }
     }
 }

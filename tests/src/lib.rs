@@ -1,1 +1,17 @@
-//! Counterfoil.
+//! What the suites share: a folder with a vendor's home and devices in which the real programs run, pictures of what
+//! is on disk, randomness that prints its seed, and bundles that no program would write.
+//!
+//! The libraries of the workspace are used only for that last part, and to look into what the programs wrote.
+
+pub mod chance;
+pub mod container;
+pub mod device;
+pub mod lab;
+pub mod picture;
+pub mod programs;
+pub mod ran;
+
+pub use self::chance::Chance;
+pub use self::device::HandMade;
+pub use self::lab::{Lab, License};
+pub use self::ran::Ran;

@@ -134,7 +134,8 @@ impl Granted {
     /// The place among all windows of the feature's window that holds `now`.
     #[inline]
     pub fn window(&self, feature: &Feature, now: Micros) -> Option<usize> {
-        let at = self.windows_of(feature).iter().position(|window| window.start <= now && now < window.end)?;
+        let at =
+            self.windows_of(feature).iter().position(|window| window.start <= now && now < window.end)?;
         Some(feature.windows.start + at)
     }
 }

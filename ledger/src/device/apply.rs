@@ -22,7 +22,7 @@ impl Device {
         &self,
         offered: Box<AppliedGrant>,
         now: &Now<'_>,
-        known: Known,
+        known: &Known,
     ) -> Result<Decision, DeviceError> {
         self.is_for_this_device(&offered)?;
         if self.is_applied_before(&offered)? {

@@ -158,7 +158,9 @@ pub enum DeviceError {
     #[error("the licence file could be applied until {0}")]
     GrantLate(Micros),
     /// The vendor holds events of this chain that the device does not have.
-    #[error("the vendor holds this chain up to event {acknowledged}, the device up to {held}, or another event there")]
+    #[error(
+        "the vendor holds this chain up to event {acknowledged}, the device up to {held}, or another event there"
+    )]
     AckUnknown {
         /// The place that the vendor holds.
         acknowledged: Seq,
@@ -197,7 +199,7 @@ impl Device {
         match command {
             Command::Consume(command) => self.decide_consume(&command, now, known),
             Command::Set { name, value } => self.decide_set(name, value, now),
-            Command::Apply(offered) => self.decide_apply(offered, now, known),
+            Command::Apply(offered) => self.decide_apply(offered, now, &known),
             Command::Close => Ok(self.decide_close(now)),
             Command::Note => Ok(self.decide_note(now)),
         }
@@ -221,7 +223,7 @@ impl Device {
     /// changed.
     pub(super) fn due(&self, now: &Now<'_>, clock: Option<Body>, at: Micros) -> Vec<Event> {
         let started = (!self.started)
-            .then(|| Body::AgentStarted(AgentStarted { instance: now.instance, boot: now.boot }));
+            .then_some(Body::AgentStarted(AgentStarted { instance: now.instance, boot: now.boot }));
         let fingerprint = self.fingerprint_change(now.fingerprint).map(Body::FingerprintChanged);
         [started, clock, fingerprint].into_iter().flatten().map(|body| Event { at, body }).collect()
     }

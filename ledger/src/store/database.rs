@@ -17,7 +17,7 @@ use crate::chain;
 use crate::device::{Opening, Saved};
 use crate::keys::SecretKey;
 
-/// Marks a database as a device's store: "CFdv".
+/// Marks a database as a device's store: `CFdv`.
 const APPLICATION_ID: i32 = 0x4346_6476;
 /// Versions before this one can corrupt a database when its write-ahead log is reset.
 const OLDEST_SQLITE: i32 = 3_051_003;
@@ -111,7 +111,11 @@ fn fill(path: &Path, opening: &Opening, key: &SecretKey, at: Micros) -> Result<C
     Ok(chain)
 }
 
-fn keep_attachment(db: &Connection, saved: &Saved, attachment: Option<&Attachment>) -> Result<(), StoreError> {
+fn keep_attachment(
+    db: &Connection,
+    saved: &Saved,
+    attachment: Option<&Attachment>,
+) -> Result<(), StoreError> {
     attachment.map_or(Ok(()), |attachment| rows::insert_attachment(db, saved.head.seq, attachment))
 }
 

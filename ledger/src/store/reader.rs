@@ -179,7 +179,10 @@ impl fmt::Debug for Reader {
     }
 }
 
-fn count(meters: &mut BTreeMap<(schemas::numbers::FeatureNumber, schemas::period::Period), Meter>, body: &Body) {
+fn count(
+    meters: &mut BTreeMap<(schemas::numbers::FeatureNumber, schemas::period::Period), Meter>,
+    body: &Body,
+) {
     match body {
         Body::FeatureConsumed(body) => {
             let meter = meters.entry((body.feature, body.period)).or_default();

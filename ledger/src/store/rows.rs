@@ -90,12 +90,7 @@ pub(super) fn insert_attachment(
 ) -> Result<(), StoreError> {
     let sql = "INSERT INTO attachments (seq, commitment, salt, value) VALUES (?1, ?2, ?3, ?4)";
     let Attachment { commitment, salt, value } = attachment;
-    db.prepare_cached(sql)?.execute(params![
-        number(seq.0),
-        commitment.as_bytes(),
-        salt.as_bytes(),
-        value
-    ])?;
+    db.prepare_cached(sql)?.execute(params![number(seq.0), commitment.as_bytes(), salt.as_bytes(), value])?;
     Ok(())
 }
 
@@ -104,8 +99,7 @@ pub(super) fn load_attachments(
     first: Seq,
     last: Seq,
 ) -> Result<Vec<Attachment>, StoreError> {
-    let sql =
-        "SELECT commitment, salt, value FROM attachments WHERE seq BETWEEN ?1 AND ?2 ORDER BY seq";
+    let sql = "SELECT commitment, salt, value FROM attachments WHERE seq BETWEEN ?1 AND ?2 ORDER BY seq";
     let mut statement = db.prepare_cached(sql)?;
     let rows = statement.query_map([number(first.0), number(last.0)], |row| {
         Ok(Attachment {
@@ -188,9 +182,7 @@ pub(super) fn find_reference(
 ) -> Result<Option<Seq>, StoreError> {
     let sql = "SELECT seq FROM refs WHERE feature = ?1 AND reference = ?2";
     let mut statement = db.prepare_cached(sql)?;
-    Ok(statement
-        .query_row(params![feature.0, reference.as_str()], |row| uint(row, 0).map(Seq))
-        .optional()?)
+    Ok(statement.query_row(params![feature.0, reference.as_str()], |row| uint(row, 0).map(Seq)).optional()?)
 }
 
 pub(super) fn save_state(db: &Connection, saved: &Saved) -> Result<(), StoreError> {
@@ -217,7 +209,8 @@ pub(super) fn save_state(db: &Connection, saved: &Saved) -> Result<(), StoreErro
 }
 
 pub(super) fn load_state(db: &Connection) -> Result<Saved, StoreError> {
-    let sql = "SELECT head_seq, head_link, prev_link, mark, behind, noted, fingerprint, mismatch_since, restored
+    let sql =
+        "SELECT head_seq, head_link, prev_link, mark, behind, noted, fingerprint, mismatch_since, restored
         FROM state WHERE one = 1";
     db.query_row(sql, [], |row| {
         Ok(Saved {
@@ -256,11 +249,7 @@ fn total(row: &Row<'_>, column: usize) -> rusqlite::Result<Total> {
     Total::new(uint(row, column)?).ok_or_else(|| invalid(column))
 }
 
-fn blob<T>(
-    row: &Row<'_>,
-    column: usize,
-    read: impl FnOnce(&[u8]) -> Option<T>,
-) -> rusqlite::Result<T> {
+fn blob<T>(row: &Row<'_>, column: usize, read: impl FnOnce(&[u8]) -> Option<T>) -> rusqlite::Result<T> {
     read(row.get_ref(column)?.as_blob()?).ok_or_else(|| invalid(column))
 }
 

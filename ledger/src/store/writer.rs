@@ -105,9 +105,7 @@ impl Writer {
             (self.publish)(core.snapshot());
             outcomes
         };
-        self.groups
-            .submit(job, lead)
-            .unwrap_or_else(|| vec![Err(StoreError::Died.into())])
+        self.groups.submit(job, lead).unwrap_or_else(|| vec![Err(StoreError::Died.into())])
     }
 
     /// Keeps the clock's mark, and notes what is due about clock and fingerprint: to be called at least every five

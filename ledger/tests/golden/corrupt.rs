@@ -485,6 +485,7 @@ fn grants() -> Vec<Case> {
     let mut notice = world::notice();
     notice.signature = Signature([0; 64]);
     let many = vec![Answer::Notice(world::notice()); limits::BUNDLE_CHAINS + 1];
+    let long_certificate = vec![0; limits::CERTIFICATE_BYTES + 1];
     let other_product = certified(|body| body.products = vec![world::text("other")], &world::root());
     let other_environment = certified(|body| body.environment = world::text("staging"), &world::root());
     let past = certified(|body| body.not_after = world::at(1), &world::root());
@@ -512,6 +513,7 @@ fn grants() -> Vec<Case> {
         ),
         ("certificate-of-a-stranger", Code::IssuerUnknown, with(strange_root)),
         ("certificate-forged", Code::IssuerUnknown, with(forged_root)),
+        ("certificate-too-long", Code::ValueTooLong, with(long_certificate)),
         ("certificate-cut", Code::Truncated, with(world::certificate()[..40].to_vec())),
         ("certificate-for-another-product", Code::IssuerOutOfScope, with(other_product)),
         ("certificate-for-another-environment", Code::IssuerOutOfScope, with(other_environment)),

@@ -15,8 +15,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Once;
 
 use counterfoil_ledger::inspect::{self, RootSource};
-use counterfoil_ledger::license_key::LicenseKey;
-use counterfoil_ledger::{chain, commitment, run, trust};
+use counterfoil_ledger::license_key::{self, LicenseKey};
+use counterfoil_ledger::{chain, commitment, fingerprint, run, trust};
 use data_encoding::HEXLOWER;
 use schemas::bundle::{Answer, Attachment, decode_answers, decode_pack, encode_answers, encode_pack};
 use schemas::event::{Body, Event};
@@ -90,7 +90,7 @@ fn every_file_reads_verifies_and_encodes_to_itself() {
 }
 
 #[test]
-fn the_certificate_the_key_and_the_commitment_hold() {
+fn the_certificate_the_key_the_commitment_and_the_tag_hold() {
     let certificate = parsed("certificate.json");
     let believed =
         trust::verify_certificate(&unhex(&certificate["hex"]), &world::root().public()).expect("signed");
@@ -102,12 +102,20 @@ fn the_certificate_the_key_and_the_commitment_hold() {
     let chain = key["chain"].as_str().and_then(|chain| chain.parse().ok()).expect("a chain");
     assert_eq!(typed.proof(&chain).to_string(), key["proof"]);
 
+    let trial = license_key::trial_reference(key["trial_product"].as_str().expect("text"));
+    assert_eq!(trial.to_string(), key["trial_reference"]);
+
     let vector = parsed("commitment.json");
     let salt = vector["salt"].as_str().and_then(|salt| salt.parse().ok()).expect("a salt");
     let value = vector["value"].as_str().expect("text").as_bytes().to_vec();
     let made = commitment::commit(&salt, &value);
     assert_eq!(made.to_string(), vector["commitment"]);
     assert!(commitment::opens(&Attachment { commitment: made, salt, value }));
+
+    let vector = parsed("fingerprint.json");
+    let key = vector["key"].as_str().and_then(|key| key.parse().ok()).expect("a key");
+    let tag = fingerprint::tag(&key, 1, vector["value"].as_str().expect("text").as_bytes());
+    assert_eq!(tag.to_string(), vector["tag"]);
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! The vectors themselves: each a file, from the events and files of the small world.
 
 use counterfoil_ledger::chain::{self, Head};
-use counterfoil_ledger::inspect;
 use counterfoil_ledger::keys::SecretKey;
+use counterfoil_ledger::{fingerprint, inspect, license_key};
 use data_encoding::HEXLOWER;
 use schemas::armor;
 use schemas::bundle::{Answer, Bundle, encode_answers, encode_pack};
@@ -10,7 +10,8 @@ use schemas::certificate::CertificateBody;
 use schemas::container::FileKind;
 use schemas::event::{Event, Kind};
 use schemas::ids::{
-    CertificateId, ChainId, Commitment, EventId, KeyProof, KeyReference, Link, Salt, Signature,
+    CertificateId, ChainId, Commitment, EventId, FingerprintKey, FingerprintTag, KeyProof, KeyReference,
+    Link, Salt, Signature,
 };
 use schemas::numbers::Seq;
 use schemas::run::{Origin, RunBytes, pairs};
@@ -36,6 +37,7 @@ pub(crate) fn all() -> Vec<Vector> {
         json("certificate.json", &CertificateVector::make()),
         json("license-key.json", &LicenseKeyVector::make()),
         json("commitment.json", &CommitmentVector::make()),
+        json("fingerprint.json", &FingerprintVector::make()),
     ]);
     vectors.extend(files());
     vectors
@@ -141,6 +143,8 @@ struct LicenseKeyVector {
     license_key: String,
     chain: ChainId,
     proof: KeyProof,
+    trial_product: &'static str,
+    trial_reference: KeyReference,
 }
 
 impl LicenseKeyVector {
@@ -153,6 +157,8 @@ impl LicenseKeyVector {
             license_key: key.reveal(),
             chain,
             proof: key.proof(&chain),
+            trial_product: "studio",
+            trial_reference: license_key::trial_reference("studio"),
         }
     }
 }
@@ -169,6 +175,22 @@ impl CommitmentVector {
         let attachment = world::attachment();
         let value = String::from_utf8(attachment.value).expect("text");
         Self { salt: attachment.salt, value, commitment: attachment.commitment }
+    }
+}
+
+#[derive(Serialize)]
+struct FingerprintVector {
+    key: FingerprintKey,
+    component: u8,
+    value: &'static str,
+    tag: FingerprintTag,
+}
+
+impl FingerprintVector {
+    fn make() -> Self {
+        let key = world::pack_body().fingerprint_key;
+        let (component, value) = (1, "4c4c4544-0042-3510-8057-b7c04f4a4e32");
+        Self { key, component, value, tag: fingerprint::tag(&key, component, value.as_bytes()) }
     }
 }
 

@@ -13,6 +13,7 @@ use crate::cli::Context;
 /// See what was granted and used, and prove it
 #[derive(Debug, Subcommand)]
 pub(crate) enum AuditCommand {
+    History(history::AuditHistoryArgs),
     Usage(usage::AuditUsageArgs),
     Verify(verify::AuditVerifyArgs),
 }
@@ -20,6 +21,7 @@ pub(crate) enum AuditCommand {
 impl AuditCommand {
     pub(crate) fn run(self, context: &Context) -> Result<Exit, Refusal> {
         match self {
+            Self::History(args) => args.run(context),
             Self::Usage(args) => args.run(context),
             Self::Verify(args) => args.run(context),
         }

@@ -12,11 +12,15 @@ use crate::cli::Context;
 /// Keep the customers
 #[derive(Debug, Subcommand)]
 pub(crate) enum CustomerCommand {
+    Create(create::CustomerCreateArgs),
+    List(list::CustomerListArgs),
 }
 
 impl CustomerCommand {
     pub(crate) fn run(self, context: &Context) -> Result<Exit, Refusal> {
         match self {
+            Self::Create(args) => args.run(context),
+            Self::List(args) => args.run(context),
         }
     }
 }

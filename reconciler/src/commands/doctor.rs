@@ -12,6 +12,7 @@ use serde::Serialize;
 use crate::cli::Context;
 use crate::home::{Home, Layout};
 use crate::output::Table;
+use crate::vendor::Vendor;
 
 /// The oldest `SQLite` without the fault by which a reset of the write-ahead log could corrupt a database.
 const OLDEST_SQLITE: i32 = 3_051_003;
@@ -29,7 +30,8 @@ impl DoctorArgs {
     pub(crate) fn run(self, context: &Context) -> Result<Exit, Refusal> {
         let Self {} = self;
         let home = context.home()?;
-        let report = Report { checks: checks(&home, context.now) };
+        let mut report = Report { checks: checks(&home, context.now) };
+        report.checks.push(ledger(context.vendor()));
         context.output.result(&report)?;
         let found = report.checks.iter().any(|check| check.finding);
         Ok(if found { Exit::Findings } else { Exit::Done })
@@ -122,6 +124,14 @@ fn sqlite(version: i32) -> Check {
     }
 }
 
+/// Whether the ledger can be opened. What stands in it is `audit verify`'s to check.
+fn ledger(opened: Result<Vendor, Refusal>) -> Check {
+    match opened.and_then(|mut vendor| Ok(vendor.store.version()?)) {
+        Ok(version) => Check::fine("ledger", format!("opens, on {version}")),
+        Err(refusal) => Check::finding("ledger", format!("{}: {refusal}", refusal.code())),
+    }
+}
+
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut table = Table::new(&["CHECK", "", "MESSAGE"]);
@@ -135,6 +145,8 @@ impl fmt::Display for Report {
 
 #[cfg(test)]
 mod tests {
+    use schemas::codes::Code;
+
     use super::*;
 
     #[test]
@@ -149,6 +161,11 @@ mod tests {
     fn an_old_sqlite_is_a_finding_and_the_one_that_is_built_in_is_not() {
         assert!(sqlite(3_051_002).finding);
         assert!(!sqlite(rusqlite::version_number()).finding);
+    }
+
+    #[test]
+    fn a_ledger_that_does_not_open_is_a_finding() {
+        assert!(ledger(Err(Refusal::from(Code::StoreFailed))).finding);
     }
 
     #[test]

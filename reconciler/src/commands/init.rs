@@ -50,7 +50,9 @@ impl InitArgs {
             passphrase,
             now: context.now,
         };
-        let home = Home::create(&context.config.home.value, &new, |home| Vendor::found(home, context.now).map(drop))?;
+        let home = Home::create(&context.config.home.value, &new, |home| {
+            Vendor::found(home, context.now).map(drop)
+        })?;
         context.output.result(&Made::of(&home, sealed))?;
         Ok(Exit::Done)
     }

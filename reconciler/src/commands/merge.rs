@@ -52,8 +52,11 @@ impl fmt::Display for MergeReport {
             let mut table = Table::new(&["FILE", "CODE", "WHAT"]);
             for finding in &self.findings {
                 let title = finding.code.entry().title;
-                let what =
-                    if finding.detail.is_empty() { title.to_owned() } else { format!("{title}: {}", finding.detail) };
+                let what = if finding.detail.is_empty() {
+                    title.to_owned()
+                } else {
+                    format!("{title}: {}", finding.detail)
+                };
                 table.row([finding.source.clone(), finding.code.to_string(), what]);
             }
             writeln!(f, "{table}")?;

@@ -14,12 +14,16 @@ use crate::cli::Context;
 #[derive(Debug, Subcommand)]
 pub(crate) enum PolicyCommand {
     Create(Box<create::PolicyCreateArgs>),
+    List(list::PolicyListArgs),
+    Show(show::PolicyShowArgs),
 }
 
 impl PolicyCommand {
     pub(crate) fn run(self, context: &Context) -> Result<Exit, Refusal> {
         match self {
             Self::Create(args) => args.run(context),
+            Self::List(args) => args.run(context),
+            Self::Show(args) => args.run(context),
         }
     }
 }

@@ -15,6 +15,8 @@ use crate::cli::Context;
 #[derive(Debug, Subcommand)]
 pub(crate) enum ProductCommand {
     Create(create::ProductCreateArgs),
+    List(list::ProductListArgs),
+    Show(show::ProductShowArgs),
     Pack(pack::ProductPackArgs),
 }
 
@@ -22,6 +24,8 @@ impl ProductCommand {
     pub(crate) fn run(self, context: &Context) -> Result<Exit, Refusal> {
         match self {
             Self::Create(args) => args.run(context),
+            Self::List(args) => args.run(context),
+            Self::Show(args) => args.run(context),
             Self::Pack(args) => args.run(context),
         }
     }

@@ -14,13 +14,19 @@ use crate::cli::Context;
 /// See to bundles that were refused
 #[derive(Debug, Subcommand)]
 pub(crate) enum QuarantineCommand {
+    List(list::QuarantineListArgs),
+    Show(show::QuarantineShowArgs),
     Retry(retry::QuarantineRetryArgs),
+    Drop(drop::QuarantineDropArgs),
 }
 
 impl QuarantineCommand {
     pub(crate) fn run(self, context: &Context) -> Result<Exit, Refusal> {
         match self {
+            Self::List(args) => args.run(context),
+            Self::Show(args) => args.run(context),
             Self::Retry(args) => args.run(context),
+            Self::Drop(args) => args.run(context),
         }
     }
 }

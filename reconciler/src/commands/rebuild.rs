@@ -62,7 +62,10 @@ impl fmt::Display for Rebuilt {
                         mismatch.missing.to_string(),
                     ]);
                 }
-                write!(f, "{table}\nThese tables do not follow from the events: see `counterfoil explain projection_mismatch`.")
+                write!(
+                    f,
+                    "{table}\nThese tables do not follow from the events: see `counterfoil explain projection_mismatch`."
+                )
             }
         }
     }

@@ -39,7 +39,8 @@ impl RefreshArgs {
         let grant = vendor.refresh(&license, chain)?;
         let license = vendor.find_license(&license.to_string())?;
         let status = license.activations[&chain].status;
-        let refreshed = Refreshed { chain, license_id: license.id, status, seq: grant.seq, file: self.output };
+        let refreshed =
+            Refreshed { chain, license_id: license.id, status, seq: grant.seq, file: self.output };
         let answer = [Answer::Grant(Box::new(grant))];
         files::write(&refreshed.file, FileKind::Grants, encode_answers(&answer), self.armor)?;
         if refreshed.file != Path::new("-") {

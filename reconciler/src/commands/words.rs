@@ -3,8 +3,9 @@
 
 use std::fmt::{self, Display};
 
+use ledger::escrow;
 use schemas::ids::{ChainId, Commitment, LicenseId};
-use schemas::numbers::{FeatureNumber, Micros, Seconds};
+use schemas::numbers::{FeatureNumber, Micros, Seconds, Total};
 use schemas::pack::ProductFeature;
 use schemas::period::Reset;
 use schemas::refusal::Refusal;
@@ -37,9 +38,14 @@ impl Attached {
 
 impl Display for Attached {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let shown = |symbol: char| if symbol.is_control() { char::REPLACEMENT_CHARACTER } else { symbol };
-        f.write_str(&self.0.chars().map(shown).collect::<String>())
+        f.write_str(&printable(&self.0))
     }
+}
+
+/// Text from elsewhere without what could move a terminal's cursor.
+pub(crate) fn printable(text: &str) -> String {
+    let shown = |symbol: char| if symbol.is_control() { char::REPLACEMENT_CHARACTER } else { symbol };
+    text.chars().map(shown).collect()
 }
 
 /// The value, or what stands for its absence.
@@ -94,10 +100,15 @@ pub(crate) fn quota(rule: &QuotaRule, features: &[FeatureGrant]) -> String {
     }
 }
 
+/// Units of a quota that one device holds ahead of its use.
+pub(crate) fn share(rule: &QuotaRule, rules: &Rules) -> Total {
+    rule.share.unwrap_or_else(|| escrow::default_share(rule.limit, rules.max_activations))
+}
+
 /// Adds the conditions of a policy or a licence.
 pub(crate) fn conditions(fields: Fields, rules: &Rules, features: &[FeatureGrant]) -> Fields {
     let quotas = rules.quotas.iter().fold(fields, |fields, rule| {
-        let share = or(rule.share, "the quota by activations");
+        let share = share(rule, rules);
         let told = format!("{}, overage {}, share {share}", quota(rule, features), rule.overage);
         fields.with("quota", told)
     });
@@ -138,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_of_a_device_sends_nothing_to_the_terminal_but_text() {
-        assert_eq!(Attached("a\u{1b}[2J\n".to_owned()).to_string(), "a\u{fffd}[2J\u{fffd}");
+    fn text_from_elsewhere_cannot_move_the_cursor() {
+        assert_eq!(printable("a\u{1b}[2J\n"), "a\u{fffd}[2J\u{fffd}");
     }
 }

@@ -112,7 +112,10 @@ impl Parcel {
     }
 
     /// The attachments that events of `runs` refer to.
-    pub(super) fn attachments_of<'a>(&self, runs: impl IntoIterator<Item = &'a VerifiedRun>) -> Vec<Attachment> {
+    pub(super) fn attachments_of<'a>(
+        &self,
+        runs: impl IntoIterator<Item = &'a VerifiedRun>,
+    ) -> Vec<Attachment> {
         let events = runs.into_iter().flat_map(VerifiedRun::events);
         let commitments = events.filter_map(|linked| commitment::committed(&linked.event));
         commitments.filter_map(|commitment| self.attachments.get(&commitment)).cloned().collect()

@@ -29,8 +29,8 @@ pub struct Source {
 pub fn sources(paths: &[PathBuf], answers: Option<&Path>) -> Result<Vec<Source>, Refusal> {
     let mut found = Vec::new();
     for path in paths {
-        let metadata =
-            fs::metadata(path).map_err(|error| Refusal::from_error(Code::IoFailed, &error).at(path.display()))?;
+        let metadata = fs::metadata(path)
+            .map_err(|error| Refusal::from_error(Code::IoFailed, &error).at(path.display()))?;
         if metadata.is_dir() {
             walk(path, Path::new(""), answers, &mut found)?;
         } else {
@@ -73,7 +73,8 @@ fn source(path: PathBuf, answer: Option<PathBuf>) -> Source {
 }
 
 fn is_unfinished(name: &str) -> bool {
-    let ends = |ending: &str| Path::new(name).extension().is_some_and(|found| found.eq_ignore_ascii_case(ending));
+    let ends =
+        |ending: &str| Path::new(name).extension().is_some_and(|found| found.eq_ignore_ascii_case(ending));
     name.starts_with('.') || ends("tmp") || ends("part")
 }
 
@@ -106,7 +107,8 @@ mod tests {
     #[test]
     fn answers_lie_as_the_files_that_they_answer() {
         let folder = folder(&["a/x.cfbundle", "b.cfbundle", ".hidden", "c.tmp", "d.part"]);
-        let found = sources(&[folder.path().to_owned()], Some(Path::new("out"))).expect("no two share an answer");
+        let found =
+            sources(&[folder.path().to_owned()], Some(Path::new("out"))).expect("no two share an answer");
         let answers: Vec<_> = found.into_iter().filter_map(|source| source.answer).collect();
         assert_eq!(answers, [PathBuf::from("out/a/x.cfgrant"), PathBuf::from("out/b.cfgrant")]);
     }

@@ -38,7 +38,12 @@ pub(super) struct Settled {
 
 impl Waiting {
     /// Puts the runs that were not taken in into quarantine, each with the attachments that it refers to.
-    pub(super) fn keep(&mut self, vendor: &mut Vendor, parcel: &Parcel, outcome: &Outcome) -> Result<(), Refusal> {
+    pub(super) fn keep(
+        &mut self,
+        vendor: &mut Vendor,
+        parcel: &Parcel,
+        outcome: &Outcome,
+    ) -> Result<(), Refusal> {
         let delivery = &parcel.deliveries[&outcome.chain];
         let mut kept: Vec<(Code, Vec<u8>)> = Vec::new();
         for (run, code) in &outcome.waiting {

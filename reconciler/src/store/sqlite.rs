@@ -28,7 +28,8 @@ use schemas::text::Text;
 
 use super::{
     ActivationFilter, ActivationSummary, Change, ChangeCatalog, ChangeLicense, EvidenceRow, LicenseFilter,
-    LicenseSummary, Links, Mismatch, NewQuarantine, QuarantineEntry, Store, StoreError, UsageFilter, UsageRow,
+    LicenseSummary, Links, Mismatch, NewQuarantine, QuarantineEntry, Store, StoreError, UsageFilter,
+    UsageRow,
 };
 
 /// The least SQLite that is safe: older ones can corrupt a WAL that is reset.
@@ -231,7 +232,9 @@ impl Store for SqliteStore {
         let found = match license {
             Some(license) => self
                 .connection
-                .prepare_cached("SELECT salt, value FROM attachments WHERE license_id = ?1 AND commitment = ?2")?
+                .prepare_cached(
+                    "SELECT salt, value FROM attachments WHERE license_id = ?1 AND commitment = ?2",
+                )?
                 .query_row(params![license.as_bytes(), commitment.as_bytes()], read),
             None => self
                 .connection
@@ -288,7 +291,12 @@ impl Store for SqliteStore {
 struct StoredLinks<'a>(&'a Connection);
 
 impl Links for StoredLinks<'_> {
-    fn link_at(&mut self, license: &LicenseId, chain: &ChainId, seq: Seq) -> Result<Option<Link>, StoreError> {
+    fn link_at(
+        &mut self,
+        license: &LicenseId,
+        chain: &ChainId,
+        seq: Seq,
+    ) -> Result<Option<Link>, StoreError> {
         runs::link_at(self.0, license, chain, seq)
     }
 }

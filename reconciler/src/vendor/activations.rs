@@ -69,11 +69,10 @@ impl Vendor {
         let attachment = super::licenses::reason_attachment(reason)?;
         let reason = attachment.as_ref().map(|attachment| attachment.commitment);
         self.change_license(license, attachment, |draft| {
-            let holds_seat = draft
-                .license()
-                .activations
-                .get(&chain)
-                .is_some_and(|activation| activation.granted_at.is_some() && activation.released.is_none());
+            let holds_seat =
+                draft.license().activations.get(&chain).is_some_and(|activation| {
+                    activation.granted_at.is_some() && activation.released.is_none()
+                });
             if !holds_seat {
                 return Err(Refusal::new(Code::StatusUnchanged, "the activation holds no seat"));
             }

@@ -135,7 +135,8 @@ impl Vendor {
         reason: Option<&str>,
     ) -> Result<License, Refusal> {
         let attachment = reason_attachment(reason)?;
-        let body = LicenseStatusChanged { reason: attachment.as_ref().map(|attachment| attachment.commitment) };
+        let body =
+            LicenseStatusChanged { reason: attachment.as_ref().map(|attachment| attachment.commitment) };
         self.change_license(license, attachment, |draft| {
             let standing = draft.license().standing;
             draft.write(match (change, standing) {

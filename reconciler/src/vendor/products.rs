@@ -135,7 +135,8 @@ impl Vendor {
     pub(super) fn certify_issuer(&mut self) -> Result<(), Refusal> {
         let certificate = self.home.certificate().to_vec();
         self.change_catalog(|draft| {
-            draft.write(Body::IssuerCertified(Box::new(IssuerCertified { certificate: certificate.clone() })));
+            draft
+                .write(Body::IssuerCertified(Box::new(IssuerCertified { certificate: certificate.clone() })));
             Ok(())
         })?;
         Ok(())

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::canonical::Cursor;
 use crate::ids::{ChainId, Commitment, Digest, EventId, FingerprintTag, InstanceId, KeyProof, Signature};
 use crate::numbers::{Amount, Epoch, FeatureNumber, Micros, Seq, Total};
 use crate::period::Period;
@@ -133,6 +134,31 @@ pub struct FeatureConsumed {
     /// Makes the consumption idempotent on the device.
     #[serde(with = "optional")]
     pub reference: Option<UsageRef>,
+}
+
+impl FeatureConsumed {
+    /// Reads a body without a reference by hand: nearly every event there is has this form, and reading a run spends
+    /// its time here. Nothing is returned for any other form, which the general path reads or refuses.
+    #[inline]
+    pub(super) fn read_plain(body: &[u8]) -> Option<Self> {
+        let mut cursor = Cursor::new(body);
+        cursor.array_of(6).ok()?;
+        let feature = cursor.uint().ok().and_then(|number| u16::try_from(number).ok())?;
+        let period = cursor.uint().ok().and_then(|number| u32::try_from(number).ok())?;
+        let consumed = Self {
+            feature: FeatureNumber(feature),
+            period: Period::from_number(period)?,
+            n: Amount::new(cursor.uint().ok()?)?,
+            total: Total::new(cursor.uint().ok()?)?,
+            used_at: match cursor.array().ok()? {
+                0 => None,
+                1 => Some(cursor.uint().ok().and_then(Micros::from_number)?),
+                _ => return None,
+            },
+            reference: None,
+        };
+        (cursor.rest() == [0x90]).then_some(consumed)
+    }
 }
 
 /// `feature.refunded`.

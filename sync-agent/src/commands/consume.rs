@@ -21,11 +21,11 @@ use crate::cli::Context;
 ///
 /// What is acknowledged is durable. With a `ref`, the same use given again is answered with the first and counts
 /// nothing.
-///
-/// A batch is JSON lines {"feature", "n", "ref"?, "used_at"?}; each is acknowledged in a line of its own, with the
-/// line's number and the event's place, when it is durable. It stops at the first line that is not taken.
 #[derive(Debug, Args)]
 #[command(after_help = "\
+A batch is JSON lines {\"feature\", \"n\", \"ref\"?, \"used_at\"?}. Each is acknowledged in a line of its own, with
+its number and the event's place, when it is durable. It stops at the first line that is not taken.
+
 Examples:
   counterfoil-agent consume render 5
   counterfoil-agent consume render --ref job-4711

@@ -42,7 +42,9 @@ pub(crate) fn run(args: &ExplainArgs, context: &Context) -> Result<Exit, Refusal
             let code = word.parse().map_err(|_| Refusal::new(Code::CodeUnknown, word.clone()))?;
             context.output.result(&explain(code))?;
         }
-        None => context.output.result(&Explanations { codes: Code::ALL.iter().copied().map(explain).collect() })?,
+        None => context
+            .output
+            .result(&Explanations { codes: Code::ALL.iter().copied().map(explain).collect() })?,
     }
     Ok(Exit::Done)
 }

@@ -48,7 +48,9 @@ impl fmt::Display for Line {
                 write!(f, "  {} = {}", body.name, value.as_deref().unwrap_or("(erased)"))
             }
             Body::GrantApplied(body) => write!(f, "  licence file {} of epoch {}", body.seq, body.epoch),
-            Body::GrantRefused(body) => write!(f, "  licence file {}: {}", body.seq, title(body.code.as_str())),
+            Body::GrantRefused(body) => {
+                write!(f, "  licence file {}: {}", body.seq, title(body.code.as_str()))
+            }
             Body::ClockNoted(body) => write!(f, "  expected {}, stood at {}", body.expected, body.wall),
             Body::FingerprintChanged(body) => write!(f, "  {} components match", body.matched),
             Body::ChainOpened(body) => write!(f, "  {}, {}", body.product, body.environment),

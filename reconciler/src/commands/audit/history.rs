@@ -1,8 +1,29 @@
 //! `counterfoil audit history`
 
+mod says;
+
+use std::collections::BTreeMap;
+use std::fmt;
+
 use clap::Args;
+use ledger::commitment;
+use ledger::rows::HistoryEntry;
+use schemas::codes::Exit;
+use schemas::event::{Body, Event, Kind, Writer};
+use schemas::ids::{ChainId, LicenseId};
+use schemas::numbers::{Micros, Seq};
+use schemas::pack::ProductFeature;
+use schemas::refusal::Refusal;
+use serde::Serialize;
+
+use crate::cli::Context;
+use crate::commands::words::{self, Attached};
+use crate::store::StoreError;
+use crate::vendor::Vendor;
 
 /// Tell what happened to a licence, in order of time
+///
+/// Single consumptions are left out: see `audit usage` for their sums and `export events` for each of them.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   counterfoil audit history LICENSE
@@ -11,4 +32,162 @@ pub(crate) struct AuditHistoryArgs {
     /// The licence, by its identifier or key
     #[arg(value_name = "LICENSE")]
     license: String,
+}
+
+impl AuditHistoryArgs {
+    pub(crate) fn run(self, context: &Context) -> Result<Exit, Refusal> {
+        let mut vendor = context.vendor()?;
+        let license = vendor.find_license(&self.license)?;
+        let features = vendor.product(&license.product)?.features;
+        let known = KnownSince::of(vendor.store.known(&license.id)?);
+        let entries = vendor.store.history(&license.id)?;
+        let events = entries
+            .iter()
+            .map(|entry| Told::read(&mut vendor, &license.id, entry, &known))
+            .collect::<Result<_, _>>()?;
+        context.output.result(&History { license_id: license.id, features, events })?;
+        Ok(Exit::Done)
+    }
+}
+
+#[derive(Serialize)]
+struct History {
+    license_id: LicenseId,
+    events: Vec<Told>,
+    #[serde(skip)]
+    features: Vec<ProductFeature>,
+}
+
+/// One event and its place. What it says stands apart, because events name chains and places themselves.
+#[derive(Serialize)]
+struct Told {
+    at: Micros,
+    /// Since when the vendor knows it.
+    known_at: Option<Micros>,
+    chain: ChainId,
+    writer: &'static str,
+    seq: Seq,
+    kind: &'static str,
+    body: Body,
+    /// The value that a commitment in it stands for; absent when there is none or it was erased.
+    text: Option<Attached>,
+}
+
+impl Told {
+    fn read(
+        vendor: &mut Vendor,
+        license: &LicenseId,
+        entry: &HistoryEntry,
+        known: &KnownSince,
+    ) -> Result<Self, Refusal> {
+        let event = Event::decode(&entry.core).map_err(StoreError::from)?;
+        let text = Attached::read(vendor, license, commitment::committed(&event).as_ref())?;
+        let writer = writer_of(entry.kind);
+        Ok(Self {
+            at: event.at,
+            known_at: match writer {
+                Writer::Device => known.of_event(&entry.chain, entry.seq),
+                Writer::Authority | Writer::Catalog => Some(event.at),
+            },
+            chain: entry.chain,
+            writer: word(writer),
+            seq: entry.seq,
+            kind: event.body.name(),
+            body: event.body,
+            text,
+        })
+    }
+
+    /// Who wrote it: the vendor, or a device by the beginning of its chain.
+    fn who(&self) -> String {
+        if self.writer == word(Writer::Device) {
+            self.chain.to_string()[..8].to_owned()
+        } else {
+            "vendor".to_owned()
+        }
+    }
+}
+
+/// Kinds that are passed over stand on device chains only: the vendor writes none that its own ledger lacks.
+fn writer_of(kind: Kind) -> Writer {
+    kind.writer().unwrap_or(Writer::Device)
+}
+
+fn word(writer: Writer) -> &'static str {
+    match writer {
+        Writer::Device => "device",
+        Writer::Authority => "authority",
+        Writer::Catalog => "catalog",
+    }
+}
+
+/// Since when the events of device chains are known: from the first grant that took in a head at or beyond them.
+struct KnownSince(BTreeMap<ChainId, BTreeMap<Seq, Micros>>);
+
+impl KnownSince {
+    fn of(heads: Vec<(ChainId, Seq, Micros)>) -> Self {
+        let mut chains: BTreeMap<ChainId, BTreeMap<Seq, Micros>> = BTreeMap::new();
+        for (chain, seq, at) in heads {
+            let known = chains.entry(chain).or_default().entry(seq).or_insert(at);
+            *known = at.min(*known);
+        }
+        // A head that became known later is passed over where one beyond it was known before.
+        for heads in chains.values_mut() {
+            let mut earliest = Micros::MAX;
+            for known in heads.values_mut().rev() {
+                earliest = earliest.min(*known);
+                *known = earliest;
+            }
+        }
+        Self(chains)
+    }
+
+    fn of_event(&self, chain: &ChainId, seq: Seq) -> Option<Micros> {
+        self.0.get(chain)?.range(seq..).next().map(|(_, at)| *at)
+    }
+}
+
+impl fmt::Display for History {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.events.iter().try_for_each(|told| {
+            let says = says::says(&told.body, &self.features);
+            let text = words::or(told.text.as_ref().map(|text| format!("\"{text}\"")), "");
+            let words = [says, text].join(" ");
+            let at = told.at.to_string();
+            let line = format!("{at:<27}  {:<21}  {:<8}  {}", told.kind, told.who(), words.trim());
+            writeln!(f, "{}", line.trim_end())
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_is_known_from_the_first_head_at_or_beyond_it() {
+        let (chain, other) = (ChainId([1; 32]), ChainId([2; 32]));
+        let known = KnownSince::of(vec![
+            (chain, Seq(5), Micros::new(20)),
+            (chain, Seq(9), Micros::new(30)),
+            (other, Seq(9), Micros::new(10)),
+        ]);
+        let cases = [(1, Some(20)), (5, Some(20)), (6, Some(30)), (9, Some(30)), (10, None)];
+        for (seq, expected) in cases {
+            assert_eq!(known.of_event(&chain, Seq(seq)), expected.map(Micros::new), "{seq}");
+        }
+        assert_eq!(known.of_event(&ChainId([3; 32]), Seq(1)), None);
+    }
+
+    #[test]
+    fn a_head_that_was_taken_in_again_later_moves_nothing() {
+        let chain = ChainId([1; 32]);
+        let known = KnownSince::of(vec![
+            (chain, Seq(9), Micros::new(10)),
+            (chain, Seq(5), Micros::new(20)),
+            (chain, Seq(9), Micros::new(30)),
+        ]);
+        assert_eq!(known.of_event(&chain, Seq(4)), Some(Micros::new(10)));
+        assert_eq!(known.of_event(&chain, Seq(9)), Some(Micros::new(10)));
+    }
 }

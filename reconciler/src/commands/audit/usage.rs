@@ -71,7 +71,8 @@ impl AuditUsageArgs {
         };
         let mut sums: BTreeMap<Vec<String>, Sum> = BTreeMap::new();
         vendor.store.usage(&filter, &mut |row| {
-            let feature = names.get(&(row.product.clone(), row.feature)).map_or("", schemas::text::Text::as_str);
+            let feature =
+                names.get(&(row.product.clone(), row.feature)).map_or("", schemas::text::Text::as_str);
             let mut key = vec![row.product.clone(), feature.to_owned()];
             key.extend(by.iter().map(|dimension| value_of(*dimension, &row, &customers)));
             sums.entry(key).or_default().add(&row);

@@ -26,8 +26,9 @@ impl AuditVerifyArgs {
     pub(crate) fn run(self, context: &Context) -> Result<Exit, Refusal> {
         let mut vendor = context.vendor()?;
         let progress = Progress::start("events checked", None);
-        let report =
-            audit::verify(&mut vendor, self.deep, context.config.jobs.value, &mut |events| progress.add(events));
+        let report = audit::verify(&mut vendor, self.deep, context.config.jobs.value, &mut |events| {
+            progress.add(events)
+        });
         progress.finish();
         let report = report?;
         context.output.result(&report)?;
@@ -38,7 +39,11 @@ impl AuditVerifyArgs {
 impl fmt::Display for AuditReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write_faults(f, "These do not verify:", &self.faults)?;
-        write_faults(f, "These signatures are bad although a later one commits to them:", &self.bad_signatures)?;
+        write_faults(
+            f,
+            "These signatures are bad although a later one commits to them:",
+            &self.bad_signatures,
+        )?;
         for mismatch in &self.mismatches {
             writeln!(
                 f,

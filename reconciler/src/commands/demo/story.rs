@@ -48,10 +48,26 @@ fn open_shop(stage: &mut Stage<'_>) -> Result<License, Refusal> {
     stage.vendor(&["product", "create", "studio", "--feature", "export", "--feature", "render:metered"])?;
     stage.vendor(&["product", "pack", "studio", "-o", "studio.cfpack"])?;
     stage.vendor(&[
-        "policy", "create", "standard", "--product", "studio", "--type", "subscription", "--valid", "365d",
-        "--max-activations", "3", "--quota", "render=3000/month", "--sync-every", "30d", "--grace", "7d",
+        "policy",
+        "create",
+        "standard",
+        "--product",
+        "studio",
+        "--type",
+        "subscription",
+        "--valid",
+        "365d",
+        "--max-activations",
+        "3",
+        "--quota",
+        "render=3000/month",
+        "--sync-every",
+        "30d",
+        "--grace",
+        "7d",
     ])?;
-    let issued = stage.vendor_json(&["license", "issue", "--policy", "standard", "--customer", "ACME GmbH"])?;
+    let issued =
+        stage.vendor_json(&["license", "issue", "--policy", "standard", "--customer", "ACME GmbH"])?;
     Ok(License { id: text(&issued, "license_id")?, key: text(&issued, "license_key")? })
 }
 
@@ -202,7 +218,8 @@ impl Stage<'_> {
 
     /// Files are written into folders that exist.
     fn make_folders(&self, args: &[&str]) -> Result<(), Refusal> {
-        let folders = args.iter().filter_map(|arg| arg.split_once('/')).map(|(folder, _)| self.dir.join(folder));
+        let folders =
+            args.iter().filter_map(|arg| arg.split_once('/')).map(|(folder, _)| self.dir.join(folder));
         for folder in folders.filter(|folder| !folder.exists()) {
             fs::create_dir(&folder).map_err(|error| told(&error, &folder))?;
         }

@@ -63,11 +63,11 @@ fn customer(vendor: &mut Vendor, wanted: &Text) -> Result<CustomerId, Refusal> {
 /// A licence that was issued. The key is shown here, and by `license show`.
 #[derive(Serialize)]
 pub(crate) struct Issued<'a> {
-    license_id: LicenseId,
-    license_key: String,
-    customer_id: CustomerId,
-    customer: &'a str,
-    policy: &'a Text,
+    pub(super) license_id: LicenseId,
+    pub(super) license_key: String,
+    pub(super) customer_id: CustomerId,
+    pub(super) customer: &'a str,
+    pub(super) policy: &'a Text,
 }
 
 impl<'a> Issued<'a> {

@@ -1,7 +1,13 @@
 //! `counterfoil license resume`
 
 use clap::Args;
+use schemas::codes::Exit;
+use schemas::refusal::Refusal;
 use schemas::text::Text;
+
+use super::standing;
+use crate::cli::Context;
+use crate::vendor::licenses::StandingChange;
 
 /// Let a suspended licence stand again
 #[derive(Args, Debug)]
@@ -14,4 +20,12 @@ pub(crate) struct LicenseResumeArgs {
     /// Why, for the record
     #[arg(long, value_name = "TEXT")]
     reason: Option<Text>,
+}
+
+impl LicenseResumeArgs {
+    pub(crate) fn run(self, context: &Context) -> Result<Exit, Refusal> {
+        let mut vendor = context.vendor()?;
+        let license = vendor.find_license(&self.license)?.id;
+        standing::change(context, &mut vendor, &license, StandingChange::Resume, self.reason.as_ref())
+    }
 }

@@ -1,7 +1,13 @@
 //! `counterfoil license revoke`
 
 use clap::Args;
+use schemas::codes::Exit;
+use schemas::refusal::Refusal;
 use schemas::text::Text;
+
+use super::standing;
+use crate::cli::Context;
+use crate::vendor::licenses::StandingChange;
 
 /// Revoke a licence for good
 #[derive(Args, Debug)]
@@ -14,4 +20,13 @@ pub(crate) struct LicenseRevokeArgs {
     /// Why, for the record
     #[arg(long, value_name = "TEXT")]
     reason: Option<Text>,
+}
+
+impl LicenseRevokeArgs {
+    pub(crate) fn run(self, context: &Context) -> Result<Exit, Refusal> {
+        let mut vendor = context.vendor()?;
+        let license = vendor.find_license(&self.license)?.id;
+        context.output.confirm(&format!("Revoke licence {license} for good?"))?;
+        standing::change(context, &mut vendor, &license, StandingChange::Revoke, self.reason.as_ref())
+    }
 }

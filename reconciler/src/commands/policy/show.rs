@@ -3,7 +3,8 @@
 use std::fmt;
 
 use clap::Args;
-use schemas::codes::Exit;
+use schemas::codes::{Code, Exit};
+use schemas::numbers::Micros;
 use schemas::refusal::Refusal;
 use schemas::terms::Policy;
 use schemas::text::Text;
@@ -25,8 +26,10 @@ pub(crate) struct PolicyShowArgs {
 
 impl PolicyShowArgs {
     pub(crate) fn run(self, context: &Context) -> Result<Exit, Refusal> {
-        let policy = context.vendor()?.policy(&self.policy)?;
-        context.output.result(&Shown { policy })?;
+        let unknown = || Refusal::new(Code::PolicyUnknown, self.policy.as_str());
+        let mut catalog = context.vendor()?.catalog()?;
+        let (defined_at, policy) = catalog.policies.remove(&self.policy).ok_or_else(unknown)?;
+        context.output.result(&Shown { policy, defined_at })?;
         Ok(Exit::Done)
     }
 }
@@ -34,6 +37,7 @@ impl PolicyShowArgs {
 #[derive(Serialize)]
 struct Shown {
     policy: Policy,
+    defined_at: Micros,
 }
 
 impl fmt::Display for Shown {
@@ -42,6 +46,7 @@ impl fmt::Display for Shown {
         let fields = Fields::default()
             .with("policy", name)
             .with("product", product)
+            .with("defined at", self.defined_at)
             .with("type", kind)
             .with("starts with", start)
             .with("valid for", words::or(valid_for.map(words::span), "without end"))

@@ -45,7 +45,12 @@ impl ProductPackArgs {
         files::write(&self.output, FileKind::Pack, encode_pack(&pack), self.armor)?;
         if self.output != Path::new("-") {
             let digest = ledger::trust::pack_digest(&pack);
-            context.output.result(&Published { product: self.product, version, digest, file: self.output })?;
+            context.output.result(&Published {
+                product: self.product,
+                version,
+                digest,
+                file: self.output,
+            })?;
         }
         Ok(Exit::Done)
     }

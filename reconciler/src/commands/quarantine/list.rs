@@ -79,7 +79,7 @@ impl fmt::Display for Entries {
                 words::or(entry.chain.as_ref().map(words::short), "unknown"),
                 words::second(entry.received_at).to_string(),
                 entry.size.to_string(),
-                entry.source.clone(),
+                words::printable(&entry.source),
             ]);
         }
         table.fmt(f)

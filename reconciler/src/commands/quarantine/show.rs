@@ -13,7 +13,7 @@ use serde::Serialize;
 use super::list::EntryLine;
 use crate::cli::Context;
 use crate::commands::{files, words};
-use crate::output::{self, Fields};
+use crate::output::Fields;
 
 /// Show an entry, or write its bytes to a file
 #[derive(Args, Debug)]
@@ -37,11 +37,12 @@ impl QuarantineShowArgs {
         let entry = entries.into_iter().find(|entry| entry.id == self.id).ok_or_else(unknown)?;
         let bytes = vendor.store.quarantined_bytes(self.id)?.ok_or_else(unknown)?;
         let shown = Shown::of(EntryLine::of(entry), &bytes);
+        let to_stdout = self.output.as_deref() == Some(Path::new("-"));
         if let Some(path) = &self.output {
+            // The bytes as they came, whatever they are: no text form is made, so the kind does not matter.
             files::write(path, FileKind::Bundle, bytes, false)?;
-            output::talk(&format_args!("wrote {}", path.display()));
         }
-        if self.output.as_deref() != Some(Path::new("-")) {
+        if !to_stdout {
             context.output.result(&shown)?;
         }
         Ok(Exit::Done)
@@ -85,7 +86,7 @@ impl fmt::Display for Shown {
             .with("code", &entry.code)
             .with("it says", self.title.unwrap_or_default())
             .with("what to do", self.hint.unwrap_or_default())
-            .with("source", &entry.source)
+            .with("source", words::printable(&entry.source))
             .with("chain", words::or(entry.chain, "unknown"))
             .with("received at", entry.received_at)
             .with("bytes", entry.size)

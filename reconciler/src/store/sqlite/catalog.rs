@@ -46,7 +46,9 @@ pub(super) fn change(
     let (catalog, run, history) = draft.finish();
     for Attachment { commitment, salt, value } in &attachments {
         connection
-            .prepare_cached("INSERT OR IGNORE INTO catalog_attachments (commitment, salt, value) VALUES (?1, ?2, ?3)")?
+            .prepare_cached(
+                "INSERT OR IGNORE INTO catalog_attachments (commitment, salt, value) VALUES (?1, ?2, ?3)",
+            )?
             .execute(params![commitment.as_bytes(), salt.as_bytes(), value])?;
     }
     if let Some(run) = run {
@@ -99,7 +101,9 @@ pub(super) fn runs(connection: &Connection) -> Result<Vec<StoredRun>, StoreError
 
 fn insert_run(connection: &Connection, run: &StoredRun) -> Result<(), StoreError> {
     connection
-        .prepare_cached(&format!("INSERT INTO catalog_runs ({RUN_COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)"))?
+        .prepare_cached(&format!(
+            "INSERT INTO catalog_runs ({RUN_COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)"
+        ))?
         .execute(bind_run(run))?;
     Ok(())
 }
@@ -132,7 +136,9 @@ fn write_tables(connection: &Connection, catalog: &Catalog) -> Result<(), StoreE
     }
     for (customer, (at, name)) in &catalog.customers {
         connection
-            .prepare_cached("INSERT OR REPLACE INTO customers (customer_id, name, defined_at) VALUES (?1, ?2, ?3)")?
+            .prepare_cached(
+                "INSERT OR REPLACE INTO customers (customer_id, name, defined_at) VALUES (?1, ?2, ?3)",
+            )?
             .execute(params![customer.as_bytes(), name.as_bytes(), int(at.get())])?;
     }
     for (id, issuer) in &catalog.issuers {
@@ -156,7 +162,9 @@ fn write_history(connection: &Connection, history: &[HistoryEntry]) -> Result<()
 
 fn head(connection: &Connection) -> Result<CatalogHead, StoreError> {
     let last = connection
-        .prepare_cached("SELECT first_seq + events - 1, head, last_at FROM catalog_runs ORDER BY first_seq DESC LIMIT 1")?
+        .prepare_cached(
+            "SELECT first_seq + events - 1, head, last_at FROM catalog_runs ORDER BY first_seq DESC LIMIT 1",
+        )?
         .query_row([], |row| Ok((row.get::<_, i64>(0)?, row.get(1)?, row.get::<_, i64>(2)?)))
         .optional()?;
     let Some((seq, link, at)) = last else { return Ok(CatalogHead::default()) };
@@ -164,7 +172,8 @@ fn head(connection: &Connection) -> Result<CatalogHead, StoreError> {
 }
 
 fn products(connection: &Connection) -> Result<BTreeMap<Text, Product>, StoreError> {
-    let mut statement = connection.prepare_cached("SELECT product, features, packs, defined_at FROM products")?;
+    let mut statement =
+        connection.prepare_cached("SELECT product, features, packs, defined_at FROM products")?;
     let mut rows = statement.query([])?;
     let mut products = BTreeMap::new();
     while let Some(row) = rows.next()? {
@@ -202,7 +211,8 @@ fn customers(connection: &Connection) -> Result<BTreeMap<CustomerId, (Micros, Co
 }
 
 fn issuers(connection: &Connection) -> Result<BTreeMap<CertificateId, IssuerRecord>, StoreError> {
-    let mut statement = connection.prepare_cached("SELECT certificate_id, certificate, revoked_at FROM issuers")?;
+    let mut statement =
+        connection.prepare_cached("SELECT certificate_id, certificate, revoked_at FROM issuers")?;
     let mut rows = statement.query([])?;
     let mut issuers = BTreeMap::new();
     while let Some(row) = rows.next()? {

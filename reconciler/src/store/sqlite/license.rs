@@ -51,7 +51,9 @@ pub(super) fn load(connection: &Connection, id: &LicenseId) -> Result<Option<Lic
 /// Takes a licence's key reference, unless another licence has it.
 pub(super) fn claim_key(connection: &Connection, license: &License) -> Result<bool, StoreError> {
     let taken = connection
-        .prepare_cached("INSERT OR IGNORE INTO license_keys (reference, license_id, product) VALUES (?1, ?2, ?3)")?
+        .prepare_cached(
+            "INSERT OR IGNORE INTO license_keys (reference, license_id, product) VALUES (?1, ?2, ?3)",
+        )?
         .execute(params![license.key.as_bytes(), license.id.as_bytes(), license.product.as_str()])?;
     Ok(taken == 1)
 }
@@ -90,7 +92,9 @@ pub(super) fn project(connection: &Connection, license: &License, rows: &Rows) -
         }
     }
     for (chain, feature, period) in &rows.quotas {
-        if let Some(quota) = license.activations.get(chain).and_then(|known| known.quotas.get(&(*feature, *period))) {
+        if let Some(quota) =
+            license.activations.get(chain).and_then(|known| known.quotas.get(&(*feature, *period)))
+        {
             write_quota(connection, &license.id, (chain, *feature, *period), quota)?;
         }
     }
@@ -100,7 +104,9 @@ pub(super) fn project(connection: &Connection, license: &License, rows: &Rows) -
         }
     }
     for (chain, feature, period) in &rows.meters {
-        if let Some(meter) = license.chains.get(chain).and_then(|known| known.meters.get(&(*feature, *period))) {
+        if let Some(meter) =
+            license.chains.get(chain).and_then(|known| known.meters.get(&(*feature, *period)))
+        {
             write_meter(connection, &license.id, (chain, *feature, *period), meter)?;
         }
     }
@@ -349,8 +355,9 @@ fn activations(connection: &Connection, id: &LicenseId) -> Result<BTreeMap<Chain
     while let Some(row) = rows.next()? {
         activations.insert(ChainId(row.get(0)?), read_activation(row)?);
     }
-    let mut statement = connection
-        .prepare_cached("SELECT chain, feature, period, granted, written_off FROM quotas WHERE license_id = ?1")?;
+    let mut statement = connection.prepare_cached(
+        "SELECT chain, feature, period, granted, written_off FROM quotas WHERE license_id = ?1",
+    )?;
     let mut rows = statement.query([id.as_bytes()])?;
     while let Some(row) = rows.next()? {
         let quota = Quota { granted: total(row.get(3)?)?, written_off: total(row.get(4)?)? };
@@ -420,8 +427,9 @@ fn read_branches(
     id: &LicenseId,
     chains: &mut BTreeMap<ChainId, Chain>,
 ) -> Result<(), StoreError> {
-    let mut statement = connection
-        .prepare_cached("SELECT chain, branch, first_seq, seq, link, last_at FROM branches WHERE license_id = ?1")?;
+    let mut statement = connection.prepare_cached(
+        "SELECT chain, branch, first_seq, seq, link, last_at FROM branches WHERE license_id = ?1",
+    )?;
     let mut rows = statement.query([id.as_bytes()])?;
     while let Some(row) = rows.next()? {
         let branch = Branch {

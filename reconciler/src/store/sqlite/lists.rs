@@ -12,8 +12,8 @@ use schemas::text::Text;
 use super::catalog::text;
 use super::license::{period, status};
 use super::{
-    ActivationFilter, ActivationSummary, EvidenceRow, LicenseFilter, LicenseSummary, StoreError, UsageFilter, UsageRow,
-    micros, optional_micros, uint,
+    ActivationFilter, ActivationSummary, EvidenceRow, LicenseFilter, LicenseSummary, StoreError, UsageFilter,
+    UsageRow, micros, optional_micros, uint,
 };
 
 /// Collects the conditions of a query and the values that they bind.
@@ -159,8 +159,11 @@ pub(super) fn variables(
     let mut rows = statement.query([license.as_bytes(), chain.as_bytes()])?;
     let mut variables = Vec::new();
     while let Some(row) = rows.next()? {
-        let variable =
-            Variable { seq: Seq(uint(row.get(1)?)?), at: micros(row.get(2)?)?, value: Commitment(row.get(3)?) };
+        let variable = Variable {
+            seq: Seq(uint(row.get(1)?)?),
+            at: micros(row.get(2)?)?,
+            value: Commitment(row.get(3)?),
+        };
         variables.push((text(&row.get::<_, String>(0)?)?, variable));
     }
     Ok(variables)
@@ -171,8 +174,9 @@ pub(super) fn known(
     connection: &Connection,
     license: &LicenseId,
 ) -> Result<Vec<(ChainId, Seq, Micros)>, StoreError> {
-    let mut statement = connection
-        .prepare_cached("SELECT chain, seq, known_at FROM known WHERE license_id = ?1 ORDER BY chain, known_at, seq")?;
+    let mut statement = connection.prepare_cached(
+        "SELECT chain, seq, known_at FROM known WHERE license_id = ?1 ORDER BY chain, known_at, seq",
+    )?;
     let mut rows = statement.query([license.as_bytes()])?;
     let mut known = Vec::new();
     while let Some(row) = rows.next()? {
@@ -235,9 +239,12 @@ pub(super) fn evidence(connection: &Connection) -> Result<Vec<EvidenceRow>, Stor
 }
 
 /// Evidence that contradicts itself.
-pub(super) fn findings(connection: &Connection) -> Result<Vec<(LicenseId, ChainId, Seq, String)>, StoreError> {
-    let mut statement = connection
-        .prepare_cached("SELECT license_id, chain, seq, code FROM findings ORDER BY license_id, chain, seq, code")?;
+pub(super) fn findings(
+    connection: &Connection,
+) -> Result<Vec<(LicenseId, ChainId, Seq, String)>, StoreError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT license_id, chain, seq, code FROM findings ORDER BY license_id, chain, seq, code",
+    )?;
     let mut rows = statement.query([])?;
     let mut findings = Vec::new();
     while let Some(row) = rows.next()? {

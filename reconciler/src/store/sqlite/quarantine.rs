@@ -8,7 +8,11 @@ use sha2::{Digest as _, Sha256};
 use super::{NewQuarantine, QuarantineEntry, StoreError, int, micros, uint};
 
 /// Keeps entries; the same bytes for the same chain are kept once, with the newest reason.
-pub(super) fn put(connection: &Connection, entries: &[NewQuarantine<'_>], now: Micros) -> Result<(), StoreError> {
+pub(super) fn put(
+    connection: &Connection,
+    entries: &[NewQuarantine<'_>],
+    now: Micros,
+) -> Result<(), StoreError> {
     for entry in entries {
         let digest: [u8; 32] = Sha256::digest(entry.bytes).into();
         let chain = entry.chain.map(|chain| chain.0);
@@ -37,8 +41,9 @@ pub(super) fn put(connection: &Connection, entries: &[NewQuarantine<'_>], now: M
 
 /// Every entry without its bytes, in the order of arrival.
 pub(super) fn list(connection: &Connection) -> Result<Vec<QuarantineEntry>, StoreError> {
-    let mut statement = connection
-        .prepare_cached("SELECT id, code, source, chain, received_at, digest, size FROM quarantine ORDER BY id")?;
+    let mut statement = connection.prepare_cached(
+        "SELECT id, code, source, chain, received_at, digest, size FROM quarantine ORDER BY id",
+    )?;
     let mut rows = statement.query([])?;
     let mut entries = Vec::new();
     while let Some(row) = rows.next()? {

@@ -34,7 +34,10 @@ const PROJECTIONS: &[(&str, &str)] = &[
 ];
 
 /// Empties every projection and folds the sources into them again: one commit.
-pub(super) fn in_place(connection: &mut Connection, progress: &mut dyn FnMut(u64)) -> Result<u64, StoreError> {
+pub(super) fn in_place(
+    connection: &mut Connection,
+    progress: &mut dyn FnMut(u64),
+) -> Result<u64, StoreError> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     for (table, _) in PROJECTIONS {
         transaction.execute(&format!("DELETE FROM {table}"), [])?;
@@ -96,7 +99,11 @@ struct Gathered {
 
 impl Gathered {
     fn push(&mut self, writer: u8, run: StoredRun) {
-        if writer == writer_number(Writer::Authority) { self.authority.push(run) } else { self.device.push(run) }
+        if writer == writer_number(Writer::Authority) {
+            self.authority.push(run)
+        } else {
+            self.device.push(run)
+        }
     }
 
     fn write(&self, target: &Connection) -> Result<(), StoreError> {

@@ -15,7 +15,8 @@ pub(super) const RUN_COLUMNS: &str = "first_seq, origin, prev, events, head, las
 
 /// Reads [`RUN_COLUMNS`] from column `at` on.
 pub(super) fn read_run(row: &Row<'_>, at: usize, branch: u16) -> Result<StoredRun, StoreError> {
-    let origin: Origin = canonical::from_bytes(row.get_ref(at + 1)?.as_blob().map_err(rusqlite::Error::from)?)?;
+    let origin: Origin =
+        canonical::from_bytes(row.get_ref(at + 1)?.as_blob().map_err(rusqlite::Error::from)?)?;
     let first_seq = Seq(uint(row.get(at)?)?);
     let count = uint(row.get(at + 3)?)?;
     Ok(StoredRun {

@@ -94,7 +94,12 @@ pub(super) fn newest_grant(
              JOIN licenses l ON l.license_id = a.license_id WHERE a.license_id = ?1 AND a.chain = ?2",
         )?
         .query_row(params![license.as_bytes(), chain.as_bytes()], |row| {
-            Ok((row.get::<_, u32>(0)?, row.get::<_, i64>(1)?, row.get::<_, String>(2)?, row.get::<_, String>(3)?))
+            Ok((
+                row.get::<_, u32>(0)?,
+                row.get::<_, i64>(1)?,
+                row.get::<_, String>(2)?,
+                row.get::<_, String>(3)?,
+            ))
         })
         .optional()?;
     let Some((epoch, seq, product, environment)) = place else { return Ok(None) };

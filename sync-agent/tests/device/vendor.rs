@@ -1,7 +1,10 @@
 //! A vendor in miniature: packs, licence keys, and grants signed on an authority chain of its own.
 
-use counterfoil_sync_agent::wall_clock::Clock;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
 use counterfoil_sync_agent::fingerprint::{Component, FingerprintSource};
+use counterfoil_sync_agent::wall_clock::Clock;
 use counterfoil_sync_agent::{Config, LicenseKey, Reading};
 use ledger::chain::{self, Head};
 use ledger::keys::SecretKey;
@@ -17,15 +20,13 @@ use schemas::pack::PackBody;
 use schemas::period::{Period, Reset};
 use schemas::terms::{After, Entitlement, FeatureGrant, FingerprintRule, LicenseType, Mode};
 use schemas::text::Text;
-use std::path::Path;
-use std::sync::Arc;
-use std::sync::Mutex;
 
 pub(crate) const EXPORT: FeatureNumber = FeatureNumber(1);
 pub(crate) const RENDER: FeatureNumber = FeatureNumber(2);
 pub(crate) const MILES: FeatureNumber = FeatureNumber(3);
 
 pub(crate) struct Vendor {
+    product: Text,
     root: SecretKey,
     issuer: SecretKey,
     certificate: Vec<u8>,
@@ -35,24 +36,36 @@ pub(crate) struct Vendor {
 
 impl Vendor {
     pub(crate) fn new() -> Self {
+        Self::of("studio")
+    }
+
+    /// The vendor of this product.
+    pub(crate) fn of(product: &str) -> Self {
         let (root, issuer) = (SecretKey::from_seed(&[1; 32]), SecretKey::from_seed(&[2; 32]));
         let certificate = trust::sign_certificate(
             &CertificateBody {
                 root: root.public(),
                 issuer: issuer.public(),
                 environment: text("test"),
-                products: vec![text("studio")],
+                products: Vec::new(),
                 not_before: at("2020-01-01"),
                 not_after: at("2040-01-01"),
             },
             &root,
         );
-        Self { root, issuer, certificate, head: Head::START, last_at: Micros::default() }
+        Self {
+            product: text(product),
+            root,
+            issuer,
+            certificate,
+            head: Head::START,
+            last_at: Micros::default(),
+        }
     }
 
     pub(crate) fn pack(&self) -> Vec<u8> {
         let body = PackBody {
-            product: text("studio"),
+            product: self.product.clone(),
             environment: text("test"),
             version: 1,
             issued_at: at("2026-01-01"),
@@ -67,12 +80,13 @@ impl Vendor {
         encode_pack(&trust::sign_pack(&body, &self.root))
     }
 
-    pub(crate) fn license_key(&self) -> LicenseKey {
-        KeySecret::new([5; 32]).license_key(KeyReference([6; 5]))
-    }
-
     /// The grant that answers a bundle: it acknowledges all of it.
-    pub(crate) fn answer(&mut self, bundle: &[u8], now: Micros, change: impl FnOnce(&mut GrantBody)) -> Vec<u8> {
+    pub(crate) fn answer(
+        &mut self,
+        bundle: &[u8],
+        now: Micros,
+        change: impl FnOnce(&mut GrantBody),
+    ) -> Vec<u8> {
         let (chain, ack) = head_of(bundle);
         self.grant(chain, ack, now, change)
     }
@@ -96,6 +110,16 @@ impl Vendor {
         let grant = trust::detach(chain, place, core, appended.signature, self.certificate.clone());
         encode_answers(&[Answer::Grant(Box::new(grant))])
     }
+}
+
+/// The licence key that tests activate with.
+pub(crate) fn license_key() -> LicenseKey {
+    key_numbered(6)
+}
+
+/// The licence key with this reference.
+pub(crate) fn key_numbered(number: u8) -> LicenseKey {
+    KeySecret::new([5; 32]).license_key(KeyReference([number; 5]))
 }
 
 /// The chain and the head of a bundle's runs, each of which must verify.

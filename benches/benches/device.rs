@@ -1,0 +1,102 @@
+//! The device: a check, the signing rate, and durable appends alone and from 64 threads.
+//!
+//! Rates are to be held against each other within one run: `append/one` against `raw/insert` (the same bytes in
+//! `SQLite` with the same settings), and `append/64 threads` against `sign`.
+
+use std::hint::black_box;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use counterfoil_sync_agent::{Agent, Config};
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use ledger::keys::SecretKey;
+use rusqlite::{Connection, params};
+use tempfile::TempDir;
+
+#[path = "../../sync-agent/tests/device/vendor.rs"]
+#[allow(dead_code, reason = "the tests of the device side use all of it")]
+mod vendor;
+
+const THREADS: u64 = 64;
+/// A consumption's core and signature.
+const CORE_BYTES: usize = 20;
+const SIGNATURE_BYTES: usize = 64;
+
+/// A device that is activated on this machine's clocks.
+fn device() -> (TempDir, Agent) {
+    let folder = tempfile::tempdir().expect("a temporary directory");
+    let mut vendor = vendor::Vendor::new();
+    let agent = Agent::open(Config::new(folder.path().join("state"), Some(vendor.pack()))).expect("opens");
+    let request = agent.activate(&vendor::license_key()).expect("asks");
+    let now = agent.status().expect("readable").time;
+    agent.apply(&vendor.answer(&request, now, |_| {})).expect("applies");
+    (folder, agent)
+}
+
+fn check(criterion: &mut Criterion) {
+    let (_folder, agent) = device();
+    criterion.bench_function("check/one of three features", |bencher| {
+        bencher.iter(|| black_box(agent.check(black_box("render"))));
+    });
+}
+
+fn sign(criterion: &mut Criterion) {
+    let key = SecretKey::from_seed(&[7; 32]);
+    let mut group = criterion.benchmark_group("sign");
+    group.throughput(Throughput::Elements(1));
+    group.bench_function("event", |bencher| bencher.iter(|| black_box(key.sign(black_box(&[1; 40])))));
+    group.finish();
+}
+
+fn raw(criterion: &mut Criterion) {
+    let folder = tempfile::tempdir().expect("a temporary directory");
+    let db = Connection::open(folder.path().join("raw.db")).expect("opens");
+    db.pragma_update(None, "journal_mode", "WAL").expect("settable");
+    db.pragma_update(None, "synchronous", "FULL").expect("settable");
+    db.execute_batch("CREATE TABLE events (seq INTEGER PRIMARY KEY, core BLOB, signature BLOB) STRICT")
+        .expect("creatable");
+    let mut group = criterion.benchmark_group("raw");
+    group.throughput(Throughput::Elements(1));
+    group.bench_function("insert", |bencher| {
+        bencher.iter(|| {
+            db.prepare_cached("INSERT INTO events (core, signature) VALUES (?1, ?2)")
+                .and_then(|mut insert| insert.execute(params![[1_u8; CORE_BYTES], [2_u8; SIGNATURE_BYTES]]))
+                .expect("inserts")
+        });
+    });
+    group.finish();
+}
+
+fn append(criterion: &mut Criterion) {
+    let (_folder, agent) = device();
+    let mut group = criterion.benchmark_group("append");
+    group.throughput(Throughput::Elements(1));
+    group.bench_function("one", |bencher| {
+        bencher.iter(|| agent.consume("miles", 1).expect("counts"));
+    });
+    group.throughput(Throughput::Elements(THREADS));
+    group.bench_function("64 threads", |bencher| bencher.iter_custom(|rounds| from_threads(&agent, rounds)));
+    group.finish();
+}
+
+/// Each of the threads appends `rounds` times.
+fn from_threads(agent: &Agent, rounds: u64) -> Duration {
+    let start = Instant::now();
+    thread::scope(|scope| {
+        for _ in 0..THREADS {
+            scope.spawn(|| {
+                for _ in 0..rounds {
+                    agent.consume("miles", 1).expect("counts");
+                }
+            });
+        }
+    });
+    start.elapsed()
+}
+
+criterion_group! {
+    name = benches;
+    config = Criterion::default().measurement_time(Duration::from_secs(3)).warm_up_time(Duration::from_secs(1));
+    targets = check, sign, raw, append
+}
+criterion_main!(benches);

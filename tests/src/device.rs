@@ -1,0 +1,160 @@
+//! Devices made by hand: chains that are signed event by event, so that a test can bend what no program would.
+
+use ledger::chain::{self, Head};
+use ledger::keys::SecretKey;
+use ledger::license_key::LicenseKey;
+use ledger::run::RunBuilder;
+use schemas::bundle::Bundle;
+use schemas::event::device::{ActivationRequested, ChainOpened, Claim, FeatureConsumed, LicenseKeyClaim};
+use schemas::event::{Body, Event};
+use schemas::ids::{ChainId, Digest, KeyProof};
+use schemas::numbers::{Amount, FeatureNumber, Micros, Total};
+use schemas::period::{Period, Reset};
+use schemas::run::{DeviceOrigin, Origin};
+use schemas::text::Text;
+
+use crate::lab::License;
+
+/// The number of the feature `render` of the product `studio`.
+const RENDER: FeatureNumber = FeatureNumber(2);
+/// The chains begin here, and each event is a second later.
+const START: &str = "2026-11-24T00:00:00Z";
+
+/// A device chain in memory.
+#[derive(Clone, Debug)]
+pub struct HandMade {
+    secret: SecretKey,
+    origin: DeviceOrigin,
+    proof: KeyProof,
+    product: String,
+    events: Vec<Event>,
+    used: u64,
+}
+
+impl HandMade {
+    /// A chain that asks for `license`; the same seed gives the same chain.
+    pub fn new(seed: u64, license: &License) -> Self {
+        let mut bytes = [7; 32];
+        bytes[..8].copy_from_slice(&seed.to_le_bytes());
+        let secret = SecretKey::from_seed(&bytes);
+        let key = LicenseKey::parse(&license.key).expect("a key that was issued");
+        let origin = DeviceOrigin { signer: secret.public(), reference: key.reference() };
+        let proof = key.proof(&chain::device_chain(&origin.signer, &origin.reference));
+        let mut device =
+            Self { secret, origin, proof, product: "studio".to_owned(), events: Vec::new(), used: 0 };
+        device.open();
+        device
+    }
+
+    /// The same chain asking with a proof that is wrong.
+    #[must_use]
+    pub fn with_bad_proof(mut self) -> Self {
+        self.proof.0[31] ^= 1;
+        self.open();
+        self
+    }
+
+    /// The same chain asking for another product.
+    #[must_use]
+    pub fn of_product(mut self, product: &str) -> Self {
+        product.clone_into(&mut self.product);
+        self.open();
+        self
+    }
+
+    /// The chain.
+    pub fn chain(&self) -> ChainId {
+        chain::device_chain(&self.origin.signer, &self.origin.reference)
+    }
+
+    /// How many events it has.
+    pub fn len(&self) -> usize {
+        self.events.len()
+    }
+
+    /// Whether it has no events.
+    pub fn is_empty(&self) -> bool {
+        self.events.is_empty()
+    }
+
+    /// Uses `n` units of `render`.
+    #[must_use]
+    pub fn consume(mut self, n: u64) -> Self {
+        self.used += n;
+        let at = self.next_at();
+        let body = FeatureConsumed {
+            feature: RENDER,
+            period: Period::of(Reset::Month, at),
+            n: Amount::new(n).expect("an amount"),
+            total: Total::new(self.used).expect("a total"),
+            used_at: None,
+            reference: None,
+        };
+        self.events.push(Event { at, body: Body::FeatureConsumed(body) });
+        self
+    }
+
+    /// The run of events `first` to `last`, counted from 1.
+    pub fn run(&self, first: usize, last: usize) -> Vec<u8> {
+        self.run_signed(first, last, |_| &self.secret)
+    }
+
+    /// The run of all events in which the event at `forged` is signed by another key, and the rest by the device.
+    pub fn run_with_bad_signature(&self, forged: usize) -> Vec<u8> {
+        let other = SecretKey::from_seed(&[9; 32]);
+        self.run_signed(1, self.len(), |seq| if seq == forged { &other } else { &self.secret })
+    }
+
+    /// A bundle of all events in one run.
+    pub fn bundle(&self) -> Vec<u8> {
+        self.bundle_of(1, self.len())
+    }
+
+    /// A bundle of the run of events `first` to `last`, counted from 1.
+    pub fn bundle_of(&self, first: usize, last: usize) -> Vec<u8> {
+        bundle(vec![self.run(first, last)])
+    }
+
+    fn run_signed<'a>(&'a self, first: usize, last: usize, key: impl Fn(usize) -> &'a SecretKey) -> Vec<u8> {
+        let origin = Origin::Device(self.origin.clone());
+        let mut builder = RunBuilder::new(origin.clone(), Head::START);
+        for seq in 1..=last {
+            if seq == first {
+                builder = RunBuilder::new(origin.clone(), builder.head());
+            }
+            builder.push(&self.events[seq - 1], key(seq));
+        }
+        builder.finish()
+    }
+
+    fn open(&mut self) {
+        self.events.clear();
+        let text = |text: &str| Text::new(text).expect("short");
+        let opened = ChainOpened {
+            product: text(&self.product),
+            environment: text("production"),
+            agent: text("made by hand"),
+            pack: Digest([0; 32]),
+            fingerprint: Vec::new(),
+            host: None,
+        };
+        let claim = Claim::LicenseKey(LicenseKeyClaim { proof: self.proof });
+        for body in [
+            Body::ChainOpened(Box::new(opened)),
+            Body::ActivationRequested(Box::new(ActivationRequested { claim })),
+        ] {
+            let at = self.next_at();
+            self.events.push(Event { at, body });
+        }
+    }
+
+    fn next_at(&self) -> Micros {
+        let start = Micros::parse(START).expect("RFC 3339");
+        Micros::new(start.get() + self.events.len() as u64 * 1_000_000)
+    }
+}
+
+/// A bundle of runs.
+pub fn bundle(runs: Vec<Vec<u8>>) -> Vec<u8> {
+    Bundle { runs, attachments: Vec::new(), last_grant: None }.encode()
+}

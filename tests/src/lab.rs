@@ -1,0 +1,231 @@
+//! A temporary folder with a vendor's home and any number of devices, in which the real programs run.
+
+use std::fs;
+use std::io::{ErrorKind, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::programs::Program;
+use crate::ran::Ran;
+
+/// The folder. It is the programs' working directory: names of files in command lines are relative to it.
+///
+/// The vendor's home is `counterfoil-home`, a device's state directory has the device's name, and the product's pack
+/// is `studio.cfpack`.
+#[derive(Debug)]
+pub struct Lab {
+    folder: TempDir,
+}
+
+/// A licence that was issued.
+#[derive(Clone, Debug)]
+pub struct License {
+    /// Its identifier.
+    pub id: String,
+    /// Its key.
+    pub key: String,
+}
+
+impl License {
+    /// Reads what `license issue` and `license import` print.
+    #[track_caller]
+    pub fn read(issued: &Value) -> Self {
+        Self { id: text(issued, "license_id"), key: text(issued, "license_key") }
+    }
+}
+
+/// The text at `key` of a JSON object.
+#[track_caller]
+pub fn text(object: &Value, key: &str) -> String {
+    object[key].as_str().unwrap_or_else(|| panic!("no text {key} in {object:#}")).to_owned()
+}
+
+/// The number at `key` of a JSON object.
+#[track_caller]
+pub fn number(object: &Value, key: &str) -> u64 {
+    object[key].as_u64().unwrap_or_else(|| panic!("no number {key} in {object:#}"))
+}
+
+impl Lab {
+    /// An empty folder.
+    pub fn empty() -> Self {
+        Self { folder: tempfile::tempdir().expect("a temporary folder") }
+    }
+
+    /// A home with the product `studio` (`export`, and `render` metered), its pack, and the policy `standard` with
+    /// `options`.
+    #[track_caller]
+    pub fn with_policy(options: &str) -> Self {
+        let lab = Self::empty();
+        lab.vendor("init").done();
+        lab.vendor("product create studio --feature export --feature render:metered").done();
+        lab.vendor("product pack studio -o studio.cfpack").done();
+        lab.vendor(&format!("policy create standard --product studio {options}")).done();
+        lab
+    }
+
+    /// Where `name` is.
+    pub fn path(&self, name: impl AsRef<Path>) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Where the vendor's home is.
+    pub fn home(&self) -> PathBuf {
+        self.path("counterfoil-home")
+    }
+
+    /// Runs `counterfoil` with `--json`. Words are separated by blanks; `'…'` holds one together.
+    pub fn vendor(&self, line: &str) -> Ran {
+        self.run(Program::Vendor, &format!("--json {line}"), b"")
+    }
+
+    /// Runs `counterfoil-agent` with `--json` for the device `name`.
+    pub fn device(&self, name: &str, line: &str) -> Ran {
+        self.device_fed(name, line, b"")
+    }
+
+    /// The same, with something on its stdin.
+    pub fn device_fed(&self, name: &str, line: &str, stdin: &[u8]) -> Ran {
+        self.run(Program::Device, &device_line(name, line), stdin)
+    }
+
+    /// Starts `counterfoil` without waiting; all three streams are pipes.
+    pub fn start_vendor(&self, line: &str) -> Child {
+        self.start(Program::Vendor, &format!("--json {line}"))
+    }
+
+    /// Starts `counterfoil-agent` for the device `name` without waiting; all three streams are pipes.
+    pub fn start_device(&self, name: &str, line: &str) -> Child {
+        self.start(Program::Device, &device_line(name, line))
+    }
+
+    /// Waits for a program that was started.
+    pub fn wait(child: Child) -> Ran {
+        let output = child.wait_with_output().expect("a child that was started can be waited for");
+        Ran::new("started before".to_owned(), &output)
+    }
+
+    /// Issues a licence from the policy `standard`.
+    #[track_caller]
+    pub fn issue(&self) -> License {
+        License::read(&self.vendor("license issue --policy standard --customer 'ACME GmbH'").done())
+    }
+
+    /// Writes the activation request of a device, and returns its chain.
+    #[track_caller]
+    pub fn request(&self, device: &str, license: &License) -> String {
+        let line = format!("activate --license-key {} --request {device}.cfbundle", license.key);
+        text(&self.device(device, &line).done(), "chain")
+    }
+
+    /// Brings a device to its licence: request, merge, apply. Returns its chain.
+    #[track_caller]
+    pub fn activate(&self, device: &str, license: &License) -> String {
+        let chain = self.request(device, license);
+        self.vendor(&format!("merge {device}.cfbundle --answers answers")).done();
+        let applied = self.device(device, &format!("apply answers/{device}.cfgrant")).done();
+        assert_eq!(applied["state"], "active", "{applied:#}");
+        chain
+    }
+
+    /// Writes a device's report to `file`.
+    #[track_caller]
+    pub fn report(&self, device: &str, file: &str) {
+        self.device(device, &format!("report -o {file}")).done();
+    }
+
+    /// Reports, merges, applies: the vendor and the device then know the same. Returns what the merge said.
+    #[track_caller]
+    pub fn sync(&self, device: &str) -> Value {
+        self.report(device, &format!("{device}.cfbundle"));
+        let merged = self.vendor(&format!("merge {device}.cfbundle --answers answers")).done();
+        self.device(device, &format!("apply answers/{device}.cfgrant")).done();
+        merged
+    }
+
+    /// The evidence digest of a home.
+    #[track_caller]
+    pub fn digest(&self, home: &str) -> String {
+        text(&self.vendor(&format!("--home {home} digest")).done(), "digest")
+    }
+
+    /// Writes a file.
+    pub fn write(&self, name: impl AsRef<Path>, bytes: impl AsRef<[u8]>) {
+        let path = self.path(name);
+        fs::create_dir_all(path.parent().expect("below the folder")).expect("writable");
+        fs::write(path, bytes).expect("writable");
+    }
+
+    /// Reads a file.
+    #[track_caller]
+    pub fn read(&self, name: impl AsRef<Path>) -> Vec<u8> {
+        let path = self.path(name);
+        fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+    }
+
+    /// Copies a folder with all that is in it.
+    pub fn copy(&self, from: &str, to: &str) {
+        copy_folder(&self.path(from), &self.path(to));
+    }
+
+    fn run(&self, program: Program, line: &str, stdin: &[u8]) -> Ran {
+        let mut child = self.start(program, line);
+        let mut input = child.stdin.take().expect("stdin is a pipe");
+        if let Err(error) = input.write_all(stdin) {
+            // A program that ends before it read everything is judged by its exit code.
+            assert_eq!(error.kind(), ErrorKind::BrokenPipe);
+        }
+        drop(input);
+        let output = child.wait_with_output().expect("a child that was started can be waited for");
+        Ran::new(format!("{} {line}", program.name()), &output)
+    }
+
+    fn start(&self, program: Program, line: &str) -> Child {
+        let mut command: Command = program.command();
+        command.args(words(line)).current_dir(self.folder.path());
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.spawn().expect("the program was just built")
+    }
+}
+
+fn device_line(name: &str, line: &str) -> String {
+    format!("--json --state {name} --pack studio.cfpack {line}")
+}
+
+fn words(line: &str) -> Vec<String> {
+    let mut words = Vec::new();
+    for (number, part) in line.split('\'').enumerate() {
+        if number % 2 == 1 {
+            words.push(part.to_owned());
+        } else {
+            words.extend(part.split_whitespace().map(str::to_owned));
+        }
+    }
+    words
+}
+
+fn copy_folder(from: &Path, to: &Path) {
+    fs::create_dir_all(to).expect("writable");
+    for entry in fs::read_dir(from).expect("readable") {
+        let entry = entry.expect("readable");
+        let target = to.join(entry.file_name());
+        if entry.file_type().expect("readable").is_dir() {
+            copy_folder(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).expect("writable");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quotes_hold_words_together() {
+        assert_eq!(words("a --b 'c d' e"), ["a", "--b", "c d", "e"]);
+    }
+}
