@@ -3,6 +3,9 @@
 //! Rates are to be held against each other within one run: `append/one` against `raw/insert` (the same bytes in
 //! `SQLite` with the same settings), and `append/64 threads` against `sign`.
 
+// The tests, whose vendor is used here, know the crate by its own name.
+extern crate sync_agent as counterfoil_sync_agent;
+
 use std::hint::black_box;
 use std::thread;
 use std::time::{Duration, Instant};

@@ -145,7 +145,6 @@ impl Context {
     }
 
     /// The portal's address for packs: as the options say, else as the home does.
-    #[expect(dead_code, reason = "called by the command that makes packs")]
     pub(crate) fn portal(&self, home: &Home) -> Result<Option<Text>, Refusal> {
         match &self.config.portal.value {
             Some(portal) => Text::new(portal)

@@ -121,7 +121,7 @@ pub fn events(
             }
             for (seq, event) in refold::events(&run)? {
                 if within(filter, &event) {
-                    let json = serde_json::to_string(&event).map_err(|error| failed(error.into()))?;
+                    let json = serde_json::to_string(&event).map_err(failed)?;
                     rows.put(&EventRecord {
                         license_id: *license,
                         chain: run.chain,
@@ -247,9 +247,9 @@ impl<'a> Rows<'a> {
 
     fn put(&mut self, record: &impl Serialize) -> Result<(), StoreError> {
         match &mut self.encoder {
-            Encoder::Csv(csv) => csv.serialize(record).map_err(|error| failed(error.into()))?,
+            Encoder::Csv(csv) => csv.serialize(record).map_err(failed)?,
             Encoder::Jsonl(writer) => {
-                serde_json::to_writer(&mut *writer, record).map_err(|error| failed(error.into()))?;
+                serde_json::to_writer(&mut *writer, record).map_err(failed)?;
                 writer.write_all(b"\n").map_err(failed)?;
             }
         }
@@ -270,8 +270,8 @@ impl<'a> Rows<'a> {
     }
 }
 
-fn failed(error: io::Error) -> StoreError {
-    StoreError::Refused(Refusal::from_error(Code::IoFailed, &error))
+fn failed(error: impl Into<io::Error>) -> StoreError {
+    StoreError::Refused(Refusal::from_error(Code::IoFailed, &error.into()))
 }
 
 /// Hashes what it passes on.

@@ -20,9 +20,9 @@ use schemas::refusal::Refusal;
 use serde::Serialize;
 
 use self::batch::{Batch, Outcome};
-use self::intake::{Parcel, Unread};
+use self::intake::{Parcel, Read, Unread};
 pub use self::paths::{Source, sources};
-use self::waiting::Waiting;
+use self::waiting::{Asker, Retried, Waiting, keep_attachments, keep_file};
 use crate::vendor::Vendor;
 
 /// What a merge did, in bundles counted once for each chain that they hold.
@@ -59,34 +59,6 @@ pub struct MergeFinding {
     pub detail: String,
 }
 
-impl MergeReport {
-    /// The exit code: findings where anything was refused or contradicts what is known.
-    pub fn exit(&self) -> Exit {
-        if self.refused + self.forked > 0 { Exit::Findings } else { Exit::Done }
-    }
-
-    fn count(&mut self, outcome: &Outcome) {
-        self.events += outcome.events;
-        let waits = [(Code::ChainGap, &mut self.parked), (Code::ChainFork, &mut self.forked)];
-        let mut told = false;
-        for (code, counter) in waits {
-            if outcome.codes.contains(&code) {
-                *counter += 1;
-                told = true;
-            }
-        }
-        if outcome.codes.iter().any(|code| !matches!(code, Code::ChainGap | Code::ChainFork)) {
-            self.refused += 1;
-            told = true;
-        }
-        match outcome.events {
-            0 if !told => self.known += 1,
-            0 => {}
-            _ => self.merged += 1,
-        }
-    }
-}
-
 /// Takes in every bundle of `sources`; the order does not matter and a bundle may come again.
 ///
 /// A crash at any moment loses nothing that was answered: run it again. `read` is told after each file.
@@ -117,7 +89,10 @@ pub fn merge(
 pub fn retry_quarantine(vendor: &mut Vendor, only: Option<&[i64]>) -> Result<MergeReport, Refusal> {
     let mut merging = Merging { vendor, report: MergeReport::default(), waiting: Waiting::default() };
     merging.waiting.note_all(merging.vendor, only)?;
-    merging.retry()?;
+    for Retried { outcome, askers } in merging.waiting.retry(merging.vendor)? {
+        merging.report.count(&outcome);
+        merging.report.tell(askers.first().map_or("quarantine", |asker| asker.source.as_str()), &outcome);
+    }
     Ok(merging.report)
 }
 
@@ -129,7 +104,7 @@ struct Merging<'a> {
 
 impl Merging<'_> {
     /// Commits what was read together, then writes answers and quarantine.
-    fn take(&mut self, read: Vec<Result<Parcel, Unread>>) -> Result<(), Refusal> {
+    fn take(&mut self, read: Vec<Read>) -> Result<(), Refusal> {
         let mut parcels = Vec::new();
         for parcel in read {
             self.report.files += 1;
@@ -139,19 +114,15 @@ impl Merging<'_> {
             }
         }
         let outcomes = Batch::new(&parcels).commit(self.vendor)?;
+        for parcel in &parcels {
+            self.refuse_attachments(parcel)?;
+        }
         let mut answers: BTreeMap<usize, Vec<Answer>> = BTreeMap::new();
         for outcome in outcomes {
             let parcel = &parcels[outcome.parcel];
             self.waiting.keep(self.vendor, parcel, &outcome)?;
             self.report.count(&outcome);
-            for code in &outcome.codes {
-                self.report.findings.push(MergeFinding {
-                    source: parcel.source.name.clone(),
-                    chain: Some(outcome.chain),
-                    code: *code,
-                    detail: outcome.detail.clone(),
-                });
-            }
+            self.report.tell(&parcel.source.name, &outcome);
             answers.entry(outcome.parcel).or_default().push(outcome.answer);
         }
         for (parcel, answers) in answers {
@@ -161,7 +132,7 @@ impl Merging<'_> {
     }
 
     fn refuse_file(&mut self, unread: &Unread) -> Result<(), Refusal> {
-        self.waiting.keep_file(self.vendor, unread)?;
+        keep_file(self.vendor, unread)?;
         self.report.refused += 1;
         self.report.findings.push(MergeFinding {
             source: unread.source.name.clone(),
@@ -172,26 +143,70 @@ impl Merging<'_> {
         Ok(())
     }
 
-    /// Tries again what waits for a chain that moved, until nothing moves any more.
+    /// Values that are not what their commitments stand for are refused; the runs beside them are not.
+    fn refuse_attachments(&mut self, parcel: &Parcel) -> Result<(), Refusal> {
+        if parcel.false_attachments.is_empty() {
+            return Ok(());
+        }
+        keep_attachments(self.vendor, parcel)?;
+        self.report.refused += 1;
+        self.report.findings.push(MergeFinding {
+            source: parcel.source.name.clone(),
+            chain: None,
+            code: Code::AttachmentMismatch,
+            detail: String::new(),
+        });
+        Ok(())
+    }
+
+    /// Tries again what waits for a chain that moved; it was counted when it came.
     fn retry(&mut self) -> Result<(), Refusal> {
-        for settled in self.waiting.retry(self.vendor)? {
-            self.report.events += settled.events;
-            self.report.settle(&settled.source, &settled.chain);
-            write_answer(settled.answer.as_ref(), &settled.answers)?;
+        for Retried { outcome, askers } in self.waiting.retry(self.vendor)? {
+            self.report.events += outcome.events;
+            if outcome.codes.is_empty() {
+                for Asker { source, answer } in askers {
+                    self.report.settle(&source, &outcome.chain);
+                    write_answer(answer.as_ref(), std::slice::from_ref(&outcome.answer))?;
+                }
+            }
         }
         Ok(())
     }
 }
 
 impl MergeReport {
+    /// The exit code: findings where anything was refused or contradicts what is known.
+    pub fn exit(&self) -> Exit {
+        if self.refused + self.forked > 0 { Exit::Findings } else { Exit::Done }
+    }
+
+    /// Counts a chain of a bundle, its events included.
+    fn count(&mut self, outcome: &Outcome) {
+        self.events += outcome.events;
+        let waits = |code| u64::from(outcome.codes.contains(&code));
+        self.parked += waits(Code::ChainGap);
+        self.forked += waits(Code::ChainFork);
+        let refused = outcome.codes.iter().any(|code| !matches!(code, Code::ChainGap | Code::ChainFork));
+        self.refused += u64::from(refused);
+        self.merged += u64::from(outcome.events > 0);
+        self.known += u64::from(outcome.events == 0 && outcome.codes.is_empty());
+    }
+
+    /// Tells why something of a bundle was not taken in.
+    fn tell(&mut self, source: &str, outcome: &Outcome) {
+        self.findings.extend(outcome.codes.iter().map(|code| MergeFinding {
+            source: source.to_owned(),
+            chain: Some(outcome.chain),
+            code: *code,
+            detail: outcome.detail.clone(),
+        }));
+    }
+
     /// A bundle that waited went in after all.
     fn settle(&mut self, source: &str, chain: &ChainId) {
         let of_bundle =
             |finding: &MergeFinding| finding.source == source && finding.chain.as_ref() == Some(chain);
-        let Some(at) = self.findings.iter().position(of_bundle) else {
-            self.merged += 1;
-            return;
-        };
+        let Some(at) = self.findings.iter().position(of_bundle) else { return };
         match self.findings.remove(at).code {
             Code::ChainGap => self.parked -= 1,
             Code::ChainFork => self.forked -= 1,

@@ -1,11 +1,11 @@
 //! What a program did: its exit code and what it printed, with the judgements that tests make of it.
 
+use std::fmt;
 use std::process::Output;
 
 use serde_json::Value;
 
-/// A program that ended.
-#[derive(Debug)]
+/// A program that ended. Its `Debug` form shows what was typed and what came of it, as on a terminal.
 pub struct Ran {
     line: String,
     exit: Option<i32>,
@@ -37,8 +37,8 @@ impl Ran {
     #[track_caller]
     #[must_use]
     pub fn exits(self, exit: i32) -> Self {
-        assert!(!self.stderr.contains("panicked"), "{self:#?}");
-        assert_eq!(self.exit, Some(exit), "{self:#?}");
+        assert!(!self.stderr.contains("panicked"), "{self:?}");
+        assert_eq!(self.exit, Some(exit), "{self:?}");
         self
     }
 
@@ -47,7 +47,7 @@ impl Ran {
     #[must_use]
     pub fn exits_any(self, exits: &[i32]) -> Self {
         let exit = self.exit.filter(|exit| exits.contains(exit));
-        assert!(exit.is_some(), "{self:#?}");
+        assert!(exit.is_some(), "{self:?}");
         self.exits(exit.unwrap_or_default())
     }
 
@@ -68,9 +68,9 @@ impl Ran {
     pub fn refused(self, exit: i32, code: &str) -> Value {
         let ran = self.exits(exit);
         let refusal = ran.lines().pop().unwrap_or_default();
-        assert_eq!(refusal["code"], code, "{ran:#?}");
+        assert_eq!(refusal["code"], code, "{ran:?}");
         for key in ["title", "detail", "hint"] {
-            assert!(refusal[key].is_string(), "{key} is missing: {ran:#?}");
+            assert!(refusal[key].is_string(), "{key} is missing: {ran:?}");
         }
         refusal
     }
@@ -80,19 +80,26 @@ impl Ran {
     pub fn refused_by_check(self, code: &str) {
         let ran = self.exits(4);
         let answer = ran.json();
-        assert_eq!((&answer["allowed"], &answer["code"]), (&false.into(), &code.into()), "{ran:#?}");
+        assert_eq!((&answer["allowed"], &answer["code"]), (&false.into(), &code.into()), "{ran:?}");
     }
 
     /// The one JSON document on stdout.
     #[track_caller]
     pub fn json(&self) -> Value {
-        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:#?}"))
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 
     /// Each line of stdout as JSON.
     #[track_caller]
     pub fn lines(&self) -> Vec<Value> {
-        let line = |line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {self:#?}"));
+        let line = |line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {self:?}"));
         self.stdout.lines().map(line).collect()
+    }
+}
+
+impl fmt::Debug for Ran {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { line, exit, stdout, stderr } = self;
+        write!(f, "\n$ {line}\nexit {exit:?}\n{stdout}{stderr}")
     }
 }

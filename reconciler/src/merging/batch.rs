@@ -47,6 +47,9 @@ struct Stop {
     chain: ChainId,
 }
 
+/// The stops of each licence.
+type Routes = BTreeMap<LicenseId, Vec<Stop>>;
+
 /// What is known of a stop after its licence was worked on.
 struct Merged {
     stop: Stop,
@@ -67,22 +70,22 @@ impl<'a> Batch<'a> {
         let mut outcomes = Vec::new();
         for stop in unknown {
             let outcome = ChainOutcome { refused: Some(Code::LicenseUnknown), ..ChainOutcome::default() };
-            outcomes.push(self.outcome(vendor, stop, outcome, None)?);
+            outcomes.push(self.outcome(vendor, stop, &outcome, None));
         }
         for Merged { stop, outcome, grant } in merged {
             let grant = match grant {
                 Some(grant) => Some(grant),
                 None => newest_grant(vendor, &stop.chain)?,
             };
-            outcomes.push(self.outcome(vendor, stop, outcome, grant)?);
+            outcomes.push(self.outcome(vendor, stop, &outcome, grant));
         }
         outcomes.sort_by_key(|outcome| (outcome.parcel, outcome.chain));
         Ok(outcomes)
     }
 
     /// Finds the licence of each chain by the key reference in its header: read without a lock, and unique.
-    fn route(&self, vendor: &mut Vendor) -> Result<(BTreeMap<LicenseId, Vec<Stop>>, Vec<Stop>), Refusal> {
-        let mut routes: BTreeMap<LicenseId, Vec<Stop>> = BTreeMap::new();
+    fn route(&self, vendor: &mut Vendor) -> Result<(Routes, Vec<Stop>), Refusal> {
+        let mut routes = Routes::new();
         let mut unknown = Vec::new();
         for (parcel, content) in self.parcels.iter().enumerate() {
             for (chain, delivery) in &content.deliveries {
@@ -103,7 +106,7 @@ impl<'a> Batch<'a> {
     fn merge(
         &self,
         vendor: &mut Vendor,
-        routes: &BTreeMap<LicenseId, Vec<Stop>>,
+        routes: &Routes,
         revocations: &Revocations,
     ) -> Result<Vec<Merged>, Refusal> {
         let mut merged = Vec::new();
@@ -138,13 +141,7 @@ impl<'a> Batch<'a> {
         Ok(merged)
     }
 
-    fn outcome(
-        &self,
-        vendor: &Vendor,
-        stop: Stop,
-        outcome: ChainOutcome,
-        grant: Option<Grant>,
-    ) -> Result<Outcome, Refusal> {
+    fn outcome(&self, vendor: &Vendor, stop: Stop, outcome: &ChainOutcome, grant: Option<Grant>) -> Outcome {
         let delivery = &self.parcels[stop.parcel].deliveries[&stop.chain];
         let mut waiting: Vec<(usize, Code)> = Vec::new();
         waiting.extend(outcome.gaps.iter().map(|(run, _)| (*run, Code::ChainGap)));
@@ -160,7 +157,7 @@ impl<'a> Batch<'a> {
             (None, None, None) => notice(vendor, stop.chain, Code::NotActivated),
         };
         let detail = outcome.gaps.first().map_or_else(String::new, |(_, missing)| missing_text(*missing));
-        Ok(Outcome {
+        Outcome {
             parcel: stop.parcel,
             chain: stop.chain,
             events: outcome.events,
@@ -168,7 +165,7 @@ impl<'a> Batch<'a> {
             codes,
             detail,
             answer,
-        })
+        }
     }
 }
 

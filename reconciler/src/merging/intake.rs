@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::{BufReader, Cursor, Read, Seek};
+use std::io::{self, BufReader, Cursor, Seek};
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -31,6 +31,8 @@ pub(super) struct Parcel {
     pub(super) deliveries: BTreeMap<ChainId, Delivery>,
     /// Its attachments that open their commitments.
     pub(super) attachments: BTreeMap<Commitment, Attachment>,
+    /// Those that do not.
+    pub(super) false_attachments: Vec<Attachment>,
 }
 
 /// The runs of one chain.
@@ -53,6 +55,9 @@ pub(super) struct Unread {
     pub(super) bytes: Vec<u8>,
 }
 
+/// A file that was read, or why it could not be.
+pub(super) type Read = Result<Parcel, Box<Unread>>;
+
 /// Files up to this size are read at once, and kept whole when they are refused.
 const WHOLE_BYTES: u64 = 64 * 1024 * 1024;
 /// Events and files that one commit takes in, about.
@@ -63,7 +68,7 @@ const COMMIT_FILES: usize = 512;
 pub(super) fn read_all(
     sources: &[Source],
     jobs: usize,
-    mut take: impl FnMut(Vec<Result<Parcel, Unread>>) -> Result<(), Refusal>,
+    mut take: impl FnMut(Vec<Read>) -> Result<(), Refusal>,
 ) -> Result<(), Refusal> {
     let jobs = NonZeroUsize::new(jobs).map_or(1, NonZeroUsize::get).min(sources.len().max(1));
     let next = AtomicUsize::new(0);
@@ -79,7 +84,7 @@ pub(super) fn read_all(
 }
 
 /// Reads one file after the other until there is none left or nobody listens.
-fn read_some(sources: &[Source], next: &AtomicUsize, send: SyncSender<Result<Parcel, Unread>>) {
+fn read_some(sources: &[Source], next: &AtomicUsize, send: SyncSender<Read>) {
     while let Some(source) = sources.get(next.fetch_add(1, Ordering::Relaxed)) {
         if send.send(read(source)).is_err() {
             break;
@@ -89,8 +94,8 @@ fn read_some(sources: &[Source], next: &AtomicUsize, send: SyncSender<Result<Par
 }
 
 fn group(
-    receive: Receiver<Result<Parcel, Unread>>,
-    take: &mut impl FnMut(Vec<Result<Parcel, Unread>>) -> Result<(), Refusal>,
+    receive: Receiver<Read>,
+    take: &mut impl FnMut(Vec<Read>) -> Result<(), Refusal>,
 ) -> Result<(), Refusal> {
     let mut group = Vec::new();
     let mut events = 0;
@@ -106,6 +111,16 @@ fn group(
 }
 
 impl Parcel {
+    /// A parcel that holds nothing yet.
+    pub(super) fn new(source: Source) -> Self {
+        Self {
+            source,
+            deliveries: BTreeMap::new(),
+            attachments: BTreeMap::new(),
+            false_attachments: Vec::new(),
+        }
+    }
+
     fn event_count(&self) -> usize {
         let runs = self.deliveries.values().flat_map(|delivery| &delivery.runs);
         runs.map(|run| run.events().len()).sum()
@@ -123,9 +138,9 @@ impl Parcel {
 }
 
 /// Reads one file.
-fn read(source: &Source) -> Result<Parcel, Unread> {
-    let unread = |refusal: Refusal, bytes| Unread { source: source.clone(), refusal, bytes };
-    let failed = |error: std::io::Error| unread(Refusal::from_error(Code::IoFailed, &error), Vec::new());
+fn read(source: &Source) -> Read {
+    let unread = |refusal: Refusal, bytes| Box::new(Unread { source: source.clone(), refusal, bytes });
+    let failed = |error: io::Error| unread(Refusal::from_error(Code::IoFailed, &error), Vec::new());
     let size = fs::metadata(&source.path).map_err(failed)?.len();
     if size > WHOLE_BYTES {
         let file = File::open(&source.path).map_err(failed)?;
@@ -141,20 +156,21 @@ pub(super) fn parse_bytes(source: &Source, bytes: Vec<u8>) -> Result<Parcel, Ref
     parse(source, Cursor::new(bytes))
 }
 
-fn parse(source: &Source, reader: impl Read + Seek) -> Result<Parcel, Refusal> {
+fn parse(source: &Source, reader: impl io::Read + Seek) -> Result<Parcel, Refusal> {
     parse_parts(source, reader).map_err(|error| Refusal::from_error(error.code(), &error))
 }
 
-fn parse_parts(source: &Source, reader: impl Read + Seek) -> Result<Parcel, ContainerError> {
+fn parse_parts(source: &Source, reader: impl io::Read + Seek) -> Result<Parcel, ContainerError> {
     let mut bundle = BundleReader::open(reader)?;
-    let mut parcel =
-        Parcel { source: source.clone(), deliveries: BTreeMap::new(), attachments: BTreeMap::new() };
+    let mut parcel = Parcel::new(source.clone());
     while let Some(part) = bundle.next_part()? {
         match part {
             BundlePart::Run(bytes) => take_run(&mut parcel, bytes)?,
             BundlePart::Attachment(attachment) => {
                 if commitment::opens(&attachment) {
                     parcel.attachments.insert(attachment.commitment, attachment);
+                } else {
+                    parcel.false_attachments.push(attachment);
                 }
             }
             BundlePart::LastGrant(_) => {}

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use schemas::bundle::{Answer, Attachment, Bundle};
+use schemas::bundle::{Attachment, Bundle};
 use schemas::codes::Code;
 use schemas::ids::ChainId;
 use schemas::refusal::Refusal;
@@ -18,22 +18,25 @@ use crate::vendor::Vendor;
 #[derive(Debug, Default)]
 pub(super) struct Waiting {
     moved: BTreeSet<ChainId>,
-    askers: BTreeMap<ChainId, Vec<(String, Option<PathBuf>)>>,
+    askers: BTreeMap<ChainId, Vec<Asker>>,
 }
 
-/// A bundle that waited and went in after all.
-#[derive(Debug)]
-pub(super) struct Settled {
+/// A bundle whose chain waits.
+#[derive(Clone, Debug)]
+pub(super) struct Asker {
     /// The file.
     pub(super) source: String,
-    /// The chain.
-    pub(super) chain: ChainId,
     /// Where it is answered.
     pub(super) answer: Option<PathBuf>,
-    /// The answer.
-    pub(super) answers: Vec<Answer>,
-    /// Events that were new; counted with the first bundle of the chain.
-    pub(super) events: u64,
+}
+
+/// What became of a chain that was tried again.
+#[derive(Debug)]
+pub(super) struct Retried {
+    /// What came out.
+    pub(super) outcome: Outcome,
+    /// Who waited for it.
+    pub(super) askers: Vec<Asker>,
 }
 
 impl Waiting {
@@ -44,25 +47,10 @@ impl Waiting {
         parcel: &Parcel,
         outcome: &Outcome,
     ) -> Result<(), Refusal> {
-        let delivery = &parcel.deliveries[&outcome.chain];
-        let mut kept: Vec<(Code, Vec<u8>)> = Vec::new();
-        for (run, code) in &outcome.waiting {
-            let run = &delivery.runs[*run];
-            kept.push((*code, bundle_of(run.to_bytes(), parcel.attachments_of([run]))));
-        }
-        kept.extend(delivery.broken.iter().map(|(run, code)| (*code, bundle_of(run.clone(), Vec::new()))));
+        let kept = runs_to_keep(parcel, outcome);
         if !kept.is_empty() {
-            let entries: Vec<NewQuarantine<'_>> = kept
-                .iter()
-                .map(|(code, bytes)| NewQuarantine {
-                    code: *code,
-                    source: &parcel.source.name,
-                    chain: Some(outcome.chain),
-                    bytes,
-                })
-                .collect();
-            vendor.store.put_in_quarantine(&entries, vendor.now)?;
-            let asker = (parcel.source.name.clone(), parcel.source.answer.clone());
+            put(vendor, &parcel.source.name, Some(outcome.chain), &kept)?;
+            let asker = Asker { source: parcel.source.name.clone(), answer: parcel.source.answer.clone() };
             self.askers.entry(outcome.chain).or_default().push(asker);
         }
         if outcome.events > 0 || !outcome.waiting.is_empty() {
@@ -71,96 +59,90 @@ impl Waiting {
         Ok(())
     }
 
-    /// Puts a file that cannot be read as a bundle into quarantine.
-    pub(super) fn keep_file(&mut self, vendor: &mut Vendor, unread: &Unread) -> Result<(), Refusal> {
-        let entry = NewQuarantine {
-            code: unread.refusal.code(),
-            source: &unread.source.name,
-            chain: None,
-            bytes: &unread.bytes,
-        };
-        Ok(vendor.store.put_in_quarantine(&[entry], vendor.now)?)
-    }
-
     /// Notes every chain that has entries in quarantine, or those of the entries that are named.
     pub(super) fn note_all(&mut self, vendor: &mut Vendor, only: Option<&[i64]>) -> Result<(), Refusal> {
         for entry in vendor.store.quarantine()? {
             let Some(chain) = entry.chain else { continue };
             if only.is_none_or(|only| only.contains(&entry.id)) {
                 self.moved.insert(chain);
-                self.askers.entry(chain).or_default().push((entry.source, None));
+                self.askers.entry(chain).or_default().push(Asker { source: entry.source, answer: None });
             }
         }
         Ok(())
     }
 
     /// Tries again what waits for chains that moved. One pass is enough: all runs of a chain are tried together.
-    pub(super) fn retry(&mut self, vendor: &mut Vendor) -> Result<Vec<Settled>, Refusal> {
+    pub(super) fn retry(&self, vendor: &mut Vendor) -> Result<Vec<Retried>, Refusal> {
         let mut entries: BTreeMap<ChainId, Vec<QuarantineEntry>> = BTreeMap::new();
         for entry in vendor.store.quarantine()? {
             if let Some(chain) = entry.chain.filter(|chain| self.moved.contains(chain)) {
                 entries.entry(chain).or_default().push(entry);
             }
         }
-        let mut settled = Vec::new();
+        let mut retried = Vec::new();
         for (chain, entries) in entries {
-            settled.extend(self.retry_chain(vendor, chain, &entries)?);
+            if let Some(outcome) = retry_chain(vendor, chain, &entries)? {
+                retried
+                    .push(Retried { outcome, askers: self.askers.get(&chain).cloned().unwrap_or_default() });
+            }
         }
-        Ok(settled)
+        Ok(retried)
     }
+}
 
-    fn retry_chain(
-        &self,
-        vendor: &mut Vendor,
-        chain: ChainId,
-        entries: &[QuarantineEntry],
-    ) -> Result<Vec<Settled>, Refusal> {
-        let (parcel, mut of_run) = gather(vendor, chain, entries)?;
-        if parcel.deliveries.is_empty() {
-            return Ok(Vec::new());
-        }
-        let mut outcomes = Batch::new(std::slice::from_ref(&parcel)).commit(vendor)?;
-        let Some(outcome) = outcomes.pop() else { return Ok(Vec::new()) };
-        let waiting: BTreeSet<usize> = outcome.waiting.iter().map(|(run, _)| *run).collect();
-        let still: BTreeSet<i64> = waiting.iter().map(|run| of_run[*run]).collect();
-        of_run.retain(|id| !still.contains(id));
-        vendor.store.drop_from_quarantine(&of_run)?;
-        self.renew_reasons(vendor, &parcel, &outcome, entries)?;
-        if !still.is_empty() {
-            return Ok(Vec::new());
-        }
-        let askers = self.askers.get(&chain).cloned().unwrap_or_default();
-        Ok(askers
-            .into_iter()
-            .enumerate()
-            .map(|(number, (source, answer))| Settled {
-                source,
-                chain,
-                answer,
-                answers: vec![outcome.answer.clone()],
-                events: if number == 0 { outcome.events } else { 0 },
-            })
-            .collect())
-    }
+/// Puts a file that cannot be read as a bundle into quarantine.
+pub(super) fn keep_file(vendor: &mut Vendor, unread: &Unread) -> Result<(), Refusal> {
+    put(vendor, &unread.source.name, None, &[(unread.refusal.code(), unread.bytes.clone())])
+}
 
-    /// An entry that still waits may wait for another reason now.
-    fn renew_reasons(
-        &self,
-        vendor: &mut Vendor,
-        parcel: &Parcel,
-        outcome: &Outcome,
-        entries: &[QuarantineEntry],
-    ) -> Result<(), Refusal> {
-        let delivery = &parcel.deliveries[&outcome.chain];
-        for (run, code) in &outcome.waiting {
-            let run = &delivery.runs[*run];
-            let bytes = bundle_of(run.to_bytes(), parcel.attachments_of([run]));
-            let source = entries.first().map_or("", |entry| entry.source.as_str());
-            let entry = NewQuarantine { code: *code, source, chain: Some(outcome.chain), bytes: &bytes };
-            vendor.store.put_in_quarantine(&[entry], vendor.now)?;
-        }
-        Ok(())
+/// Puts attachments that do not open their commitments into quarantine.
+pub(super) fn keep_attachments(vendor: &mut Vendor, parcel: &Parcel) -> Result<(), Refusal> {
+    let bundle = Bundle { attachments: parcel.false_attachments.clone(), ..Bundle::default() };
+    put(vendor, &parcel.source.name, None, &[(Code::AttachmentMismatch, bundle.encode())])
+}
+
+/// Merges all quarantined runs of a chain together; those that went in leave the quarantine.
+fn retry_chain(
+    vendor: &mut Vendor,
+    chain: ChainId,
+    entries: &[QuarantineEntry],
+) -> Result<Option<Outcome>, Refusal> {
+    let (parcel, of_run) = gather(vendor, chain, entries)?;
+    if parcel.deliveries.is_empty() {
+        return Ok(None);
     }
+    let Some(outcome) = Batch::new(std::slice::from_ref(&parcel)).commit(vendor)?.pop() else {
+        return Ok(None);
+    };
+    let still: BTreeSet<i64> = outcome.waiting.iter().map(|(run, _)| of_run[*run]).collect();
+    let done: Vec<i64> = of_run.into_iter().filter(|id| !still.contains(id)).collect();
+    vendor.store.drop_from_quarantine(&done)?;
+    // What still waits may wait for another reason now; the bytes are the same, so the entry stays the same.
+    let source = entries.first().map_or("", |entry| entry.source.as_str());
+    put(vendor, source, Some(chain), &runs_to_keep(&parcel, &outcome))?;
+    Ok(Some(outcome))
+}
+
+/// The runs that wait, each as a bundle of its own with the attachments that it refers to.
+fn runs_to_keep(parcel: &Parcel, outcome: &Outcome) -> Vec<(Code, Vec<u8>)> {
+    let delivery = &parcel.deliveries[&outcome.chain];
+    let waiting = outcome.waiting.iter().map(|(run, code)| {
+        let run = &delivery.runs[*run];
+        (*code, bundle_of(run.to_bytes(), parcel.attachments_of([run])))
+    });
+    let broken = delivery.broken.iter().map(|(run, code)| (*code, bundle_of(run.clone(), Vec::new())));
+    waiting.chain(broken).collect()
+}
+
+fn put(
+    vendor: &mut Vendor,
+    source: &str,
+    chain: Option<ChainId>,
+    kept: &[(Code, Vec<u8>)],
+) -> Result<(), Refusal> {
+    let entries: Vec<NewQuarantine<'_>> =
+        kept.iter().map(|(code, bytes)| NewQuarantine { code: *code, source, chain, bytes }).collect();
+    Ok(vendor.store.put_in_quarantine(&entries, vendor.now)?)
 }
 
 /// Puts the quarantined runs of a chain into one parcel; beside it, the entry of each run in the parcel's order.
@@ -170,7 +152,7 @@ fn gather(
     entries: &[QuarantineEntry],
 ) -> Result<(Parcel, Vec<i64>), Refusal> {
     let source = Source { path: PathBuf::new(), name: "quarantine".to_owned(), answer: None };
-    let mut parcel = Parcel { source, deliveries: BTreeMap::new(), attachments: BTreeMap::new() };
+    let mut parcel = Parcel::new(source);
     let mut runs = Vec::new();
     for entry in entries {
         let Some(bytes) = vendor.store.quarantined_bytes(entry.id)? else { continue };

@@ -34,7 +34,7 @@ use super::{
 
 /// The least SQLite that is safe: older ones can corrupt a WAL that is reset.
 const LEAST_VERSION: i32 = 3_051_003;
-/// Distinguishes a ledger from other SQLite files: "CFlg".
+/// Distinguishes a ledger from other SQLite files: `CFlg`.
 const APPLICATION_ID: i32 = 0x4346_6c67;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 

@@ -68,7 +68,7 @@ impl Vendor {
         let revocations = self.catalog()?.revocations();
         let attachment = super::licenses::reason_attachment(reason)?;
         let reason = attachment.as_ref().map(|attachment| attachment.commitment);
-        self.change_license(license, attachment, |draft| {
+        self.change_license(license, attachment.as_ref(), |draft| {
             let holds_seat =
                 draft.license().activations.get(&chain).is_some_and(|activation| {
                     activation.granted_at.is_some() && activation.released.is_none()

@@ -1,6 +1,6 @@
 //! Customers. The name is personal data: the catalog holds a commitment to it, and the name itself stands beside.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ledger::catalog::Catalog;
 use ledger::commitment;
@@ -8,6 +8,7 @@ use schemas::codes::Code;
 use schemas::event::Body;
 use schemas::event::catalog::CustomerDefined;
 use schemas::ids::{Commitment, CustomerId};
+use schemas::limits;
 use schemas::numbers::Micros;
 use schemas::refusal::Refusal;
 use schemas::text::Text;
@@ -76,15 +77,17 @@ impl Vendor {
         let known: BTreeMap<String, CustomerId> =
             self.customer_names()?.into_iter().map(|(id, name)| (name, id)).collect();
         let mut found = BTreeMap::new();
-        let mut missing = Vec::new();
+        let mut missing = BTreeSet::new();
         for name in names {
             match known.get(name.as_str()) {
                 Some(id) => drop(found.insert(name.clone(), *id)),
-                None if missing.contains(name) => {}
-                None => missing.push(name.clone()),
+                None => drop(missing.insert(name.clone())),
             }
         }
-        found.extend(self.define_customers(&missing)?);
+        let missing: Vec<Text> = missing.into_iter().collect();
+        for missing in missing.chunks(limits::RUN_EVENTS) {
+            found.extend(self.define_customers(missing)?);
+        }
         Ok(found)
     }
 
@@ -92,7 +95,7 @@ impl Vendor {
         if names.is_empty() {
             return Ok(Vec::new());
         }
-        let named = names
+        let defined = names
             .iter()
             .map(|name| {
                 let attachment = commitment::attach(name.as_str().as_bytes())
@@ -101,15 +104,15 @@ impl Vendor {
             })
             .collect::<Result<Vec<_>, Refusal>>()?;
         self.store.change_catalog(&self.issuer, self.now, &mut |draft| {
-            for (_, customer, attachment) in &named {
+            for (_, customer, attachment) in &defined {
                 draft.write(Body::CustomerDefined(CustomerDefined {
                     customer: *customer,
                     name: attachment.commitment,
                 }));
             }
-            Ok(named.iter().map(|(_, _, attachment)| attachment.clone()).collect())
+            Ok(defined.iter().map(|(_, _, attachment)| attachment.clone()).collect())
         })?;
-        Ok(named.into_iter().map(|(name, customer, _)| (name, customer)).collect())
+        Ok(defined.into_iter().map(|(name, customer, _)| (name, customer)).collect())
     }
 }
 

@@ -78,19 +78,19 @@ impl Vendor {
     /// `license_not_found`; `license_key_mistyped` when a key's check symbol does not match.
     pub fn find_license(&mut self, wanted: &str) -> Result<License, Refusal> {
         let not_found = || Refusal::new(Code::LicenseNotFound, wanted);
-        let id = match LicenseId::parse(wanted) {
-            Some(id) => id,
-            None => {
-                let looks_like_key = wanted.chars().filter(char::is_ascii_alphanumeric).count() == 28;
-                let key = LicenseKey::parse(wanted).map_err(|error| {
-                    if looks_like_key {
-                        Refusal::from_error(Code::LicenseKeyMistyped, &error)
-                    } else {
-                        not_found()
-                    }
-                })?;
-                self.store.license_of_key(&key.reference())?.ok_or_else(not_found)?
-            }
+        let id = if let Some(id) = LicenseId::parse(wanted) {
+            id
+        } else {
+            // Only what has a key's length is told to be a mistyped key.
+            let looks_like_key = wanted.chars().filter(char::is_ascii_alphanumeric).count() == 28;
+            let key = LicenseKey::parse(wanted).map_err(|error| {
+                if looks_like_key {
+                    Refusal::from_error(Code::LicenseKeyMistyped, &error)
+                } else {
+                    not_found()
+                }
+            })?;
+            self.store.license_of_key(&key.reference())?.ok_or_else(not_found)?
         };
         self.store.license(&id)?.ok_or_else(not_found)
     }
@@ -111,7 +111,7 @@ impl Vendor {
         change: impl Fn(&Terms) -> Result<Terms, Refusal>,
     ) -> Result<License, Refusal> {
         let attachment = reason_attachment(reason)?;
-        self.change_license(license, attachment.clone(), |draft| {
+        self.change_license(license, attachment.as_ref(), |draft| {
             let old = &draft.license().terms;
             let terms = change(old)?;
             let mut compared = terms.clone();
@@ -137,7 +137,7 @@ impl Vendor {
         let attachment = reason_attachment(reason)?;
         let body =
             LicenseStatusChanged { reason: attachment.as_ref().map(|attachment| attachment.commitment) };
-        self.change_license(license, attachment, |draft| {
+        self.change_license(license, attachment.as_ref(), |draft| {
             let standing = draft.license().standing;
             draft.write(match (change, standing) {
                 (StandingChange::Suspend, Standing::Active) => Body::LicenseSuspended(body.clone()),
@@ -160,7 +160,7 @@ impl Vendor {
     pub(super) fn change_license(
         &mut self,
         license: &LicenseId,
-        attachment: Option<Attachment>,
+        attachment: Option<&Attachment>,
         mut change: impl FnMut(&mut Draft<'_>) -> Result<(), Refusal>,
     ) -> Result<License, Refusal> {
         let mut after = None;
@@ -170,7 +170,7 @@ impl Vendor {
             change(&mut draft).map_err(StoreError::Refused)?;
             let update = draft.finish();
             after = Some(update.license.clone());
-            Ok(Change { update, attachments: attachment.iter().cloned().collect() })
+            Ok(Change { update, attachments: attachment.into_iter().cloned().collect() })
         })?;
         after.ok_or_else(|| Refusal::new(Code::LicenseNotFound, license.uuid().to_string()))
     }

@@ -96,7 +96,7 @@ impl Vendor {
         Ok(policy.clone())
     }
 
-    /// Makes and records the next pack of a product.
+    /// Makes and records the next pack of a product, which tells where the portal is.
     ///
     /// # Errors
     /// `product_unknown`.
@@ -104,10 +104,10 @@ impl Vendor {
         &mut self,
         product: &Text,
         root: &ledger::keys::SecretKey,
+        portal: Option<Text>,
     ) -> Result<(Pack, u32), Refusal> {
         let known = self.product(product)?;
         let version = known.pack_version + 1;
-        let portal = self.home.portal().cloned();
         let pack = build_pack(&self.home, root, product, &known.features, version, self.now, portal);
         let digest = trust::pack_digest(&pack);
         let published = PackPublished { product: product.clone(), version, digest };

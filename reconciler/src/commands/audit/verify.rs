@@ -27,7 +27,7 @@ impl AuditVerifyArgs {
         let mut vendor = context.vendor()?;
         let progress = Progress::start("events checked", None);
         let report = audit::verify(&mut vendor, self.deep, context.config.jobs.value, &mut |events| {
-            progress.add(events)
+            progress.add(events);
         });
         progress.finish();
         let report = report?;

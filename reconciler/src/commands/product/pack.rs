@@ -41,7 +41,7 @@ impl ProductPackArgs {
     pub(crate) fn run(self, context: &Context) -> Result<Exit, Refusal> {
         let mut vendor = context.vendor()?;
         let root = self.root.open(&vendor.home)?;
-        let (pack, version) = vendor.publish_pack(&self.product, &root)?;
+        let (pack, version) = vendor.publish_pack(&self.product, &root, context.portal(&vendor.home)?)?;
         files::write(&self.output, FileKind::Pack, encode_pack(&pack), self.armor)?;
         if self.output != Path::new("-") {
             let digest = ledger::trust::pack_digest(&pack);

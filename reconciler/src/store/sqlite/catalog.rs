@@ -41,7 +41,8 @@ pub(super) fn change(
     now: Micros,
     change: &mut ChangeCatalog<'_>,
 ) -> Result<Catalog, StoreError> {
-    let mut draft = CatalogDraft::resume(issuer, load(connection)?, now);
+    let before = load(connection)?;
+    let mut draft = CatalogDraft::resume(issuer, before.clone(), now);
     let attachments = change(&mut draft)?;
     let (catalog, run, history) = draft.finish();
     for Attachment { commitment, salt, value } in &attachments {
@@ -53,7 +54,7 @@ pub(super) fn change(
     }
     if let Some(run) = run {
         insert_run(connection, &run)?;
-        write_tables(connection, &catalog)?;
+        write_tables(connection, &before, &catalog)?;
         write_history(connection, &history)?;
     }
     Ok(catalog)
@@ -82,7 +83,7 @@ pub(super) fn refold(source: &Connection, target: &Connection) -> Result<u64, St
             });
         }
     }
-    write_tables(target, &catalog)?;
+    write_tables(target, &Catalog::default(), &catalog)?;
     write_history(target, &history)?;
     Ok(history.len() as u64)
 }
@@ -108,9 +109,9 @@ fn insert_run(connection: &Connection, run: &StoredRun) -> Result<(), StoreError
     Ok(())
 }
 
-/// Writes every row; the catalog is small and seldom changes.
-fn write_tables(connection: &Connection, catalog: &Catalog) -> Result<(), StoreError> {
-    for (name, product) in &catalog.products {
+/// Writes the rows that changed.
+fn write_tables(connection: &Connection, before: &Catalog, catalog: &Catalog) -> Result<(), StoreError> {
+    for (name, product) in changed(&before.products, &catalog.products) {
         connection
             .prepare_cached(
                 "INSERT OR REPLACE INTO products (product, features, packs, defined_at) VALUES (?1, ?2, ?3, ?4)",
@@ -122,7 +123,7 @@ fn write_tables(connection: &Connection, catalog: &Catalog) -> Result<(), StoreE
                 int(product.defined_at.get())
             ])?;
     }
-    for (name, (at, policy)) in &catalog.policies {
+    for (name, (at, policy)) in changed(&before.policies, &catalog.policies) {
         connection
             .prepare_cached(
                 "INSERT OR REPLACE INTO policies (policy, product, definition, defined_at) VALUES (?1, ?2, ?3, ?4)",
@@ -134,14 +135,14 @@ fn write_tables(connection: &Connection, catalog: &Catalog) -> Result<(), StoreE
                 int(at.get())
             ])?;
     }
-    for (customer, (at, name)) in &catalog.customers {
+    for (customer, (at, name)) in changed(&before.customers, &catalog.customers) {
         connection
             .prepare_cached(
                 "INSERT OR REPLACE INTO customers (customer_id, name, defined_at) VALUES (?1, ?2, ?3)",
             )?
             .execute(params![customer.as_bytes(), name.as_bytes(), int(at.get())])?;
     }
-    for (id, issuer) in &catalog.issuers {
+    for (id, issuer) in changed(&before.issuers, &catalog.issuers) {
         connection
             .prepare_cached(
                 "INSERT OR REPLACE INTO issuers (certificate_id, certificate, revoked_at) VALUES (?1, ?2, ?3)",
@@ -149,6 +150,14 @@ fn write_tables(connection: &Connection, catalog: &Catalog) -> Result<(), StoreE
             .execute(params![id.as_bytes(), issuer.certificate, issuer.revoked_at.map(|at| int(at.get()))])?;
     }
     Ok(())
+}
+
+/// The entries of `after` that `before` lacks or has otherwise.
+fn changed<'a, K: Ord, V: PartialEq>(
+    before: &'a BTreeMap<K, V>,
+    after: &'a BTreeMap<K, V>,
+) -> impl Iterator<Item = (&'a K, &'a V)> {
+    after.iter().filter(|(key, value)| before.get(key) != Some(value))
 }
 
 fn write_history(connection: &Connection, history: &[HistoryEntry]) -> Result<(), StoreError> {

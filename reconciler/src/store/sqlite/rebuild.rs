@@ -100,9 +100,9 @@ struct Gathered {
 impl Gathered {
     fn push(&mut self, writer: u8, run: StoredRun) {
         if writer == writer_number(Writer::Authority) {
-            self.authority.push(run)
+            self.authority.push(run);
         } else {
-            self.device.push(run)
+            self.device.push(run);
         }
     }
 

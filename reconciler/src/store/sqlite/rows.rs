@@ -32,8 +32,11 @@ pub(super) fn read_run(row: &Row<'_>, at: usize, branch: u16) -> Result<StoredRu
     })
 }
 
+/// The values of [`RUN_COLUMNS`] in their order.
+pub(super) type RunValues<'a> = (i64, Vec<u8>, [u8; 32], i64, [u8; 32], i64, &'a [u8]);
+
 /// The values of [`RUN_COLUMNS`], to be bound in their order.
-pub(super) fn bind_run(run: &StoredRun) -> (i64, Vec<u8>, [u8; 32], i64, [u8; 32], i64, &[u8]) {
+pub(super) fn bind_run(run: &StoredRun) -> RunValues<'_> {
     (
         int(run.first_seq.0),
         canonical::to_bytes(&run.origin),
