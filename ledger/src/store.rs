@@ -10,6 +10,7 @@ mod load;
 mod lock;
 mod reader;
 mod rows;
+mod signer;
 mod writer;
 
 use std::io;

@@ -207,6 +207,11 @@ fn check_runs(
 
 fn check_run(license: Option<LicenseId>, run: &StoredRun, trusted: &Trusted, deep: bool) -> Vec<Found> {
     let fault = |seq, code| AuditFault { license_id: license, chain: run.chain, seq, code };
+    if let Origin::Authority(origin) = &run.origin
+        && Some(origin.license) != license
+    {
+        return vec![Found::Fault(fault(run.first_seq, Code::ChainMismatch))];
+    }
     match verify_stored(run, trusted, deep) {
         Ok(bad) => {
             let signatures = if deep { run.count } else { 1 };
@@ -229,7 +234,8 @@ fn verify_stored(stored: &StoredRun, trusted: &Trusted, deep: bool) -> Result<Ve
     let bytes = schemas::run::assemble(&header, stored.count, &stored.pairs);
     let key = trusted.signer(stored)?;
     let verified = run::verify_with(&bytes, |_, _| Ok(key))?;
-    if verified.head() != stored.head {
+    let last_at = verified.events().last().map(|linked| linked.event.at);
+    if (verified.head(), last_at) != (stored.head, Some(stored.last_at)) {
         return Err(RunError::ChainMismatch);
     }
     if deep { run::bad_signatures(&header, &stored.pairs, &key) } else { Ok(Vec::new()) }

@@ -5,6 +5,7 @@ pub mod catalog;
 pub mod device;
 
 use serde::Serialize;
+use serde::ser::SerializeStruct as _;
 
 use self::authority::{
     ActivationReleased, AttachmentErased, AuthorityRestored, ChainForked, EntitlementChanged, LicenseIssued,
@@ -25,12 +26,11 @@ use crate::limits;
 use crate::numbers::Micros;
 
 /// A decoded event core.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Event {
     /// When it happened, by the writer's effective time.
     pub at: Micros,
     /// What happened.
-    #[serde(flatten)]
     pub body: Body,
 }
 
@@ -67,6 +67,17 @@ impl Event {
             Some(body) => Ok(Self { at, body }),
             None => Ok(Self { at, body: Body::decode(kind, cursor.rest())? }),
         }
+    }
+}
+
+/// For people: `{"at", "kind", "body"}`, the kind by its name.
+impl Serialize for Event {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut object = serializer.serialize_struct("Event", 3)?;
+        object.serialize_field("at", &self.at)?;
+        object.serialize_field("kind", self.body.name())?;
+        object.serialize_field("body", &self.body)?;
+        object.end()
     }
 }
 
@@ -154,18 +165,12 @@ macro_rules! bodies {
 
         impl Serialize for Body {
             fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                #[derive(Serialize)]
-                struct Named<'a, T> {
-                    kind: &'static str,
-                    #[serde(flatten)]
-                    body: &'a T,
-                }
                 match self {
-                    $(Self::$variant(body) => Named { kind: $name, body }.serialize(serializer),)*
+                    $(Self::$variant(body) => body.serialize(serializer),)*
                     Self::PassedOver(kind, _) => {
                         #[derive(Serialize)]
                         struct Number { number: u16 }
-                        Named { kind: self.name(), body: &Number { number: kind.0 } }.serialize(serializer)
+                        Number { number: kind.0 }.serialize(serializer)
                     }
                 }
             }

@@ -94,6 +94,13 @@ impl HandMade {
         self
     }
 
+    /// States a total from now on that is one too high.
+    #[must_use]
+    pub fn miscount(mut self) -> Self {
+        self.used += 1;
+        self
+    }
+
     /// The run of events `first` to `last`, counted from 1.
     pub fn run(&self, first: usize, last: usize) -> Vec<u8> {
         self.run_signed(first, last, |_| &self.secret)

@@ -82,7 +82,7 @@ impl Lab {
         self.run(Program::Vendor, &format!("--json {line}"), b"")
     }
 
-    /// Runs `counterfoil-agent` with `--json` for the device `name`.
+    /// Runs `counterfoil-agent` with `--json` for the device `name`, with the lab's pack unless the line names another.
     pub fn device(&self, name: &str, line: &str) -> Ran {
         self.device_fed(name, line, b"")
     }
@@ -192,7 +192,8 @@ impl Lab {
 }
 
 fn device_line(name: &str, line: &str) -> String {
-    format!("--json --state {name} --pack studio.cfpack {line}")
+    let pack = if line.contains("--pack ") { "" } else { "--pack studio.cfpack" };
+    format!("--json --state {name} {pack} {line}")
 }
 
 fn words(line: &str) -> Vec<String> {

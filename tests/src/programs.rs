@@ -43,27 +43,28 @@ impl Program {
 }
 
 fn folder() -> &'static Path {
-    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
-    FOLDER.get_or_init(build)
+    static BUILT: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    match BUILT.get_or_init(build) {
+        Ok(folder) => folder,
+        Err(message) => panic!("the programs do not build:\n{message}"),
+    }
 }
 
 /// Lets cargo bring both programs up to date beside this test executable, which is `TARGET/PROFILE/deps/NAME-HASH`.
-fn build() -> PathBuf {
-    let executable = env::current_exe().expect("a running test knows its executable");
-    let folder = executable.ancestors().nth(2).expect("cargo puts tests three folders deep").to_owned();
+fn build() -> Result<PathBuf, String> {
+    let executable = env::current_exe().map_err(|error| error.to_string())?;
+    let folder = executable.ancestors().nth(2).ok_or("the test is not where cargo puts tests")?;
     let profile = match folder.file_name().and_then(OsStr::to_str) {
-        Some("debug") => "dev",
+        Some("debug") | None => "dev",
         Some(profile) => profile,
-        None => "dev",
     };
-    let target = folder.parent().expect("cargo puts tests three folders deep");
+    let target = folder.parent().ok_or("the test is not where cargo puts tests")?;
     let built = Command::new(env!("CARGO"))
         .args(["build", "--locked", "--offline", "--quiet", "--bins", "--profile", profile])
         .args(["-p", "counterfoil-reconciler", "-p", "counterfoil-sync-agent", "--target-dir"])
         .arg(target)
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .output()
-        .expect("cargo runs");
-    assert!(built.status.success(), "the programs do not build:\n{}", String::from_utf8_lossy(&built.stderr));
-    folder
+        .map_err(|error| error.to_string())?;
+    if built.status.success() { Ok(folder.to_owned()) } else { Err(String::from_utf8_lossy(&built.stderr).into_owned()) }
 }

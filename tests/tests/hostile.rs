@@ -118,7 +118,7 @@ fn run_map(cores: &[usize]) -> Vec<Stretch> {
         form("the chain's length", 2),
         one("chain", 32, "chain_mismatch", "chain_mismatch"),
         form("the origin's array", 1),
-        one("who writes", 1, "wrong_arity", "map_not_allowed"),
+        one("who writes", 1, "wrong_type", "map_not_allowed"),
         form("the device's array", 1),
         form("the signer's length", 2),
         one("signer", 32, "chain_mismatch", "chain_mismatch"),
@@ -143,7 +143,7 @@ fn grant_map(core_len: usize, certificate_len: usize) -> Vec<Stretch> {
     let long = |len: usize| if len > 255 { 3 } else { 2 };
     let certificate = || Codes::FormOr("issuer_unknown");
     vec![
-        one("the grant's array", 1, "wrong_arity", "wrong_type"),
+        one("the grant's array", 1, "trailing_bytes", "trailing_bytes"),
         one("version", 1, "unsupported_version", "map_not_allowed"),
         form("the chain's length", 2),
         one("chain", 32, "chain_mismatch", "chain_mismatch"),
@@ -171,7 +171,7 @@ fn below_the_digest(file: &[u8], map: &[Stretch]) -> Vec<Case> {
     let mut cases = Vec::new();
     for (_, bit, bytes) in flips(file, HEAD..HEAD + 1) {
         // A licence file's frame becomes a notice's by its lowest bit; no other tag is known.
-        let code = if file[3] == b'G' && bit == 0x01 { "wrong_arity" } else { "unknown_kind" };
+        let code = if file[3] == b'G' && bit == 0x01 { "wrong_type" } else { "unknown_kind" };
         cases.push(Case::new(format!("tag-{bit:02x}"), seal(bytes), &[code]));
     }
     for (at, bit, bytes) in flips(file, HEAD + 1..start) {

@@ -20,12 +20,12 @@ impl Device {
 
     pub(super) fn decide_apply(
         &self,
-        offered: Box<AppliedGrant>,
+        offered: &AppliedGrant,
         now: &Now<'_>,
         known: &Known,
     ) -> Result<Decision, DeviceError> {
-        self.is_for_this_device(&offered)?;
-        if self.is_applied_before(&offered)? {
+        self.is_for_this_device(offered)?;
+        if self.is_applied_before(offered)? {
             return Ok(self.nothing(Done::AppliedBefore));
         }
         let cures = self.saved.noted.is_some_and(|noted| offered.verified.body.ack.seq >= noted);
@@ -33,8 +33,8 @@ impl Device {
         if let Some(until) = offered.verified.body.import_until.filter(|until| time >= *until) {
             return Err(DeviceError::GrantLate(until));
         }
-        if let Err(error) = self.knows_acknowledged(&offered, known.acknowledged) {
-            return self.record_refusal(&offered, now, error);
+        if let Err(error) = self.knows_acknowledged(offered, known.acknowledged) {
+            return self.record_refusal(offered, now, error);
         }
         Ok(self.take(offered, now, cures))
     }
@@ -94,7 +94,7 @@ impl Device {
     }
 
     /// Nothing follows the end of a chain: there the grant is kept without an event.
-    fn take(&self, offered: Box<AppliedGrant>, now: &Now<'_>, cures: bool) -> Decision {
+    fn take(&self, offered: &AppliedGrant, now: &Now<'_>, cures: bool) -> Decision {
         let issued_at = offered.verified.issued_at;
         let (mark, note) = if cures {
             (Mark::cured(issued_at, now.reading), None)
@@ -107,10 +107,16 @@ impl Device {
             Vec::new()
         } else {
             let mut events = self.due(now, note.map(Body::ClockNoted), at);
-            events.push(applied(&offered, at));
+            events.push(applied(offered, at));
             events
         };
-        Decision { events, mark, attachment: None, grant: Some(offered), done: Done::Applied }
+        Decision {
+            events,
+            mark,
+            attachment: None,
+            grant: Some(Box::new(offered.clone())),
+            done: Done::Applied,
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use schemas::codes::Code;
 use schemas::event::Body;
 use schemas::event::device::FeatureConsumed;
-use schemas::numbers::{Amount, Micros, Seq, Total};
+use schemas::numbers::{Amount, FeatureNumber, Micros, Seq, Total};
 use schemas::period::Period;
 use schemas::terms::Mode;
 use schemas::text::UsageRef;
@@ -27,6 +27,8 @@ pub struct Consume {
 /// Units that were counted.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Consumed {
+    /// The feature.
+    pub feature: FeatureNumber,
     /// The event's place.
     pub seq: Seq,
     /// The period that they count in.
@@ -48,6 +50,7 @@ impl Device {
     ) -> Result<Decision, DeviceError> {
         if let Some((seq, first)) = known.first {
             return Ok(self.nothing(Done::Consumed(Consumed {
+                feature: first.feature,
                 seq,
                 period: first.period,
                 n: first.n,
@@ -74,9 +77,9 @@ impl Device {
             used_at: command.used_at,
             reference: command.reference.clone(),
         };
-        let n = command.n;
+        let (feature, n) = (feature.number, command.n);
         Ok(self.record(Body::FeatureConsumed(body), now, |seq| {
-            Done::Consumed(Consumed { seq, period, n, total, repeated: false })
+            Done::Consumed(Consumed { feature, seq, period, n, total, repeated: false })
         }))
     }
 

@@ -195,9 +195,9 @@ impl Device {
     ///
     /// # Errors
     /// Why the device does not do it.
-    pub fn decide(&self, command: Command, now: &Now<'_>, known: Known) -> Result<Decision, DeviceError> {
+    pub fn decide(&self, command: &Command, now: &Now<'_>, known: Known) -> Result<Decision, DeviceError> {
         match command {
-            Command::Consume(command) => self.decide_consume(&command, now, known),
+            Command::Consume(command) => self.decide_consume(command, now, known),
             Command::Set { name, value } => self.decide_set(name, value, now),
             Command::Apply(offered) => self.decide_apply(offered, now, &known),
             Command::Close => Ok(self.decide_close(now)),
@@ -228,12 +228,12 @@ impl Device {
         [started, clock, fingerprint].into_iter().flatten().map(|body| Event { at, body }).collect()
     }
 
-    fn decide_set(&self, name: Text, value: Attachment, now: &Now<'_>) -> Result<Decision, DeviceError> {
+    fn decide_set(&self, name: &Text, value: &Attachment, now: &Now<'_>) -> Result<Decision, DeviceError> {
         if self.is_closed() {
             return Err(DeviceError::Closed);
         }
-        let body = Body::VariableSet(VariableSet { name, value: value.commitment });
-        Ok(Decision { attachment: Some(value), ..self.record(body, now, Done::Set) })
+        let body = Body::VariableSet(VariableSet { name: name.clone(), value: value.commitment });
+        Ok(Decision { attachment: Some(value.clone()), ..self.record(body, now, Done::Set) })
     }
 
     fn decide_close(&self, now: &Now<'_>) -> Decision {

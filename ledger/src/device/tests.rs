@@ -33,14 +33,15 @@ fn link(seq: Seq) -> Link {
     Link([u8::try_from(seq.0).expect("a short chain"); 32])
 }
 
-fn decide(device: &Device, command: Command, time: &str) -> Result<Decision, DeviceError> {
+fn decide(device: &Device, command: &Command, time: &str) -> Result<Decision, DeviceError> {
     device.decide(command, &now(at(time), &fingerprint(USUAL)), Known::default())
 }
 
 fn apply_at(device: &mut Device, grant: AppliedGrant, time: &str) -> Result<Vec<&'static str>, Code> {
     let acknowledged = device.acknowledged_by(&grant).map(link);
     let known = Known { acknowledged, first: None };
-    let decision = device.decide(Command::Apply(Box::new(grant)), &now(at(time), &fingerprint(USUAL)), known);
+    let decision =
+        device.decide(&Command::Apply(Box::new(grant)), &now(at(time), &fingerprint(USUAL)), known);
     match decision {
         Ok(Decision { done: Done::NotApplied(error), events, mark, .. }) => {
             let recorded = Decision { events, mark, attachment: None, grant: None, done: Done::Noted };
@@ -63,7 +64,7 @@ fn consume(feature: &str, n: u64) -> Consume {
 }
 
 fn consume_at(device: &mut Device, consume: Consume, time: &str) -> Result<Consumed, Code> {
-    let decision = decide(device, Command::Consume(consume), time).map_err(|error| error.code())?;
+    let decision = decide(device, &Command::Consume(consume), time).map_err(|error| error.code())?;
     let Done::Consumed(consumed) = decision.done else { panic!("a consumption was decided") };
     carry_out(device, decision);
     Ok(consumed)
@@ -73,7 +74,7 @@ fn consume_at(device: &mut Device, consume: Consume, time: &str) -> Result<Consu
 fn the_first_event_of_a_process_follows_its_start() {
     let mut device = pending();
     assert_eq!(apply_at(&mut device, offered(1, |_| {}), ISSUED), Ok(vec!["agent.started", "grant.applied"]));
-    let next = decide(&device, Command::Consume(consume("miles", 1)), ISSUED).expect("counts");
+    let next = decide(&device, &Command::Consume(consume("miles", 1)), ISSUED).expect("counts");
     assert_eq!(carry_out(&mut device, next), ["feature.consumed"]);
 }
 
@@ -147,7 +148,7 @@ fn a_total_never_passes_what_every_reader_holds() {
 fn a_known_ref_is_answered_with_the_first_event_and_counts_nothing() {
     let mut device = activated();
     let command = Consume { reference: UsageRef::new("job-1"), ..consume("miles", 5) };
-    let decision = decide(&device, Command::Consume(command.clone()), ISSUED).expect("counts");
+    let decision = decide(&device, &Command::Consume(command.clone()), ISSUED).expect("counts");
     let Some(Body::FeatureConsumed(first)) = decision.events.last().map(|event| event.body.clone()) else {
         panic!("a consumption was decided")
     };
@@ -157,7 +158,7 @@ fn a_known_ref_is_answered_with_the_first_event_and_counts_nothing() {
     // Also when the licence would no longer allow it.
     for time in [ISSUED, "2028-01-01"] {
         let again = device
-            .decide(Command::Consume(command.clone()), &now(at(time), &usual), known.clone())
+            .decide(&Command::Consume(command.clone()), &now(at(time), &usual), known.clone())
             .expect("answers");
         assert!(again.events.is_empty());
         assert!(matches!(again.done, Done::Consumed(done) if done.seq == Seq(5) && done.repeated));
@@ -231,7 +232,7 @@ fn a_device_that_was_set_back_says_so_once_and_stops_reserved_quota() {
 #[test]
 fn a_wrong_clock_is_noted_and_cured_by_a_grant_that_knows_of_it() {
     let mut device = activated();
-    let wrong = decide(&device, Command::Note, "2027-06-01T00:00:00Z").expect("notes");
+    let wrong = decide(&device, &Command::Note, "2027-06-01T00:00:00Z").expect("notes");
     assert_eq!(carry_out(&mut device, wrong), ["clock.noted"]);
     let noted = device.saved().noted.expect("noted");
     // The clock is right again; the mark is not.
@@ -250,7 +251,7 @@ fn a_wrong_clock_is_noted_and_cured_by_a_grant_that_knows_of_it() {
     };
     assert_eq!(apply_at(&mut device, offered(2, aware), back), Ok(vec!["grant.applied"]));
     assert_eq!((device.saved().mark, device.saved().noted), (at(back), None));
-    let right = decide(&device, Command::Consume(consume("miles", 1)), back).expect("counts");
+    let right = decide(&device, &Command::Consume(consume("miles", 1)), back).expect("counts");
     assert_eq!(right.events.last().map(|event| event.at), Some(at(back)));
     assert_eq!(carry_out(&mut device, right), ["feature.consumed"]);
 }
@@ -260,7 +261,7 @@ fn a_changed_device_is_recorded_before_the_next_event_and_its_grace_does_not_sta
     let mut device = activated();
     let changed = fingerprint([1, 2, 9, 9, 9]);
     let command = || Command::Consume(consume("miles", 1));
-    let first = device.decide(command(), &now(at(ISSUED), &changed), Known::default()).expect("warned only");
+    let first = device.decide(&command(), &now(at(ISSUED), &changed), Known::default()).expect("warned only");
     assert_eq!(carry_out(&mut device, first), ["fingerprint.changed", "feature.consumed"]);
     assert_eq!(device.standing().mismatch_since, Some(at(ISSUED)));
     let again = fingerprint([1, 2, 8, 8, 8]);
@@ -268,14 +269,14 @@ fn a_changed_device_is_recorded_before_the_next_event_and_its_grace_does_not_sta
         reading: Reading { wall: at("2026-11-30T07:00:00Z"), monotonic: Seconds::days(6).micros() },
         ..now(at(ISSUED), &again)
     };
-    let second = device.decide(command(), &later, Known::default()).expect("still in the grace");
+    let second = device.decide(&command(), &later, Known::default()).expect("still in the grace");
     assert_eq!(carry_out(&mut device, second), ["fingerprint.changed", "feature.consumed"]);
     assert_eq!(device.standing().mismatch_since, Some(at(ISSUED)));
     let over = at("2026-12-01T07:00:00Z");
-    let refused = device.decide(command(), &now(over, &again), Known::default());
+    let refused = device.decide(&command(), &now(over, &again), Known::default());
     assert_eq!(refused.map_err(|error| error.code()).err(), Some(Code::FingerprintMismatch));
     let usual = fingerprint(USUAL);
-    let noted = device.decide(Command::Note, &now(over, &usual), Known::default()).expect("notes");
+    let noted = device.decide(&Command::Note, &now(over, &usual), Known::default()).expect("notes");
     assert_eq!(carry_out(&mut device, noted), ["fingerprint.changed"]);
     assert_eq!(device.standing().mismatch_since, None);
 }
@@ -285,10 +286,10 @@ fn a_component_that_cannot_be_read_today_is_no_event() {
     let mut device = activated();
     let fewer = fingerprint([1, 0, 0, 4, 5]);
     let command = Command::Consume(consume("miles", 1));
-    let decision = device.decide(command, &now(at(ISSUED), &fewer), Known::default()).expect("counts");
+    let decision = device.decide(&command, &now(at(ISSUED), &fewer), Known::default()).expect("counts");
     assert_eq!(carry_out(&mut device, decision), ["feature.consumed"]);
     let too_few = fingerprint([1, 0, 0, 0, 5]);
-    let noted = device.decide(Command::Note, &now(at(ISSUED), &too_few), Known::default()).expect("notes");
+    let noted = device.decide(&Command::Note, &now(at(ISSUED), &too_few), Known::default()).expect("notes");
     assert_eq!(carry_out(&mut device, noted), ["fingerprint.changed"]);
     assert_eq!(device.standing().mismatch_since, Some(at(ISSUED)));
 }
@@ -296,13 +297,13 @@ fn a_component_that_cannot_be_read_today_is_no_event() {
 #[test]
 fn nothing_follows_the_end_of_a_chain() {
     let mut device = activated();
-    let closed = decide(&device, Command::Close, ISSUED).expect("closes");
+    let closed = decide(&device, &Command::Close, ISSUED).expect("closes");
     assert_eq!(carry_out(&mut device, closed), ["chain.closed"]);
-    assert!(decide(&device, Command::Close, ISSUED).expect("again").events.is_empty());
+    assert!(decide(&device, &Command::Close, ISSUED).expect("again").events.is_empty());
     let attachment = Attachment { commitment: Commitment([0; 32]), salt: Salt([0; 16]), value: Vec::new() };
     let set = Command::Set { name: text("site"), value: attachment };
-    assert_eq!(decide(&device, set, ISSUED).map_err(|error| error.code()).err(), Some(Code::Deactivated));
-    let noted = decide(&device, Command::Note, "2028-01-01").expect("notes nothing");
+    assert_eq!(decide(&device, &set, ISSUED).map_err(|error| error.code()).err(), Some(Code::Deactivated));
+    let noted = decide(&device, &Command::Note, "2028-01-01").expect("notes nothing");
     assert!(noted.events.is_empty());
     // The receipt is kept, without an event.
     assert_eq!(apply_at(&mut device, offered(2, |_| {}), ISSUED), Ok(vec![]));

@@ -1,6 +1,7 @@
 //! Group commit without a thread of its own: whoever finds no leader leads, and does the work of all who wait.
 //!
-//! While a leader commits, others queue; the first of them leads next. A caller alone pays for itself only.
+//! While a leader works, others queue; the first of them leads next, from the moment when the leader gives its baton
+//! away. A caller alone pays for itself only.
 
 use std::mem;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -39,10 +40,11 @@ impl<J, O> Groups<J, O> {
         Self { queue: Mutex::new(Queue { waiting: Vec::new(), led: false }) }
     }
 
-    /// Has `job` done, alone or with others: `lead` gets the jobs of a group and returns an outcome for each.
+    /// Has `job` done, alone or with others: `lead` gets the jobs of a group and returns an outcome for each. When it
+    /// drops its baton, the next group may start.
     ///
     /// Returns nothing when another caller died while it led.
-    pub(super) fn submit(&self, job: J, lead: impl FnOnce(Vec<J>) -> Vec<O>) -> Option<O> {
+    pub(super) fn submit(&self, job: J, lead: impl FnOnce(Vec<J>, Baton<'_, J, O>) -> Vec<O>) -> Option<O> {
         let ticket = Arc::new(Ticket { stage: Mutex::new(Stage::Waiting(job)), changed: Condvar::new() });
         let leads = {
             let mut queue = hold(&self.queue);
@@ -55,12 +57,13 @@ impl<J, O> Groups<J, O> {
         ticket.outcome()
     }
 
-    fn lead_group(&self, lead: impl FnOnce(Vec<J>) -> Vec<O>) {
+    fn lead_group(&self, lead: impl FnOnce(Vec<J>, Baton<'_, J, O>) -> Vec<O>) {
         let tickets = mem::take(&mut hold(&self.queue).waiting);
-        // Dropped also when `lead` panics, so that nobody waits for a leader that is gone.
-        let mut group = Group { groups: self, tickets: &tickets, outcomes: Vec::new() };
+        // Both are dropped also when `lead` panics, so that nobody waits for a leader that is gone.
+        let mut group = Group { tickets: &tickets, outcomes: Vec::new() };
+        let baton = Baton(self);
         let jobs = tickets.iter().filter_map(|ticket| ticket.take_job()).collect();
-        group.outcomes = lead(jobs);
+        group.outcomes = lead(jobs, baton);
     }
 
     /// Makes the first that waits the next leader.
@@ -73,16 +76,24 @@ impl<J, O> Groups<J, O> {
     }
 }
 
-/// A group that is being done. Its end hands the lead over and tells everyone.
+/// The right to lead. Dropping it makes the first that waits the next leader.
+#[derive(Debug)]
+pub(super) struct Baton<'a, J, O>(&'a Groups<J, O>);
+
+impl<J, O> Drop for Baton<'_, J, O> {
+    fn drop(&mut self) {
+        self.0.hand_over();
+    }
+}
+
+/// A group that is being done. Its end tells everyone.
 struct Group<'a, J, O> {
-    groups: &'a Groups<J, O>,
     tickets: &'a [Arc<Ticket<J, O>>],
     outcomes: Vec<O>,
 }
 
 impl<J, O> Drop for Group<'_, J, O> {
     fn drop(&mut self) {
-        self.groups.hand_over();
         let mut outcomes = mem::take(&mut self.outcomes).into_iter();
         for ticket in self.tickets {
             ticket.set(outcomes.next().map_or(Stage::Lost, Stage::Done));
@@ -150,7 +161,9 @@ mod tests {
                 scope.spawn(move || {
                     for n in 0..200 {
                         let job = thread * 1_000 + n;
-                        let double = |jobs: Vec<u64>| jobs.iter().map(|job| job * 2).collect();
+                        let double = |jobs: Vec<u64>, _baton: Baton<'_, u64, u64>| {
+                            jobs.iter().map(|job| job * 2).collect()
+                        };
                         assert_eq!(groups.submit(job, double), Some(job * 2));
                     }
                 });
@@ -166,7 +179,7 @@ mod tests {
         thread::scope(|scope| {
             scope.spawn(|| {
                 let died = catch_unwind(AssertUnwindSafe(|| {
-                    groups.submit(1, |_| {
+                    groups.submit(1, |_, _baton| {
                         started.wait();
                         while hold(&groups.queue).waiting.is_empty() {
                             thread::yield_now();
@@ -177,7 +190,7 @@ mod tests {
                 assert!(died.is_err());
             });
             started.wait();
-            assert_eq!(groups.submit(2, |jobs| jobs), Some(2));
+            assert_eq!(groups.submit(2, |jobs, _baton| jobs), Some(2));
         });
     }
 }

@@ -38,7 +38,7 @@ pub struct HistoryEntry {
     pub event: Event,
     /// The value that the event commits to, where it is kept and is text.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub value: Option<String>,
+    pub text: Option<String>,
 }
 
 /// What a check of the whole store found to be in order.
@@ -117,7 +117,7 @@ impl Reader {
                 Body::VariableSet(_) | Body::ChainOpened(_) => self.value_at(row.seq)?,
                 _ => None,
             };
-            each(HistoryEntry { seq: row.seq, event, value })
+            each(HistoryEntry { seq: row.seq, event, text: value })
         })
     }
 

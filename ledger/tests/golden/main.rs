@@ -19,6 +19,7 @@ use counterfoil_ledger::license_key::{self, LicenseKey};
 use counterfoil_ledger::{chain, commitment, fingerprint, run, trust};
 use data_encoding::HEXLOWER;
 use schemas::bundle::{Answer, Attachment, decode_answers, decode_pack, encode_answers, encode_pack};
+use schemas::codes::Code;
 use schemas::event::{Body, Event};
 use schemas::run::{RunBytes, assemble};
 use serde_json::Value;
@@ -125,10 +126,31 @@ fn every_corrupt_file_is_refused_with_its_code() {
         let vector = parsed(path);
         let bytes = corrupt::assembled(&vector["bytes"]);
         let code = corrupt::refused(vector["as"].as_str().expect("text"), &bytes);
-        assert_eq!(code.map(schemas::codes::Code::word), vector["code"].as_str(), "{path}");
+        assert_eq!(code.map(Code::word), vector["code"].as_str(), "{path}");
         tried += 1;
     }
     assert_eq!(tried, corrupt::all().len());
+}
+
+#[test]
+fn every_cut_and_every_flipped_bit_of_a_file_has_its_code() {
+    for (form, path) in [("bundle", "files/bundle.cfbundle"), ("grant", "files/grants.cfgrant")] {
+        let sound = read(path);
+        for len in 0..sound.len() {
+            let expected = if len < 4 { Code::UnknownFile } else { Code::Damaged };
+            assert_eq!(corrupt::refused(form, &sound[..len]), Some(expected), "{form} cut at {len}");
+        }
+        for (at, bit) in (0..sound.len()).flat_map(|at| (0..8).map(move |bit| (at, bit))) {
+            let mut flipped = sound.clone();
+            flipped[at] ^= 1 << bit;
+            let expected = match at {
+                0..4 => Code::UnknownFile,
+                4 => Code::UnsupportedVersion,
+                _ => Code::Damaged,
+            };
+            assert_eq!(corrupt::refused(form, &flipped), Some(expected), "{form} bit {bit} of byte {at}");
+        }
+    }
 }
 
 #[test]

@@ -70,7 +70,7 @@ pub(crate) fn run(args: &ConsumeArgs, context: &Context) -> Result<Exit, Refusal
         used_at: args.used_at,
         reference: args.reference.as_deref().map(read_reference).transpose()?,
     };
-    let Consumed { seq, period, n, total, repeated } = context.agent()?.consume_as(consume)?;
+    let Consumed { seq, period, n, total, repeated, .. } = context.agent()?.consume_as(consume)?;
     context.output.result(&Counted { feature, seq, period, n, total, repeated })?;
     Ok(Exit::Done)
 }

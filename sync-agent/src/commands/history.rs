@@ -36,7 +36,7 @@ pub(crate) fn run(_args: &HistoryArgs, context: &Context) -> Result<Exit, Refusa
 
 impl fmt::Display for Line {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let HistoryEntry { seq, event, value } = &self.0;
+        let HistoryEntry { seq, event, text: value } = &self.0;
         write!(f, "{seq:>6}  {}  {}", event.at, event.body.name())?;
         match &event.body {
             Body::FeatureConsumed(body) => {

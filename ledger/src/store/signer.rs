@@ -1,0 +1,230 @@
+//! Deciding and signing a group of commands, and the rows that come of it.
+
+use std::collections::BTreeSet;
+
+use rusqlite::Connection;
+use schemas::bundle::Attachment;
+use schemas::event::device::FeatureConsumed;
+use schemas::event::{Body, Event};
+use schemas::ids::Signature;
+use schemas::numbers::{FeatureNumber, Seq};
+use schemas::period::Period;
+use schemas::text::UsageRef;
+
+use super::writer::Process;
+use super::{AppendError, StoreError, load, rows};
+use crate::check::Snapshot;
+use crate::clock::Reading;
+use crate::device::{AppliedGrant, Command, Decision, Device, Done, Known, Meter, Now, Saved};
+use crate::keys::SecretKey;
+
+/// Commands of one caller, done in order up to the first that is not carried out.
+#[derive(Debug)]
+pub(super) struct Job {
+    pub(super) commands: Vec<Command>,
+    pub(super) reading: Reading,
+}
+
+/// What one caller is answered.
+pub(super) type Outcomes = Vec<Result<Done, AppendError>>;
+
+impl Job {
+    /// Whether a decision of this job needs to look something up in the database.
+    pub(super) fn looks_up(&self) -> bool {
+        self.commands.iter().any(|command| match command {
+            Command::Consume(consume) => consume.reference.is_some(),
+            Command::Apply(_) => true,
+            Command::Set { .. } | Command::Close | Command::Note => false,
+        })
+    }
+}
+
+impl Process {
+    pub(super) fn now(&self, reading: Reading) -> Now<'_> {
+        Now { reading, instance: self.instance, boot: self.boot, fingerprint: &self.fingerprint }
+    }
+}
+
+/// The chain's state in memory, and the key that continues it.
+pub(super) struct Signer {
+    pub(super) device: Device,
+    pub(super) key: SecretKey,
+    pub(super) process: Process,
+    /// Whether the state may hold events that nobody will keep.
+    pub(super) unsettled: bool,
+}
+
+/// A group that is signed, and what is to be kept of it.
+pub(super) struct Signed {
+    pub(super) outcomes: Vec<Outcomes>,
+    pub(super) snapshot: Snapshot,
+    rows: Vec<NewRow>,
+    sums: Vec<(FeatureNumber, Period, Meter)>,
+    state: Option<Saved>,
+}
+
+enum NewRow {
+    Event(Seq, Vec<u8>, Signature),
+    Reference(FeatureNumber, UsageRef, Seq),
+    Attachment(Seq, Attachment),
+    Grant(Box<AppliedGrant>),
+}
+
+impl Signed {
+    /// Writes events and what belongs to each.
+    pub(super) fn write_rows(&self, db: &Connection) -> Result<(), StoreError> {
+        self.rows.iter().try_for_each(|row| row.write(db))
+    }
+
+    /// Writes the sums and the state after the group.
+    pub(super) fn write_state(&self, db: &Connection) -> Result<(), StoreError> {
+        for (feature, period, meter) in &self.sums {
+            rows::save_meter(db, *feature, *period, *meter)?;
+        }
+        self.state.as_ref().map_or(Ok(()), |state| rows::save_state(db, state))
+    }
+}
+
+impl NewRow {
+    fn write(&self, db: &Connection) -> Result<(), StoreError> {
+        match self {
+            Self::Event(seq, core, signature) => rows::insert_event(db, *seq, core, signature),
+            Self::Reference(feature, reference, seq) => rows::insert_reference(db, *feature, reference, *seq),
+            Self::Attachment(seq, attachment) => rows::insert_attachment(db, *seq, attachment),
+            Self::Grant(grant) => rows::insert_grant(db, grant),
+        }
+    }
+}
+
+impl Signer {
+    /// Signs a group that looks nothing up.
+    pub(super) fn sign(&mut self, jobs: &[Job]) -> Signed {
+        let mut rows = Vec::new();
+        let signed = self.carry_out(jobs, |device, key, now, command| {
+            Ok(device
+                .decide(command, now, Known::default())
+                .map(|decision| sign_decision(device, key, decision, &mut rows)))
+        });
+        let signed = signed.expect("what looks nothing up cannot fail to");
+        Signed { rows, ..signed }
+    }
+
+    /// Signs a group and writes it command by command, so that each finds what those before it left.
+    pub(super) fn sign_and_write(&mut self, jobs: &[Job], db: &Connection) -> Result<Signed, StoreError> {
+        self.carry_out(jobs, |device, key, now, command| {
+            let known = known(db, device, command)?;
+            let mut rows = Vec::new();
+            let done = device
+                .decide(command, now, known)
+                .map(|decision| sign_decision(device, key, decision, &mut rows));
+            rows.iter().try_for_each(|row| row.write(db))?;
+            Ok(done)
+        })
+    }
+
+    fn carry_out(
+        &mut self,
+        jobs: &[Job],
+        mut one: impl FnMut(
+            &mut Device,
+            &SecretKey,
+            &Now<'_>,
+            &Command,
+        ) -> Result<Result<Done, crate::device::DeviceError>, StoreError>,
+    ) -> Result<Signed, StoreError> {
+        let before = self.device.saved();
+        let mut outcomes = Vec::with_capacity(jobs.len());
+        for Job { commands, reading } in jobs {
+            let now = self.process.now(*reading);
+            let mut answers = Vec::with_capacity(commands.len());
+            for command in commands {
+                let answer = one(&mut self.device, &self.key, &now, command)?;
+                let refused = answer.is_err();
+                answers.push(answer.map_err(AppendError::from));
+                if refused {
+                    break;
+                }
+            }
+            outcomes.push(answers);
+        }
+        let after = self.device.saved();
+        Ok(Signed {
+            sums: self.sums(&outcomes),
+            outcomes,
+            snapshot: self.device.snapshot(),
+            rows: Vec::new(),
+            state: (after != before).then_some(after),
+        })
+    }
+
+    /// The sums that the group's consumptions changed.
+    fn sums(&self, outcomes: &[Outcomes]) -> Vec<(FeatureNumber, Period, Meter)> {
+        let counted: BTreeSet<_> = outcomes
+            .iter()
+            .flatten()
+            .filter_map(|outcome| match outcome {
+                Ok(Done::Consumed(consumed)) => Some((consumed.feature, consumed.period)),
+                _ => None,
+            })
+            .collect();
+        counted
+            .into_iter()
+            .map(|(feature, period)| (feature, period, self.device.meter(feature, period)))
+            .collect()
+    }
+}
+
+/// Looks up what the decision needs to know beyond the state.
+fn known(db: &Connection, device: &Device, command: &Command) -> Result<Known, StoreError> {
+    let mut known = Known::default();
+    match command {
+        Command::Consume(consume) => {
+            if let Some(reference) = &consume.reference
+                && let Some(feature) = device.feature_number(&consume.feature)
+                && let Some(seq) = rows::find_reference(db, feature, reference)?
+            {
+                known.first = Some((seq, consumption(db, seq)?));
+            }
+        }
+        Command::Apply(offered) => {
+            let seq = device.acknowledged_by(offered);
+            known.acknowledged = seq.map(|seq| load::link_at(db, device, seq)).transpose()?;
+        }
+        Command::Set { .. } | Command::Close | Command::Note => {}
+    }
+    Ok(known)
+}
+
+fn consumption(db: &Connection, seq: Seq) -> Result<FeatureConsumed, StoreError> {
+    match load::decode(&rows::load_event(db, seq)?)?.body {
+        Body::FeatureConsumed(consumed) => Ok(consumed),
+        _ => Err(StoreError::Damaged("a `ref` points to another event")),
+    }
+}
+
+/// Signs what was decided and takes it into the state.
+fn sign_decision(device: &mut Device, key: &SecretKey, decision: Decision, rows: &mut Vec<NewRow>) -> Done {
+    let Decision { events, mark, attachment, grant, done } = decision;
+    let at = events.last().map_or(mark.at(), |event| event.at);
+    device.set_mark(mark);
+    for event in &events {
+        sign_event(device, key, event, rows);
+    }
+    rows.extend(attachment.map(|attachment| NewRow::Attachment(device.head().seq, attachment)));
+    if let Some(grant) = grant {
+        device.take_grant((*grant).clone(), at);
+        rows.push(NewRow::Grant(grant));
+    }
+    done
+}
+
+fn sign_event(device: &mut Device, key: &SecretKey, event: &Event, rows: &mut Vec<NewRow>) {
+    let core = event.encode();
+    let appended = device.head().append(&device.chain(), &core, key);
+    let seq = appended.head.seq;
+    rows.push(NewRow::Event(seq, core, appended.signature));
+    if let Body::FeatureConsumed(FeatureConsumed { feature, reference: Some(reference), .. }) = &event.body {
+        rows.push(NewRow::Reference(*feature, reference.clone(), seq));
+    }
+    device.apply(event, appended.head);
+}

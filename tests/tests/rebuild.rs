@@ -1,0 +1,263 @@
+//! Tables follow from signed events: what was written to them by other hands is found, named and mended, and a
+//! changed event is never believed.
+
+use std::path::Path;
+
+use counterfoil_tests::device::bundle;
+use counterfoil_tests::lab::{number, text};
+use counterfoil_tests::{HandMade, Lab, picture};
+use rusqlite::types::Value as Cell;
+use rusqlite::{Connection, params_from_iter};
+use serde_json::Value;
+
+const STANDARD: &str = "--valid 365d --max-activations 10 --quota render=1000/month --sync-every 30d";
+
+/// Every projection. A table that is added belongs here, or among the sources below.
+const PROJECTIONS: &[&str] = &[
+    "activations",
+    "branches",
+    "catalog_history",
+    "chain_licenses",
+    "chains",
+    "customers",
+    "findings",
+    "history",
+    "issuers",
+    "known",
+    "license_keys",
+    "licenses",
+    "meters",
+    "policies",
+    "products",
+    "quotas",
+    "usage",
+    "variables",
+];
+const SOURCES: &[&str] = &["attachments", "catalog_attachments", "catalog_runs", "quarantine", "runs"];
+
+/// A ledger in which every projection has a row: two devices, one that states a wrong total.
+fn ledger_with_everything() -> Lab {
+    let lab = Lab::with_policy(STANDARD);
+    let license = lab.issue();
+    lab.activate("dev1", &license);
+    lab.device("dev1", "consume render 5").done();
+    lab.device("dev1", "set site 'plant 7'").done();
+    lab.sync("dev1");
+    lab.write("wrong.cfbundle", HandMade::new(1, &license).consume(5).miscount().consume(6).bundle());
+    lab.vendor("merge wrong.cfbundle").done();
+    lab
+}
+
+fn open(home: &Path) -> Connection {
+    Connection::open(home.join("ledger.db")).expect("a ledger")
+}
+
+fn names(ledger: &Connection, query: &str) -> Vec<String> {
+    let mut query = ledger.prepare(query).expect("SQL");
+    query.query_map([], |row| row.get(0)).expect("SQL").collect::<Result<_, _>>().expect("readable")
+}
+
+fn columns(ledger: &Connection, table: &str) -> Vec<String> {
+    names(ledger, &format!("SELECT name FROM pragma_table_info('{table}') ORDER BY cid"))
+}
+
+/// The columns of the primary key.
+fn key(ledger: &Connection, table: &str) -> Vec<String> {
+    names(ledger, &format!("SELECT name FROM pragma_table_info('{table}') WHERE pk > 0 ORDER BY pk"))
+}
+
+/// Another value of the same type.
+fn changed(value: &Cell) -> Cell {
+    match value {
+        Cell::Null => Cell::Integer(1),
+        Cell::Integer(number) => Cell::Integer(number ^ 1),
+        Cell::Text(text) => Cell::Text(format!("{text}x")),
+        Cell::Blob(bytes) => {
+            let mut bytes = bytes.clone();
+            match bytes.last_mut() {
+                Some(last) => *last ^= 1,
+                None => bytes.push(1),
+            }
+            Cell::Blob(bytes)
+        }
+        Cell::Real(number) => Cell::Real(-number),
+    }
+}
+
+fn first_row(ledger: &Connection, table: &str) -> Vec<Cell> {
+    let count = columns(ledger, table).len();
+    ledger
+        .query_row(&format!("SELECT * FROM {table} LIMIT 1"), [], |row| (0..count).map(|column| row.get(column)).collect())
+        .unwrap_or_else(|error| panic!("{table}: {error}"))
+}
+
+/// Changes one value of one row outside the key; in a table that is all key, in the key.
+fn change_value(ledger: &Connection, table: &str) {
+    let (columns, key) = (columns(ledger, table), key(ledger, table));
+    let column = columns.iter().position(|column| !key.contains(column)).unwrap_or(columns.len() - 1);
+    let row = first_row(ledger, table);
+    let place: Vec<String> = key.iter().enumerate().map(|(number, name)| format!("{name} = ?{}", number + 2)).collect();
+    let mut values = vec![changed(&row[column])];
+    values.extend(key.iter().map(|name| row[columns.iter().position(|column| column == name).expect("a column")].clone()));
+    let statement = format!("UPDATE {table} SET {} = ?1 WHERE {}", columns[column], place.join(" AND "));
+    assert_eq!(ledger.execute(&statement, params_from_iter(values)).expect("SQL"), 1, "{table}");
+}
+
+fn delete_row(ledger: &Connection, table: &str) {
+    let key = key(ledger, table).join(", ");
+    let statement = format!("DELETE FROM {table} WHERE ({key}) = (SELECT {key} FROM {table} LIMIT 1)");
+    assert_eq!(ledger.execute(&statement, []).expect("SQL"), 1, "{table}");
+}
+
+/// Inserts a copy of a row under another key.
+fn insert_row(ledger: &Connection, table: &str) {
+    let (columns, key) = (columns(ledger, table), key(ledger, table));
+    let mut row = first_row(ledger, table);
+    let last = columns.iter().position(|column| Some(column) == key.last()).expect("a key");
+    row[last] = match &row[last] {
+        Cell::Integer(number) => Cell::Integer(number + 1_000_000),
+        other => changed(other),
+    };
+    let marks: Vec<String> = (1..=row.len()).map(|number| format!("?{number}")).collect();
+    let statement = format!("INSERT INTO {table} VALUES ({})", marks.join(", "));
+    assert_eq!(ledger.execute(&statement, params_from_iter(row)).expect("SQL"), 1, "{table}");
+}
+
+/// The tables that `rebuild --check` names.
+fn named(checked: &Value) -> Vec<String> {
+    checked["mismatches"].as_array().expect("mismatches").iter().map(|mismatch| text(mismatch, "table")).collect()
+}
+
+#[test]
+fn every_table_is_a_source_or_a_projection() {
+    let lab = ledger_with_everything();
+    let found = names(
+        &open(&lab.home()),
+        "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%' AND name NOT LIKE 'refinery_%'",
+    );
+    for table in &found {
+        let known = PROJECTIONS.contains(&table.as_str()) || SOURCES.contains(&table.as_str());
+        assert!(known, "{table} is neither a source nor a projection that is checked");
+    }
+    assert_eq!(found.len(), PROJECTIONS.len() + SOURCES.len());
+}
+
+#[test]
+fn a_projection_that_was_written_to_is_named_and_mended() {
+    let lab = ledger_with_everything();
+    lab.vendor("rebuild --check").done();
+    let sound = picture::tables(&lab.home());
+    let hands: [(&str, fn(&Connection, &str)); 3] =
+        [("change", change_value), ("delete", delete_row), ("insert", insert_row)];
+    for table in PROJECTIONS {
+        for (hand, corrupt) in &hands {
+            corrupt(&open(&lab.home()), table);
+            let checked = lab.vendor("rebuild --check").exits(6).json();
+            assert_eq!(named(&checked), [*table], "{hand} {table}");
+            let mismatch = &checked["mismatches"][0];
+            let expected = match *hand {
+                "delete" => (0, 1),
+                "insert" => (1, 0),
+                _ => (1, 1),
+            };
+            assert_eq!((number(mismatch, "unexpected"), number(mismatch, "missing")), expected, "{hand} {table}");
+            lab.vendor("rebuild").done();
+            assert_eq!(picture::tables(&lab.home()), sound, "{hand} {table}");
+        }
+    }
+    lab.vendor("rebuild --check").done();
+}
+
+#[test]
+fn an_audit_names_a_table_that_was_written_to() {
+    let lab = ledger_with_everything();
+    change_value(&open(&lab.home()), "usage");
+    let audited = lab.vendor("audit verify").exits(6).json();
+    assert_eq!(named(&audited), ["usage"]);
+}
+
+#[test]
+fn a_rebuild_of_a_sound_ledger_changes_no_byte_and_no_digest() {
+    let lab = ledger_with_everything();
+    let (tables, digest) = (picture::tables(&lab.home()), lab.digest("counterfoil-home"));
+    lab.vendor("rebuild").done();
+    assert_eq!(picture::tables(&lab.home()), tables);
+    assert_eq!(lab.digest("counterfoil-home"), digest);
+}
+
+/// Flips a byte at a few places of every stored run, one at a time.
+#[test]
+fn a_changed_byte_of_a_stored_run_never_verifies() {
+    let lab = ledger_with_everything();
+    let runs: Vec<(i64, Vec<u8>)> = {
+        let ledger = open(&lab.home());
+        let mut query = ledger.prepare("SELECT rowid, pairs FROM runs").expect("SQL");
+        let rows = query.query_map([], |row| Ok((row.get(0)?, row.get(1)?)));
+        rows.expect("SQL").collect::<Result<_, _>>().expect("readable")
+    };
+    assert!(runs.len() >= 5, "runs of both writers");
+    for (id, pairs) in runs {
+        // In the first core, in the middle, and in the last signature.
+        for at in [8, pairs.len() / 2, pairs.len() - 1] {
+            let mut changed = pairs.clone();
+            changed[at] ^= 1;
+            write_pairs(&lab, id, &changed);
+            let ran = lab.vendor("audit verify").exits(5);
+            let fault = ran.lines().pop().expect("a document");
+            assert!(fault.to_string().contains("code"), "run {id} at {at}: {ran:?}");
+        }
+        write_pairs(&lab, id, &pairs);
+    }
+    lab.vendor("audit verify --deep").done();
+}
+
+fn write_pairs(lab: &Lab, id: i64, pairs: &[u8]) {
+    let ledger = open(&lab.home());
+    assert_eq!(ledger.execute("UPDATE runs SET pairs = ?1 WHERE rowid = ?2", (pairs, id)).expect("SQL"), 1);
+}
+
+#[test]
+fn a_changed_column_beside_the_pairs_never_verifies() {
+    let lab = ledger_with_everything();
+    for column in ["origin", "prev", "head", "events", "last_at"] {
+        let ledger = open(&lab.home());
+        let select = format!("SELECT rowid, {column} FROM runs ORDER BY rowid DESC LIMIT 1");
+        let (id, value): (i64, Cell) = ledger.query_row(&select, [], |row| Ok((row.get(0)?, row.get(1)?))).expect("SQL");
+        let update = format!("UPDATE runs SET {column} = ?1 WHERE rowid = ?2");
+        ledger.execute(&update, (changed(&value), id)).expect("SQL");
+        drop(ledger);
+        let ran = lab.vendor("audit verify");
+        assert_eq!(ran.exit(), Some(5), "{column}: {ran:?}");
+        open(&lab.home()).execute(&update, (value, id)).expect("SQL");
+    }
+    lab.vendor("audit verify --deep").done();
+}
+
+#[test]
+fn a_run_that_was_taken_away_is_missed() {
+    let lab = ledger_with_everything();
+    let ledger = open(&lab.home());
+    let first = "SELECT rowid FROM runs WHERE writer = (SELECT writer FROM runs GROUP BY chain HAVING COUNT(*) > 1 LIMIT 1)
+                 ORDER BY first_seq LIMIT 1";
+    assert_eq!(ledger.execute(&format!("DELETE FROM runs WHERE rowid = ({first})"), []).expect("SQL"), 1);
+    drop(ledger);
+    lab.vendor("audit verify").exits(5).lines();
+}
+
+/// A later signature commits to a bad one: it is evidence, which is taken in, told by the deep audit, and no refusal.
+#[test]
+fn a_bad_signature_under_a_good_head_is_evidence() {
+    let lab = Lab::with_policy(STANDARD);
+    let license = lab.issue();
+    let device = HandMade::new(1, &license).consume(5).consume(6);
+    lab.write("odd.cfbundle", bundle(vec![device.run_with_bad_signature(3)]));
+    let merged = lab.vendor("merge odd.cfbundle").done();
+    assert_eq!((number(&merged, "merged"), number(&merged, "events")), (1, 4));
+    lab.vendor("audit verify").done();
+    let audited = lab.vendor("audit verify --deep").exits(6).json();
+    let bad = audited["bad_signatures"].as_array().expect("bad signatures");
+    assert_eq!(bad.len(), 1);
+    assert_eq!((number(&bad[0], "seq"), text(&bad[0], "chain")), (3, device.chain().to_string()));
+    assert_eq!(audited["faults"].as_array().map(Vec::len), Some(0));
+    lab.vendor("rebuild --check").done();
+}
