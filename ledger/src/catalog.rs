@@ -9,7 +9,7 @@ use schemas::grant::Revocations;
 use schemas::ids::{CertificateId, Commitment, CustomerId};
 use schemas::numbers::{FeatureNumber, Micros, Seq};
 use schemas::pack::ProductFeature;
-use schemas::run::{CatalogOrigin, Origin};
+use schemas::run::{CatalogOrigin, Origin, VERSION};
 use schemas::terms::Policy;
 use schemas::text::Text;
 
@@ -187,6 +187,7 @@ impl<'a> CatalogDraft<'a> {
         let run = (count > 0).then(|| StoredRun {
             chain: chain::chain_of(self.run.origin()),
             branch: 0,
+            version: VERSION,
             origin: self.run.origin().clone(),
             first_seq: Seq(self.from.seq.0 + 1),
             prev: self.from.link,

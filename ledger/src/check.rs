@@ -126,7 +126,7 @@ impl Snapshot {
 
 impl Standing {
     /// What the licence as a whole says at `now`: `Ok` with `allowed` or a warning, `Err` with the first reason that
-    /// applies. The feature matters where a rule is about metered features only.
+    /// applies. The feature matters where a rule is about metered features only, and for its own validity.
     pub fn judge(&self, feature: Option<&Feature>, now: Micros) -> Result<Code, Code> {
         let granted = self.active_grant()?;
         let is_hard = feature.is_some_and(|feature| feature.mode == Mode::Hard);
@@ -153,6 +153,9 @@ impl Standing {
         };
         if stops && granted.overdue_at.is_some_and(|at| now >= at) {
             return Err(Code::Overdue);
+        }
+        if feature.and_then(|feature| feature.valid_until).is_some_and(|until| now >= until) {
+            return Err(Code::FeatureExpired);
         }
         if mismatch.is_some() {
             return Ok(Code::FingerprintMismatch);

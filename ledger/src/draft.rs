@@ -7,7 +7,7 @@ use schemas::event::{Body, Event};
 use schemas::grant::Grant;
 use schemas::ids::ChainId;
 use schemas::numbers::Micros;
-use schemas::run::{AuthorityOrigin, DeviceOrigin, Origin};
+use schemas::run::{AuthorityOrigin, DeviceOrigin, Origin, VERSION};
 
 use crate::authority::{Issuer, License};
 use crate::chain::Head;
@@ -131,6 +131,7 @@ impl<'a> Draft<'a> {
         self.runs.push(StoredRun {
             chain,
             branch,
+            version: suffix.version,
             origin: Origin::Device(origin.clone()),
             first_seq: suffix.first_seq,
             prev: suffix.prev,
@@ -148,6 +149,7 @@ impl<'a> Draft<'a> {
             self.runs.push(StoredRun {
                 chain: self.license.authority_chain(),
                 branch: 0,
+                version: VERSION,
                 origin: self.written.origin().clone(),
                 first_seq: self.written_from.seq.next(),
                 prev: self.written_from.link,

@@ -66,7 +66,7 @@ pub(crate) fn opened() -> ChainOpened {
 
 /// A year's licence for `export`, `render` with 100 units a month, and `miles`, counted freely.
 pub(crate) fn grant_body() -> GrantBody {
-    let feature = |number, name: &str, mode| FeatureGrant { number, name: text(name), mode };
+    let feature = |number, name: &str, mode| FeatureGrant { number, name: text(name), mode, valid_for: None };
     let month = Period::of(Reset::Month, at(ISSUED));
     GrantBody {
         device: chain(),

@@ -113,6 +113,8 @@ pub struct StoredRun {
     pub chain: ChainId,
     /// The branch.
     pub branch: BranchNumber,
+    /// The version of the event format that its header names.
+    pub version: u8,
     /// Who writes the chain.
     pub origin: Origin,
     /// The place of the first event.

@@ -70,6 +70,8 @@ pub struct LinkedEvent {
 /// The part of a run from one event on, as it is stored.
 #[derive(Clone, Copy, Debug)]
 pub struct Suffix<'a> {
+    /// The version of the event format that the run's header names.
+    pub version: u8,
     /// The place of its first event.
     pub first_seq: Seq,
     /// The link before it.
@@ -133,7 +135,13 @@ impl VerifiedRun {
             None => (self.header.prev, 0),
             Some(before) => (before.link, before.end as usize),
         };
-        Suffix { first_seq, prev, events: &self.events[from..], pairs: &self.pairs[start..] }
+        Suffix {
+            version: self.header.version,
+            first_seq,
+            prev,
+            events: &self.events[from..],
+            pairs: &self.pairs[start..],
+        }
     }
 }
 

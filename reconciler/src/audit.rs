@@ -15,7 +15,7 @@ use schemas::event::Event;
 use schemas::ids::{CertificateId, ChainId, Digest, KeyReference, LicenseId, PublicKey};
 use schemas::numbers::{Micros, Seq};
 use schemas::refusal::Refusal;
-use schemas::run::{Origin, RunHeader, VERSION, pairs};
+use schemas::run::{Origin, RunHeader, pairs};
 use schemas::text::Text;
 use serde::Serialize;
 
@@ -246,7 +246,7 @@ fn check_run(license: Option<LicenseId>, run: &StoredRun, trusted: &Trusted, dee
 /// Checks one run as it is stored: the places of bad inner signatures, if `deep`.
 fn verify_stored(stored: &StoredRun, trusted: &Trusted, deep: bool) -> Result<Vec<Seq>, RunError> {
     let header = RunHeader {
-        version: VERSION,
+        version: stored.version,
         chain: stored.chain,
         origin: stored.origin.clone(),
         first_seq: stored.first_seq,

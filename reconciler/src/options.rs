@@ -17,7 +17,7 @@ use schemas::terms::{Entitlement, LicenseType, OnFork, Policy, SameDevice, Start
 use schemas::text::Text;
 
 use self::edit::Edit;
-pub use self::values::{FeatureAmount, FeatureMode, FeatureQuota, Span, SpanOrNever};
+pub use self::values::{FeatureAmount, FeatureMode, FeatureQuota, FeatureSpan, Span, SpanOrNever};
 
 /// What a licence grants and on what conditions. Spans are a number and a unit: s, m, h, d, w or y (365 days).
 #[derive(Args, Clone, Debug, Default, PartialEq)]
@@ -41,6 +41,9 @@ pub struct PolicyOptions {
     /// A feature that it holds; may be repeated [default: every feature of the product]
     #[arg(long = "feature", value_name = "NAME")]
     pub features: Vec<Text>,
+    /// How long a feature is granted from the licence's start, or `never` for as long as the licence
+    #[arg(long = "feature-valid", value_name = "FEATURE=SPAN")]
+    pub feature_spans: Vec<FeatureSpan>,
     /// The quota of a metered feature, for a day, a month, a year, or without these for the whole life
     #[arg(long = "quota", value_name = "FEATURE=N[/day|month|year]")]
     pub quotas: Vec<FeatureQuota>,
@@ -177,6 +180,7 @@ impl PolicyOptions {
         edit.modes(&self.modes, &self.quotas)?;
         edit.overages(&self.overages)?;
         edit.shares(&self.shares)?;
+        edit.spans(&self.feature_spans)?;
         let rules = &mut edit.rules;
         replace(&mut rules.max_activations, self.max_activations);
         replace(&mut rules.same_device, self.same_device);

@@ -75,6 +75,9 @@ pub struct FeatureGrant {
     pub name: Text,
     /// How its use is held to a quota.
     pub mode: Mode,
+    /// How long it is granted from the licence's start; absent: as long as the licence.
+    #[serde(with = "optional")]
+    pub valid_for: Option<Seconds>,
 }
 
 /// A name and a value that the vendor puts into a licence for the application to read.

@@ -56,6 +56,22 @@ fn every_limit_is_specified_with_its_value() {
 }
 
 #[test]
+fn the_worked_examples_are_those_of_the_vectors() {
+    let run = fs::read_to_string(root().join("schemas/golden/v1/runs/device.json")).expect("readable");
+    let chains = page("runs-and-chains.md");
+    let signature =
+        chains.lines().find_map(|line| line.strip_prefix("| signature | `")).expect("a signature");
+    assert!(run.contains(signature.trim_end_matches("` |")));
+
+    let bundle = fs::read(root().join("schemas/golden/v1/files/bundle.cfbundle")).expect("readable");
+    let (content, digest) = bundle.split_at(bundle.len() - 32);
+    let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    let files = page("files.md");
+    assert!(files.contains(&format!("of the vectors, {} bytes", bundle.len())));
+    assert!(files.contains(&format!("| {} | `{digest}` | digest |", content.len())));
+}
+
+#[test]
 fn every_decode_error_is_specified() {
     let page = page("canonical.md");
     for error in DECODE_ERRORS {
@@ -123,11 +139,11 @@ fn table_of_codes() -> String {
 fn fields_of_vector(name: &str) -> Vec<String> {
     let path = root().join(format!("schemas/golden/v1/events/{name}.json"));
     let vector = fs::read_to_string(path).expect("every kind has a vector");
+    // Six blanks: the fields of `content.body`, in the order in which they are written.
     vector
         .lines()
-        .filter_map(|line| line.strip_prefix("    \"")?.split_once("\":"))
+        .filter_map(|line| line.strip_prefix("      \"")?.split_once("\":"))
         .map(|(field, _)| field.to_owned())
-        .filter(|field| field != "at" && field != "kind")
         .collect()
 }
 

@@ -74,7 +74,7 @@ pub(crate) struct Context {
 impl Context {
     /// What an agent is opened with.
     pub(crate) fn config(&self) -> Result<Config, Refusal> {
-        let pack = self.global.pack.as_deref().map(files::read).transpose()?;
+        let pack = self.global.pack.as_deref().map(files::read_small).transpose()?;
         Ok(Config::new(&self.global.state, pack))
     }
 

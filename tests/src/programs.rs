@@ -66,5 +66,9 @@ fn build() -> Result<PathBuf, String> {
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .output()
         .map_err(|error| error.to_string())?;
-    if built.status.success() { Ok(folder.to_owned()) } else { Err(String::from_utf8_lossy(&built.stderr).into_owned()) }
+    if built.status.success() {
+        Ok(folder.to_owned())
+    } else {
+        Err(String::from_utf8_lossy(&built.stderr).into_owned())
+    }
 }

@@ -18,7 +18,8 @@ const MERGE_ROUNDS: usize = 8;
 /// A line of a batch for each number of the range, named after it.
 fn batch(lines: std::ops::Range<usize>) -> String {
     lines.fold(String::new(), |mut batch, line| {
-        writeln!(batch, r#"{{"feature":"render","n":1,"ref":"line-{line}"}}"#).expect("a string takes every write");
+        writeln!(batch, r#"{{"feature":"render","n":1,"ref":"line-{line}"}}"#)
+            .expect("a string takes every write");
         batch
     })
 }
@@ -131,7 +132,10 @@ fn a_killed_merge_run_again_gives_what_an_undisturbed_one_gives() {
     let usage = |home: &str| lab.vendor(&format!("--home {home} audit usage --by chain,day")).done();
     assert_eq!(usage("counterfoil-home"), usage("undisturbed"));
     assert_eq!(lab.vendor("quarantine list").done()["entries"].as_array().map(Vec::len), Some(0));
-    let unfinished = picture::files(&lab.path("out")).keys().filter(|path| path.to_string_lossy().ends_with(".tmp")).count();
+    let unfinished = picture::files(&lab.path("out"))
+        .keys()
+        .filter(|path| path.to_string_lossy().ends_with(".tmp"))
+        .count();
     lab.vendor("merge inbox --answers clean").done();
     let answers = fs::read_dir(lab.path("clean")).expect("answers").count();
     assert_eq!(fs::read_dir(lab.path("out")).expect("answers").count() - unfinished, answers);

@@ -6,7 +6,8 @@ use counterfoil_tests::lab::{number, text};
 use counterfoil_tests::{Lab, License};
 use serde_json::Value;
 
-const STANDARD: &str = "--type subscription --valid 365d --max-activations 2 --quota render=1000/month --sync-every 30d";
+const STANDARD: &str =
+    "--type subscription --valid 365d --max-activations 2 --quota render=1000/month --sync-every 30d";
 
 #[track_caller]
 fn left(lab: &Lab, device: &str) -> u64 {
@@ -69,7 +70,10 @@ fn a_file_of_licences_is_imported_whole_or_not_at_all() {
         ("number", "standard,ACME GmbH,30d,many,"),
         ("customer", "standard,,30d,5,"),
     ] {
-        lab.write("bad.csv", format!("policy,customer,valid,max-activations,quota\nstandard,New Ltd,1d,1,\n{line}\n"));
+        lab.write(
+            "bad.csv",
+            format!("policy,customer,valid,max-activations,quota\nstandard,New Ltd,1d,1,\n{line}\n"),
+        );
         let refusal = lab.vendor("license import bad.csv").refused(2, "csv_invalid");
         assert!(text(&refusal, "detail").contains('3'), "{name}: the line is named: {refusal:#}");
     }
@@ -149,7 +153,8 @@ fn an_operator_releases_an_activation_and_the_seat_is_free_at_once() {
 
 #[test]
 fn a_licence_can_begin_with_its_first_activation() {
-    let lab = Lab::with_policy("--type subscription --valid 30d --start first-activation --max-activations 2");
+    let lab =
+        Lab::with_policy("--type subscription --valid 30d --start first-activation --max-activations 2");
     let license = lab.issue();
     lab.activate("dev1", &license);
     let first = lab.device("dev1", "status").done()["entitlement"].clone();
@@ -188,7 +193,8 @@ fn days_between(from: &str, to: &str) -> u64 {
 
 #[test]
 fn a_device_is_topped_up_to_its_share_as_far_as_units_are_free() {
-    let lab = Lab::with_policy("--max-activations 4 --quota render=100/month --share render=40 --sync-every 30d");
+    let lab =
+        Lab::with_policy("--max-activations 4 --quota render=100/month --share render=40 --sync-every 30d");
     let license = lab.issue();
     lab.activate("dev1", &license);
     lab.activate("dev2", &license);
@@ -252,8 +258,12 @@ fn a_batch_stops_at_the_first_bad_line_and_keeps_what_came_before() {
     assert_eq!(lines[2]["code"], "batch_invalid");
     lab.sync("dev1");
     let usage = lab.vendor("audit usage --by day").done();
-    let rows: Vec<(String, u64)> =
-        usage["rows"].as_array().expect("rows").iter().map(|row| (text(row, "day"), number(row, "n"))).collect();
+    let rows: Vec<(String, u64)> = usage["rows"]
+        .as_array()
+        .expect("rows")
+        .iter()
+        .map(|row| (text(row, "day"), number(row, "n")))
+        .collect();
     assert_eq!(rows[0], ("2026-01-31".to_owned(), 2), "a use counts on the day when it was");
     assert_eq!(rows.iter().map(|(_, n)| n).sum::<u64>(), 3);
 }
@@ -270,7 +280,8 @@ fn terms_that_are_changed_reach_the_device_and_leave_what_was_granted() {
     lab.vendor("merge dev2.cfbundle --answers answers").done();
     assert_eq!(lab.device("dev2", "apply answers/dev2.cfgrant").done()["state"], "denied");
     lab.vendor(&format!("license change {} --quota nosuch=5", license.id)).refused(3, "feature_unknown");
-    lab.vendor("license change 00000000-0000-0000-0000-000000000000 --valid 1d").refused(3, "license_not_found");
+    lab.vendor("license change 00000000-0000-0000-0000-000000000000 --valid 1d")
+        .refused(3, "license_not_found");
 }
 
 /// The shortest validity has passed when the next program starts: the clock is never set back here.
@@ -280,7 +291,8 @@ fn an_expired_licence_gives_no_seat_and_stops_its_devices() {
     let license = lab.issue();
     lab.activate("dev1", &license);
     lab.vendor(&format!("license change {} --valid 1s", license.id)).done();
-    let until = lab.vendor(&format!("license show {}", license.id)).done()["entitlement"]["valid_until"].clone();
+    let until =
+        lab.vendor(&format!("license show {}", license.id)).done()["entitlement"]["valid_until"].clone();
     // Whoever reads a later time than this has passed it.
     while text(&lab.device("dev1", "status").done(), "time").as_str() < until.as_str().expect("a time") {}
     refreshed(&lab, "dev1");
@@ -306,10 +318,16 @@ fn lists_are_filtered() {
     lab.vendor(&format!("license suspend {}", third.id)).done();
     let listed = |filter: &str| {
         let listed = lab.vendor(&format!("license list {filter}")).done();
-        let ids = listed["licenses"].as_array().expect("licenses").iter().map(|license| text(license, "license_id"));
+        let ids = listed["licenses"]
+            .as_array()
+            .expect("licenses")
+            .iter()
+            .map(|license| text(license, "license_id"));
         ids.collect::<BTreeSet<String>>()
     };
-    let set = |licenses: &[&License]| licenses.iter().map(|license| license.id.clone()).collect::<BTreeSet<String>>();
+    let set = |licenses: &[&License]| {
+        licenses.iter().map(|license| license.id.clone()).collect::<BTreeSet<String>>()
+    };
     assert_eq!(listed(""), set(&[&first, &second, &third]));
     assert_eq!(listed("--policy small"), set(&[&second]));
     assert_eq!(listed("--customer 'Beta AG'"), set(&[&second, &third]));
@@ -321,5 +339,8 @@ fn lists_are_filtered() {
     lab.activate("dev2", &second);
     let active = lab.vendor(&format!("activation list --license {}", second.id)).done();
     assert_eq!(active["activations"].as_array().map(Vec::len), Some(1));
-    assert_eq!(lab.vendor("activation list --status denied").done()["activations"].as_array().map(Vec::len), Some(0));
+    assert_eq!(
+        lab.vendor("activation list --status denied").done()["activations"].as_array().map(Vec::len),
+        Some(0)
+    );
 }

@@ -87,7 +87,9 @@ fn changed(value: &Cell) -> Cell {
 fn first_row(ledger: &Connection, table: &str) -> Vec<Cell> {
     let count = columns(ledger, table).len();
     ledger
-        .query_row(&format!("SELECT * FROM {table} LIMIT 1"), [], |row| (0..count).map(|column| row.get(column)).collect())
+        .query_row(&format!("SELECT * FROM {table} LIMIT 1"), [], |row| {
+            (0..count).map(|column| row.get(column)).collect()
+        })
         .unwrap_or_else(|error| panic!("{table}: {error}"))
 }
 
@@ -96,9 +98,13 @@ fn change_value(ledger: &Connection, table: &str) {
     let (columns, key) = (columns(ledger, table), key(ledger, table));
     let column = columns.iter().position(|column| !key.contains(column)).unwrap_or(columns.len() - 1);
     let row = first_row(ledger, table);
-    let place: Vec<String> = key.iter().enumerate().map(|(number, name)| format!("{name} = ?{}", number + 2)).collect();
+    let place: Vec<String> =
+        key.iter().enumerate().map(|(number, name)| format!("{name} = ?{}", number + 2)).collect();
     let mut values = vec![changed(&row[column])];
-    values.extend(key.iter().map(|name| row[columns.iter().position(|column| column == name).expect("a column")].clone()));
+    values.extend(
+        key.iter()
+            .map(|name| row[columns.iter().position(|column| column == name).expect("a column")].clone()),
+    );
     let statement = format!("UPDATE {table} SET {} = ?1 WHERE {}", columns[column], place.join(" AND "));
     assert_eq!(ledger.execute(&statement, params_from_iter(values)).expect("SQL"), 1, "{table}");
 }
@@ -125,7 +131,12 @@ fn insert_row(ledger: &Connection, table: &str) {
 
 /// The tables that `rebuild --check` names.
 fn named(checked: &Value) -> Vec<String> {
-    checked["mismatches"].as_array().expect("mismatches").iter().map(|mismatch| text(mismatch, "table")).collect()
+    checked["mismatches"]
+        .as_array()
+        .expect("mismatches")
+        .iter()
+        .map(|mismatch| text(mismatch, "table"))
+        .collect()
 }
 
 #[test]
@@ -160,7 +171,11 @@ fn a_projection_that_was_written_to_is_named_and_mended() {
                 "insert" => (1, 0),
                 _ => (1, 1),
             };
-            assert_eq!((number(mismatch, "unexpected"), number(mismatch, "missing")), expected, "{hand} {table}");
+            assert_eq!(
+                (number(mismatch, "unexpected"), number(mismatch, "missing")),
+                expected,
+                "{hand} {table}"
+            );
             lab.vendor("rebuild").done();
             assert_eq!(picture::tables(&lab.home()), sound, "{hand} {table}");
         }
@@ -222,7 +237,8 @@ fn a_changed_column_beside_the_pairs_never_verifies() {
     for column in ["origin", "prev", "head", "events", "last_at"] {
         let ledger = open(&lab.home());
         let select = format!("SELECT rowid, {column} FROM runs ORDER BY rowid DESC LIMIT 1");
-        let (id, value): (i64, Cell) = ledger.query_row(&select, [], |row| Ok((row.get(0)?, row.get(1)?))).expect("SQL");
+        let (id, value): (i64, Cell) =
+            ledger.query_row(&select, [], |row| Ok((row.get(0)?, row.get(1)?))).expect("SQL");
         let update = format!("UPDATE runs SET {column} = ?1 WHERE rowid = ?2");
         ledger.execute(&update, (changed(&value), id)).expect("SQL");
         drop(ledger);

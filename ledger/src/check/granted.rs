@@ -51,6 +51,8 @@ pub struct Feature {
     pub name: Text,
     /// How its use is held.
     pub mode: Mode,
+    /// The first instant after its own validity.
+    pub valid_until: Option<Micros>,
     /// How often its quota starts again; by the month where it has no quota.
     pub reset: Reset,
     windows: Range<usize>,
@@ -76,11 +78,12 @@ impl Granted {
     pub fn new(grant: &VerifiedGrant, from: Micros) -> Self {
         let body = &grant.body;
         let entitlement = body.entitlement.as_ref();
+        let starts_at = entitlement.map_or(Micros::MAX, |entitlement| entitlement.starts_at);
         let mut windows = Vec::new();
         let mut features: Vec<Feature> = entitlement
             .map_or(&[][..], |entitlement| &entitlement.features)
             .iter()
-            .map(|feature| prepare(feature, &body.quotas, from, &mut windows))
+            .map(|feature| prepare(feature, starts_at, &body.quotas, from, &mut windows))
             .collect();
         features.sort_by(|left, right| left.name.cmp(&right.name));
         Self {
@@ -90,7 +93,7 @@ impl Granted {
                 body.status
             },
             issued_at: grant.issued_at,
-            starts_at: entitlement.map_or(Micros::MAX, |entitlement| entitlement.starts_at),
+            starts_at,
             valid_until: entitlement.and_then(|entitlement| entitlement.valid_until),
             maintenance_until: entitlement.and_then(|entitlement| entitlement.maintenance_until),
             sync_by: body.check_in.sync_by,
@@ -146,7 +149,13 @@ fn warn_from(issued_at: Micros, sync_by: Micros) -> Micros {
     sync_by - tenth.max(Seconds::days(1))
 }
 
-fn prepare(feature: &FeatureGrant, quotas: &[QuotaLine], from: Micros, windows: &mut Vec<Window>) -> Feature {
+fn prepare(
+    feature: &FeatureGrant,
+    starts_at: Micros,
+    quotas: &[QuotaLine],
+    from: Micros,
+    windows: &mut Vec<Window>,
+) -> Feature {
     let start = windows.len();
     let lines = quotas.iter().filter(|line| line.feature == feature.number);
     let reset = lines.clone().next().map_or(Reset::Month, |line| line.first.reset());
@@ -155,6 +164,7 @@ fn prepare(feature: &FeatureGrant, quotas: &[QuotaLine], from: Micros, windows: 
         number: feature.number,
         name: feature.name.clone(),
         mode: feature.mode,
+        valid_until: feature.valid_for.map(|span| starts_at + span),
         reset,
         windows: start..windows.len(),
     }

@@ -172,3 +172,21 @@ fn windows_are_prepared_within_bounds() {
     assert_eq!(days("2026-11-20", "9998-12-31"), 400);
     assert_eq!(days("2026-11-20", "2026-11-19"), 0);
 }
+
+#[test]
+fn a_feature_may_end_before_its_licence() {
+    let snapshot = snapshot(|grant| {
+        let entitlement = grant.body.entitlement.as_mut().expect("the grant is active");
+        for feature in &mut entitlement.features {
+            feature.valid_for = (feature.name.as_str() == "export").then(|| Seconds::days(30));
+        }
+    });
+    let cases = [
+        ("export", "2026-11-30T23:59:59.999999Z", (true, Code::Allowed)),
+        ("export", "2026-12-01T00:00:00Z", (false, Code::FeatureExpired)),
+        ("miles", "2026-12-01T00:00:00Z", (true, Code::Allowed)),
+    ];
+    for (feature, time, expected) in cases {
+        assert_eq!(said(&snapshot, feature, time), expected, "{feature} at {time}");
+    }
+}

@@ -167,8 +167,12 @@ fn entitlement(f: &mut Formatter<'_>, terms: &Entitlement) -> fmt::Result {
     line(f, "starts at", terms.starts_at)?;
     line(f, "valid until", or_without_end(terms.valid_until))?;
     line(f, "maintenance until", or_without_end(terms.maintenance_until))?;
-    for FeatureGrant { number, name, mode } in &terms.features {
-        line(f, "feature", format_args!("{number} {name} ({})", mode_in_words(*mode)))?;
+    for FeatureGrant { number, name, mode, valid_for } in &terms.features {
+        let mode = mode_in_words(*mode);
+        match valid_for.map(|span| terms.starts_at + span) {
+            None => line(f, "feature", format_args!("{number} {name} ({mode})"))?,
+            Some(until) => line(f, "feature", format_args!("{number} {name} ({mode}, until {until})"))?,
+        }
     }
     terms
         .custom

@@ -1,5 +1,6 @@
 use std::fs;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
@@ -222,6 +223,52 @@ fn a_commit_that_fails_leaves_the_state_as_it_was() {
     other.execute_batch("DROP TRIGGER fail").expect("executes");
     let seq = seq_of(writer.append(miles(1, None), now()));
     assert_eq!(seq, Seq(before.head.seq.0 + 2), "the start of the process is recorded again");
+    shelf.read().verify().expect("all verifies");
+}
+
+fn wait_for_more(count: &AtomicU64) {
+    let before = count.load(Ordering::SeqCst);
+    while count.load(Ordering::SeqCst) < before + 50 {
+        thread::yield_now();
+    }
+}
+
+#[test]
+fn commits_that_fail_among_many_threads_lose_and_invent_nothing() {
+    let shelf = Shelf::activated();
+    let other = rusqlite::Connection::open(shelf.path()).expect("opens");
+    other.busy_timeout(std::time::Duration::from_secs(5)).expect("settable");
+    other
+        .execute_batch(
+            "CREATE TABLE fail (now INTEGER);
+            CREATE TRIGGER fail BEFORE INSERT ON events WHEN EXISTS (SELECT 1 FROM fail)
+                BEGIN SELECT raise(ABORT, 'no'); END",
+        )
+        .expect("executes");
+    let writer = shelf.write();
+    let (kept, failed, done) = (AtomicU64::new(0), AtomicU64::new(0), AtomicBool::new(false));
+    thread::scope(|scope| {
+        for _ in 0..16 {
+            scope.spawn(|| {
+                while !done.load(Ordering::SeqCst) {
+                    let count = if writer.append(miles(1, None), now()).is_ok() { &kept } else { &failed };
+                    count.fetch_add(1, Ordering::SeqCst);
+                }
+            });
+        }
+        for _ in 0..5 {
+            wait_for_more(&kept);
+            other.execute_batch("INSERT INTO fail VALUES (1)").expect("executes");
+            wait_for_more(&failed);
+            other.execute_batch("DELETE FROM fail").expect("executes");
+        }
+        done.store(true, Ordering::SeqCst);
+    });
+    let kept = kept.into_inner();
+    seq_of(writer.append(miles(1, None), now()));
+    let device = writer.device().expect("readable");
+    assert_eq!(device.meters().values().map(|meter| meter.gross.get()).sum::<u64>(), kept + 1);
+    assert_eq!(shelf.read().device().expect("readable").saved(), device.saved());
     shelf.read().verify().expect("all verifies");
 }
 

@@ -133,9 +133,11 @@ impl Writer {
     /// Moves all that was written into the one database file.
     ///
     /// # Errors
-    /// When the database refuses, such as while a reader is at work.
+    /// [`StoreError::Busy`] while a reader is at work.
     pub fn settle(&self) -> Result<(), StoreError> {
-        Ok(hold(&self.keeper).db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?)
+        let keeper = hold(&self.keeper);
+        let busy = keeper.db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+        if busy { Err(StoreError::Busy) } else { Ok(()) }
     }
 
     /// Signs a group, gives the baton away when its turn to be kept has come, and keeps it.

@@ -97,7 +97,12 @@ pub(crate) fn product_features() -> Vec<ProductFeature> {
 }
 
 pub(crate) fn feature_grants() -> Vec<FeatureGrant> {
-    let feature = |number, name, mode| FeatureGrant { number: FeatureNumber(number), name: text(name), mode };
+    let feature = |number, name, mode| FeatureGrant {
+        number: FeatureNumber(number),
+        name: text(name),
+        mode,
+        valid_for: (mode == Mode::OnOff).then(|| Seconds::days(90)),
+    };
     vec![feature(1, "export", Mode::OnOff), feature(2, "render", Mode::Hard)]
 }
 

@@ -9,7 +9,7 @@ use schemas::refusal::Refusal;
 use schemas::terms::{FeatureGrant, Mode, Policy, QuotaRule, Rules};
 use schemas::text::Text;
 
-use super::values::{FeatureAmount, FeatureMode, FeatureQuota};
+use super::values::{FeatureAmount, FeatureMode, FeatureQuota, FeatureSpan};
 
 /// The features that are held and their conditions, beside all that the product knows.
 #[derive(Debug)]
@@ -103,6 +103,20 @@ impl<'a> Edit<'a> {
         Ok(())
     }
 
+    /// Sets how long features are granted.
+    pub(super) fn spans(&mut self, spans: &[FeatureSpan]) -> Result<(), Refusal> {
+        once("--feature-valid", spans.iter().map(|span| &span.feature))?;
+        for FeatureSpan { feature, span } in spans {
+            let number = self.known(feature)?.number;
+            let held = self.features.iter_mut().find(|held| held.number == number);
+            held.ok_or_else(|| {
+                contradiction(&format!("{feature} is not among the features that are held"))
+            })?
+            .valid_for = *span;
+        }
+        Ok(())
+    }
+
     /// The features and the conditions in their order, unless they contradict each other.
     pub(super) fn finish(mut self) -> Result<(Vec<FeatureGrant>, Rules), Refusal> {
         self.features.sort_by_key(|held| held.number);
@@ -160,7 +174,7 @@ pub(super) fn contradiction(what: &str) -> Refusal {
 
 fn newly_held(feature: &ProductFeature) -> FeatureGrant {
     let mode = if feature.metered { Mode::Counted } else { Mode::OnOff };
-    FeatureGrant { number: feature.number, name: feature.name.clone(), mode }
+    FeatureGrant { number: feature.number, name: feature.name.clone(), mode, valid_for: None }
 }
 
 fn check_quota(rule: &QuotaRule) -> Result<(), Refusal> {

@@ -47,6 +47,15 @@ pub struct FeatureMode {
     pub mode: Mode,
 }
 
+/// `FEATURE=SPAN`
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct FeatureSpan {
+    /// The feature's name.
+    pub feature: Text,
+    /// How long it is granted from the licence's start; absent: as long as the licence.
+    pub span: Option<Seconds>,
+}
+
 impl FromStr for Span {
     type Err = String;
 
@@ -117,6 +126,15 @@ impl FromStr for FeatureMode {
             Mode::OnOff => Err("expected one of hard, counted, unlimited".to_owned()),
             mode => Ok(Self { feature, mode }),
         }
+    }
+}
+
+impl FromStr for FeatureSpan {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (feature, span) = of_feature(text)?;
+        Ok(Self { feature, span: span.parse::<SpanOrNever>()?.0 })
     }
 }
 

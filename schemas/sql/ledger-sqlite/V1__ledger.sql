@@ -7,6 +7,7 @@
 
 CREATE TABLE catalog_runs (
     first_seq   INTEGER PRIMARY KEY,
+    version     INTEGER NOT NULL,
     origin      BLOB    NOT NULL,
     prev        BLOB    NOT NULL,
     events      INTEGER NOT NULL,
@@ -27,6 +28,7 @@ CREATE TABLE runs (
     branch      INTEGER NOT NULL,
     first_seq   INTEGER NOT NULL,
     writer      INTEGER NOT NULL,
+    version     INTEGER NOT NULL,
     origin      BLOB    NOT NULL,
     prev        BLOB    NOT NULL,
     events      INTEGER NOT NULL,

@@ -320,11 +320,8 @@ fn entitlement() -> impl Strategy<Value = Entitlement> {
 }
 
 fn feature_grant() -> impl Strategy<Value = FeatureGrant> {
-    (feature(), text(), choice(Mode::ALL)).prop_map(|(number, name, mode)| FeatureGrant {
-        number,
-        name,
-        mode,
-    })
+    let grants = (feature(), text(), choice(Mode::ALL), option::of(seconds()));
+    grants.prop_map(|(number, name, mode, valid_for)| FeatureGrant { number, name, mode, valid_for })
 }
 
 fn rules() -> impl Strategy<Value = Rules> {

@@ -27,8 +27,8 @@ pub(crate) struct ActivateArgs {
     /// The licence key
     #[arg(long, value_name = "KEY", env = "COUNTERFOIL_LICENSE_KEY", hide_env_values = true)]
     license_key: Option<String>,
-    /// Read the licence key from a file, so that it is not seen on the command line
-    #[arg(long, value_name = "FILE", conflicts_with = "license_key")]
+    /// Read the licence key from this file, so that it is not seen on the command line; it goes before the others
+    #[arg(long, value_name = "FILE")]
     license_key_file: Option<PathBuf>,
     /// Write the activation request to this file; `-` is stdout
     #[arg(long, value_name = "FILE")]
@@ -69,8 +69,8 @@ pub(crate) fn run(args: &ActivateArgs, context: &Context) -> Result<Exit, Refusa
 
 fn read_key(args: &ActivateArgs) -> Result<LicenseKey, Refusal> {
     let typed = match (&args.license_key, &args.license_key_file) {
-        (Some(key), _) => key.clone(),
-        (None, Some(path)) => files::read_text(path)?,
+        (_, Some(path)) => files::read_text(path)?,
+        (Some(key), None) => key.clone(),
         (None, None) => {
             let detail = "give --license-key, --license-key-file or COUNTERFOIL_LICENSE_KEY";
             return Err(Refusal::new(Code::Usage, detail));

@@ -35,7 +35,7 @@ pub(crate) fn run(args: &ApplyArgs, context: &Context) -> Result<Exit, Refusal> 
     let mut changes = Vec::new();
     let mut last = None;
     for path in &args.files {
-        let bytes = files::read(path)?;
+        let bytes = files::read_small(path)?;
         let mut applied = agent.apply(&bytes).map_err(|refusal| refusal.at(path.display()))?;
         changes.append(&mut applied.changes);
         last = Some(applied);

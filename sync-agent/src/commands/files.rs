@@ -13,19 +13,17 @@ use schemas::refusal::Refusal;
 
 use crate::output::print_bytes;
 
-/// Reads a file, or stdin, up to the largest size that a file may have.
+/// No licence file and no pack is longer, not even as text.
+const SMALL_BYTES: u64 = 16 * 1024 * 1024;
+
+/// Reads a file of any kind, or stdin.
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Refusal> {
-    let mut bytes = Vec::new();
-    let read = if is_standard(path) {
-        io::stdin().lock().take(limits::BUNDLE_BYTES + 1).read_to_end(&mut bytes)
-    } else {
-        File::open(path).and_then(|file| file.take(limits::BUNDLE_BYTES + 1).read_to_end(&mut bytes))
-    };
-    read.map_err(|error| Refusal::from_error(Code::IoFailed, &error).at(path.display()))?;
-    if bytes.len() as u64 > limits::BUNDLE_BYTES {
-        return Err(Refusal::new(Code::TooLarge, path.display().to_string()));
-    }
-    Ok(bytes)
+    read_at_most(path, limits::BUNDLE_BYTES)
+}
+
+/// Reads a licence file or a product pack, or stdin.
+pub(crate) fn read_small(path: &Path) -> Result<Vec<u8>, Refusal> {
+    read_at_most(path, SMALL_BYTES)
 }
 
 /// Reads a short text file without the white space around it.
@@ -54,4 +52,18 @@ pub(crate) fn write_bundle(path: &Path, bytes: &[u8], armored: bool) -> Result<(
 /// Whether a path stands for stdin or stdout.
 pub(crate) fn is_standard(path: &Path) -> bool {
     path.as_os_str() == "-"
+}
+
+fn read_at_most(path: &Path, most: u64) -> Result<Vec<u8>, Refusal> {
+    let mut bytes = Vec::new();
+    let read = if is_standard(path) {
+        io::stdin().lock().take(most + 1).read_to_end(&mut bytes)
+    } else {
+        File::open(path).and_then(|file| file.take(most + 1).read_to_end(&mut bytes))
+    };
+    read.map_err(|error| Refusal::from_error(Code::IoFailed, &error).at(path.display()))?;
+    if bytes.len() as u64 > most {
+        return Err(Refusal::new(Code::TooLarge, path.display().to_string()));
+    }
+    Ok(bytes)
 }

@@ -136,7 +136,7 @@ pub(crate) fn head_of(bundle: &[u8]) -> (ChainId, Ack) {
 }
 
 fn grant_body(device: ChainId, ack: Ack, now: Micros) -> GrantBody {
-    let feature = |number, name: &str, mode| FeatureGrant { number, name: text(name), mode };
+    let feature = |number, name: &str, mode| FeatureGrant { number, name: text(name), mode, valid_for: None };
     let month = Period::of(Reset::Month, now);
     GrantBody {
         device,

@@ -103,7 +103,7 @@ pub(super) fn runs(connection: &Connection) -> Result<Vec<StoredRun>, StoreError
 fn insert_run(connection: &Connection, run: &StoredRun) -> Result<(), StoreError> {
     connection
         .prepare_cached(&format!(
-            "INSERT INTO catalog_runs ({RUN_COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)"
+            "INSERT INTO catalog_runs ({RUN_COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)"
         ))?
         .execute(bind_run(run))?;
     Ok(())

@@ -20,11 +20,11 @@ pub(super) fn insert(
     run: &StoredRun,
     received_at: Micros,
 ) -> Result<(), StoreError> {
-    let (first_seq, origin, prev, events, head, last_at, bytes) = bind_run(run);
+    let (first_seq, version, origin, prev, events, head, last_at, bytes) = bind_run(run);
     connection
         .prepare_cached(&format!(
             "INSERT INTO runs (license_id, chain, branch, writer, received_at, {RUN_COLUMNS})
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)"
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)"
         ))?
         .execute(params![
             license.as_bytes(),
@@ -33,6 +33,7 @@ pub(super) fn insert(
             writer_number(run.origin.writer()),
             int(received_at.get()),
             first_seq,
+            version,
             origin,
             prev,
             events,
