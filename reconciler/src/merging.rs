@@ -20,9 +20,9 @@ use schemas::refusal::Refusal;
 use serde::Serialize;
 
 use self::batch::{Batch, Outcome};
-use self::intake::{Parcel, Read, Unread};
+use self::intake::Read;
 pub use self::paths::{Source, sources};
-use self::waiting::{Asker, Retried, Waiting, keep_attachments, keep_file};
+use self::waiting::{Asker, Retried, Waiting};
 use crate::vendor::Vendor;
 
 /// What a merge did, in bundles counted once for each chain that they hold.
@@ -103,59 +103,41 @@ struct Merging<'a> {
 }
 
 impl Merging<'_> {
-    /// Commits what was read together, then writes answers and quarantine.
+    /// Commits what was read together; what was refused goes into quarantine in one more commit; then it is answered.
     fn take(&mut self, read: Vec<Read>) -> Result<(), Refusal> {
+        let mut kept = Vec::new();
         let mut parcels = Vec::new();
+        self.report.files += read.len() as u64;
         for parcel in read {
-            self.report.files += 1;
             match parcel {
                 Ok(parcel) => parcels.push(parcel),
-                Err(unread) => self.refuse_file(&unread)?,
+                Err(unread) => {
+                    self.report.refuse(&unread.source, &unread.refusal);
+                    // A file that could not be read is still where it was.
+                    if unread.refusal.code() != Code::IoFailed {
+                        kept.push(waiting::file(*unread));
+                    }
+                }
             }
         }
         let outcomes = Batch::new(&parcels).commit(self.vendor)?;
-        for parcel in &parcels {
-            self.refuse_attachments(parcel)?;
+        for parcel in parcels.iter().filter(|parcel| !parcel.false_attachments.is_empty()) {
+            // Values that are not what their commitments stand for are refused; the runs beside them are not.
+            self.report.refuse(&parcel.source, &Code::AttachmentMismatch.into());
+            kept.push(waiting::false_attachments(parcel));
         }
         let mut answers: BTreeMap<usize, Vec<Answer>> = BTreeMap::new();
         for outcome in outcomes {
             let parcel = &parcels[outcome.parcel];
-            self.waiting.keep(self.vendor, parcel, &outcome)?;
+            kept.extend(self.waiting.keep(parcel, &outcome));
             self.report.count(&outcome);
             self.report.tell(&parcel.source.name, &outcome);
             answers.entry(outcome.parcel).or_default().push(outcome.answer);
         }
+        self.vendor.store.put_in_quarantine(&kept, self.vendor.now)?;
         for (parcel, answers) in answers {
             write_answer(parcels[parcel].source.answer.as_ref(), &answers)?;
         }
-        Ok(())
-    }
-
-    fn refuse_file(&mut self, unread: &Unread) -> Result<(), Refusal> {
-        keep_file(self.vendor, unread)?;
-        self.report.refused += 1;
-        self.report.findings.push(MergeFinding {
-            source: unread.source.name.clone(),
-            chain: None,
-            code: unread.refusal.code(),
-            detail: unread.refusal.detail().to_owned(),
-        });
-        Ok(())
-    }
-
-    /// Values that are not what their commitments stand for are refused; the runs beside them are not.
-    fn refuse_attachments(&mut self, parcel: &Parcel) -> Result<(), Refusal> {
-        if parcel.false_attachments.is_empty() {
-            return Ok(());
-        }
-        keep_attachments(self.vendor, parcel)?;
-        self.report.refused += 1;
-        self.report.findings.push(MergeFinding {
-            source: parcel.source.name.clone(),
-            chain: None,
-            code: Code::AttachmentMismatch,
-            detail: String::new(),
-        });
         Ok(())
     }
 
@@ -178,6 +160,17 @@ impl MergeReport {
     /// The exit code: findings where anything was refused or contradicts what is known.
     pub fn exit(&self) -> Exit {
         if self.refused + self.forked > 0 { Exit::Findings } else { Exit::Done }
+    }
+
+    /// Counts and tells a file, or a part of one, that was refused.
+    fn refuse(&mut self, source: &Source, refusal: &Refusal) {
+        self.refused += 1;
+        self.findings.push(MergeFinding {
+            source: source.name.clone(),
+            chain: None,
+            code: refusal.code(),
+            detail: refusal.detail().to_owned(),
+        });
     }
 
     /// Counts a chain of a bundle, its events included.

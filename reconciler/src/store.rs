@@ -179,7 +179,7 @@ pub trait Store {
     fn findings(&mut self) -> Result<Vec<(LicenseId, ChainId, Seq, String)>, StoreError>;
 
     /// Puts bytes into quarantine; the same bytes for the same chain are kept once.
-    fn put_in_quarantine(&mut self, entries: &[NewQuarantine<'_>], now: Micros) -> Result<(), StoreError>;
+    fn put_in_quarantine(&mut self, entries: &[NewQuarantine], now: Micros) -> Result<(), StoreError>;
 
     /// What is in quarantine, without the bytes, in the order of arrival.
     fn quarantine(&mut self) -> Result<Vec<QuarantineEntry>, StoreError>;
@@ -335,15 +335,15 @@ pub struct EvidenceRow {
 
 /// Bytes that are refused for now, with the reason.
 #[derive(Clone, Debug)]
-pub struct NewQuarantine<'a> {
+pub struct NewQuarantine {
     /// Why.
     pub code: Code,
     /// Where they came from.
-    pub source: &'a str,
+    pub source: String,
     /// The device chain, where that is known.
     pub chain: Option<ChainId>,
     /// The bytes.
-    pub bytes: &'a [u8],
+    pub bytes: Vec<u8>,
 }
 
 /// What is in quarantine, without the bytes.

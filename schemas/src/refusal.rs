@@ -28,6 +28,10 @@ impl Refusal {
             write!(detail, ": {cause}").expect("a string takes every write");
             source = cause.source();
         }
+        // An error that says no more than the code's title is told once.
+        if detail == code.entry().title {
+            detail.clear();
+        }
         Self { code, detail }
     }
 

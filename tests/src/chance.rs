@@ -2,7 +2,7 @@
 
 use std::env;
 
-/// A stream of numbers that follows from its seed (SplitMix64).
+/// A stream of numbers that follows from its seed (`SplitMix64`).
 #[derive(Clone, Debug)]
 pub struct Chance(u64);
 

@@ -169,7 +169,7 @@ fn below_the_digest(file: &[u8], map: &[Stretch]) -> Vec<Case> {
         "the map covers the frame"
     );
     let mut cases = Vec::new();
-    for (_, bit, bytes) in flips(file, HEAD..HEAD + 1) {
+    for (_, bit, bytes) in flips(file, HEAD..=HEAD) {
         // A licence file's frame becomes a notice's by its lowest bit; no other tag is known.
         let code = if file[3] == b'G' && bit == 0x01 { "wrong_type" } else { "unknown_kind" };
         cases.push(Case::new(format!("tag-{bit:02x}"), seal(bytes), &[code]));

@@ -129,6 +129,9 @@ fn insert_row(ledger: &Connection, table: &str) {
     assert_eq!(ledger.execute(&statement, params_from_iter(row)).expect("SQL"), 1, "{table}");
 }
 
+/// Somebody else's hand at a table.
+type Hand = fn(&Connection, &str);
+
 /// The tables that `rebuild --check` names.
 fn named(checked: &Value) -> Vec<String> {
     checked["mismatches"]
@@ -158,8 +161,7 @@ fn a_projection_that_was_written_to_is_named_and_mended() {
     let lab = ledger_with_everything();
     lab.vendor("rebuild --check").done();
     let sound = picture::tables(&lab.home());
-    let hands: [(&str, fn(&Connection, &str)); 3] =
-        [("change", change_value), ("delete", delete_row), ("insert", insert_row)];
+    let hands: [(&str, Hand); 3] = [("change", change_value), ("delete", delete_row), ("insert", insert_row)];
     for table in PROJECTIONS {
         for (hand, corrupt) in &hands {
             corrupt(&open(&lab.home()), table);

@@ -44,19 +44,49 @@ pub fn sqlite_is_sound() -> bool {
 
 /// Opens the store for its one writer.
 pub(super) fn open_to_write(path: &Path) -> Result<Connection, StoreError> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let db = Connection::open_with_flags(path, flags)?;
-    prepare(&db)?;
+    let db = open_as(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     db.pragma_update(None, "synchronous", "FULL")?;
     Ok(db)
 }
 
-/// Opens the store beside its writer, to read only.
+/// Opens the store beside its writer, to read only, and leaves the directory as it was.
+///
+/// Where there is no write-ahead log, reading makes an empty one, and only a connection that may write takes it away
+/// again. Where there is one, it belongs to a writer or to one that died: it is read and left alone. A directory that
+/// cannot be written has no writer, and its files do not change.
 pub(super) fn open_to_read(path: &Path) -> Result<Connection, StoreError> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let db = Connection::open_with_flags(path, flags)?;
+    if path.with_extension("db-wal").exists() {
+        return open_as(path, OpenFlags::SQLITE_OPEN_READ_ONLY);
+    }
+    let db = open_as(path, OpenFlags::SQLITE_OPEN_READ_WRITE).or_else(|error| match error {
+        StoreError::Sqlite(_) => open_unchanging(path),
+        error => Err(error),
+    })?;
+    db.pragma_update(None, "query_only", true)?;
+    Ok(db)
+}
+
+fn open_as(path: &Path, access: OpenFlags) -> Result<Connection, StoreError> {
+    let db = Connection::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     prepare(&db)?;
     Ok(db)
+}
+
+fn open_unchanging(path: &Path) -> Result<Connection, StoreError> {
+    let path = std::path::absolute(path)?;
+    let name: String = path.to_string_lossy().chars().flat_map(escaped).collect();
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
+    open_as(Path::new(&format!("file:{name}?immutable=1")), flags)
+}
+
+/// The characters that mean something in a URI's path, for `SQLite`.
+fn escaped(character: char) -> Vec<char> {
+    match character {
+        '%' => "%25".chars().collect(),
+        '?' => "%3f".chars().collect(),
+        '#' => "%23".chars().collect(),
+        character => vec![character],
+    }
 }
 
 fn prepare(db: &Connection) -> Result<(), StoreError> {

@@ -318,6 +318,39 @@ fn a_report_holds_what_is_not_acknowledged_in_runs_that_verify() {
     assert_eq!(run::verify_device(&resent.runs[0]).expect("a good run").span().first, Seq(2));
 }
 
+fn contents(folder: &std::path::Path) -> std::collections::BTreeMap<std::ffi::OsString, Vec<u8>> {
+    let entries = fs::read_dir(folder).expect("readable");
+    let entries = entries.map(|entry| entry.expect("readable"));
+    entries.map(|entry| (entry.file_name(), fs::read(entry.path()).expect("readable"))).collect()
+}
+
+#[test]
+fn reading_leaves_the_directory_as_it_was() {
+    let shelf = Shelf::activated();
+    let clean = contents(shelf.folder.path());
+    let left_by_the_dead = tempfile::tempdir().expect("a temporary directory");
+    let writer = shelf.write();
+    seq_of(writer.append(miles(1, None), now()));
+    for (name, bytes) in contents(shelf.folder.path()) {
+        fs::write(left_by_the_dead.path().join(name), bytes).expect("writable");
+    }
+    drop(writer);
+    let settled = contents(shelf.folder.path());
+    assert_eq!(settled.keys().collect::<Vec<_>>(), clean.keys().collect::<Vec<_>>());
+    for folder in [shelf.folder.path(), left_by_the_dead.path()] {
+        let mut before = contents(folder);
+        let reader = Reader::open(&folder.join("chain.db"), root().public()).expect("opens");
+        reader.report().expect("reports");
+        reader.verify().expect("verifies");
+        drop(reader);
+        let mut after = contents(folder);
+        // The index of the log is no data: it is made anew by whoever opens it.
+        before.remove("chain.db-shm".as_ref() as &std::ffi::OsStr);
+        after.remove("chain.db-shm".as_ref() as &std::ffi::OsStr);
+        assert!(before == after);
+    }
+}
+
 #[test]
 fn a_report_of_nothing_new_is_the_last_event_again() {
     let shelf = Shelf::activated();

@@ -59,10 +59,11 @@ pub(super) struct Unread {
 pub(super) type Read = Result<Parcel, Box<Unread>>;
 
 /// Files up to this size are read at once, and kept whole when they are refused.
-const WHOLE_BYTES: u64 = 64 * 1024 * 1024;
-/// Events and files that one commit takes in, about.
+const WHOLE_BYTES: u64 = 16 * 1024 * 1024;
+/// Events, files and bytes that one commit takes in, about.
 const COMMIT_EVENTS: usize = 20_000;
 const COMMIT_FILES: usize = 512;
+const COMMIT_BYTES: u64 = 64 * 1024 * 1024;
 
 /// Reads every file with `jobs` threads and hands groups of them, worth a commit each, to `take`.
 pub(super) fn read_all(
@@ -84,7 +85,7 @@ pub(super) fn read_all(
 }
 
 /// Reads one file after the other until there is none left or nobody listens.
-fn read_some(sources: &[Source], next: &AtomicUsize, send: SyncSender<Read>) {
+fn read_some(sources: &[Source], next: &AtomicUsize, send: SyncSender<(u64, Read)>) {
     while let Some(source) = sources.get(next.fetch_add(1, Ordering::Relaxed)) {
         if send.send(read(source)).is_err() {
             break;
@@ -94,17 +95,18 @@ fn read_some(sources: &[Source], next: &AtomicUsize, send: SyncSender<Read>) {
 }
 
 fn group(
-    receive: Receiver<Read>,
+    receive: Receiver<(u64, Read)>,
     take: &mut impl FnMut(Vec<Read>) -> Result<(), Refusal>,
 ) -> Result<(), Refusal> {
     let mut group = Vec::new();
-    let mut events = 0;
-    for parcel in receive {
+    let (mut events, mut bytes) = (0, 0);
+    for (size, parcel) in receive {
         events += parcel.as_ref().map_or(0, Parcel::event_count);
+        bytes += size;
         group.push(parcel);
-        if events >= COMMIT_EVENTS || group.len() >= COMMIT_FILES {
+        if events >= COMMIT_EVENTS || group.len() >= COMMIT_FILES || bytes >= COMMIT_BYTES {
             take(std::mem::take(&mut group))?;
-            events = 0;
+            (events, bytes) = (0, 0);
         }
     }
     if group.is_empty() { Ok(()) } else { take(group) }
@@ -137,17 +139,31 @@ impl Parcel {
     }
 }
 
-/// Reads one file.
-fn read(source: &Source) -> Read {
-    let unread = |refusal: Refusal, bytes| Box::new(Unread { source: source.clone(), refusal, bytes });
-    let failed = |error: io::Error| unread(Refusal::from_error(Code::IoFailed, &error), Vec::new());
-    let size = fs::metadata(&source.path).map_err(failed)?.len();
-    if size > WHOLE_BYTES {
-        let file = File::open(&source.path).map_err(failed)?;
-        return parse(source, BufReader::new(file)).map_err(|refusal| unread(refusal, Vec::new()));
+/// Reads one file, and tells its size.
+fn read(source: &Source) -> (u64, Read) {
+    match fs::metadata(&source.path) {
+        Ok(metadata) => (metadata.len(), read_sized(source, metadata.len())),
+        Err(error) => (0, unreadable(source, &error)),
     }
-    let bytes = fs::read(&source.path).map_err(failed)?;
-    parse_bytes(source, bytes.clone()).map_err(|refusal| unread(refusal, bytes))
+}
+
+fn read_sized(source: &Source, size: u64) -> Read {
+    let refused = |refusal: Refusal, bytes| Box::new(Unread { source: source.clone(), refusal, bytes });
+    if size > WHOLE_BYTES {
+        return match File::open(&source.path) {
+            Ok(file) => parse(source, BufReader::new(file)).map_err(|refusal| refused(refusal, Vec::new())),
+            Err(error) => unreadable(source, &error),
+        };
+    }
+    match fs::read(&source.path) {
+        Ok(bytes) => parse_bytes(source, bytes.clone()).map_err(|refusal| refused(refusal, bytes)),
+        Err(error) => unreadable(source, &error),
+    }
+}
+
+fn unreadable(source: &Source, error: &io::Error) -> Read {
+    let refusal = Refusal::from_error(Code::IoFailed, error);
+    Err(Box::new(Unread { source: source.clone(), refusal, bytes: Vec::new() }))
 }
 
 /// Reads a bundle from its bytes, armored or not.

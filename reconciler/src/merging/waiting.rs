@@ -40,23 +40,17 @@ pub(super) struct Retried {
 }
 
 impl Waiting {
-    /// Puts the runs that were not taken in into quarantine, each with the attachments that it refers to.
-    pub(super) fn keep(
-        &mut self,
-        vendor: &mut Vendor,
-        parcel: &Parcel,
-        outcome: &Outcome,
-    ) -> Result<(), Refusal> {
-        let kept = runs_to_keep(parcel, outcome);
+    /// What goes into quarantine of one chain: the runs that were not taken in, each with its attachments.
+    pub(super) fn keep(&mut self, parcel: &Parcel, outcome: &Outcome) -> Vec<NewQuarantine> {
+        let kept = runs_to_keep(&parcel.source.name, parcel, outcome);
         if !kept.is_empty() {
-            put(vendor, &parcel.source.name, Some(outcome.chain), &kept)?;
             let asker = Asker { source: parcel.source.name.clone(), answer: parcel.source.answer.clone() };
             self.askers.entry(outcome.chain).or_default().push(asker);
         }
         if outcome.events > 0 || !outcome.waiting.is_empty() {
             self.moved.insert(outcome.chain);
         }
-        Ok(())
+        kept
     }
 
     /// Notes every chain that has entries in quarantine, or those of the entries that are named.
@@ -90,15 +84,17 @@ impl Waiting {
     }
 }
 
-/// Puts a file that cannot be read as a bundle into quarantine.
-pub(super) fn keep_file(vendor: &mut Vendor, unread: &Unread) -> Result<(), Refusal> {
-    put(vendor, &unread.source.name, None, &[(unread.refusal.code(), unread.bytes.clone())])
+/// What goes into quarantine of a file that cannot be read as a bundle: all of it.
+pub(super) fn file(unread: Unread) -> NewQuarantine {
+    let Unread { source, refusal, bytes } = unread;
+    NewQuarantine { code: refusal.code(), source: source.name, chain: None, bytes }
 }
 
-/// Puts attachments that do not open their commitments into quarantine.
-pub(super) fn keep_attachments(vendor: &mut Vendor, parcel: &Parcel) -> Result<(), Refusal> {
+/// What goes into quarantine of attachments that do not open their commitments.
+pub(super) fn false_attachments(parcel: &Parcel) -> NewQuarantine {
     let bundle = Bundle { attachments: parcel.false_attachments.clone(), ..Bundle::default() };
-    put(vendor, &parcel.source.name, None, &[(Code::AttachmentMismatch, bundle.encode())])
+    let source = parcel.source.name.clone();
+    NewQuarantine { code: Code::AttachmentMismatch, source, chain: None, bytes: bundle.encode() }
 }
 
 /// Merges all quarantined runs of a chain together; those that went in leave the quarantine.
@@ -119,30 +115,21 @@ fn retry_chain(
     vendor.store.drop_from_quarantine(&done)?;
     // What still waits may wait for another reason now; the bytes are the same, so the entry stays the same.
     let source = entries.first().map_or("", |entry| entry.source.as_str());
-    put(vendor, source, Some(chain), &runs_to_keep(&parcel, &outcome))?;
+    vendor.store.put_in_quarantine(&runs_to_keep(source, &parcel, &outcome), vendor.now)?;
     Ok(Some(outcome))
 }
 
 /// The runs that wait, each as a bundle of its own with the attachments that it refers to.
-fn runs_to_keep(parcel: &Parcel, outcome: &Outcome) -> Vec<(Code, Vec<u8>)> {
+fn runs_to_keep(source: &str, parcel: &Parcel, outcome: &Outcome) -> Vec<NewQuarantine> {
     let delivery = &parcel.deliveries[&outcome.chain];
+    let entry =
+        |code, bytes| NewQuarantine { code, source: source.to_owned(), chain: Some(outcome.chain), bytes };
     let waiting = outcome.waiting.iter().map(|(run, code)| {
         let run = &delivery.runs[*run];
-        (*code, bundle_of(run.to_bytes(), parcel.attachments_of([run])))
+        entry(*code, bundle_of(run.to_bytes(), parcel.attachments_of([run])))
     });
-    let broken = delivery.broken.iter().map(|(run, code)| (*code, bundle_of(run.clone(), Vec::new())));
+    let broken = delivery.broken.iter().map(|(run, code)| entry(*code, bundle_of(run.clone(), Vec::new())));
     waiting.chain(broken).collect()
-}
-
-fn put(
-    vendor: &mut Vendor,
-    source: &str,
-    chain: Option<ChainId>,
-    kept: &[(Code, Vec<u8>)],
-) -> Result<(), Refusal> {
-    let entries: Vec<NewQuarantine<'_>> =
-        kept.iter().map(|(code, bytes)| NewQuarantine { code: *code, source, chain, bytes }).collect();
-    Ok(vendor.store.put_in_quarantine(&entries, vendor.now)?)
 }
 
 /// Puts the quarantined runs of a chain into one parcel; beside it, the entry of each run in the parcel's order.

@@ -252,7 +252,10 @@ impl Store for SqliteStore {
         lists::findings(&self.connection)
     }
 
-    fn put_in_quarantine(&mut self, entries: &[NewQuarantine<'_>], now: Micros) -> Result<(), StoreError> {
+    fn put_in_quarantine(&mut self, entries: &[NewQuarantine], now: Micros) -> Result<(), StoreError> {
+        if entries.is_empty() {
+            return Ok(());
+        }
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         quarantine::put(&transaction, entries, now)?;
         transaction.commit()?;

@@ -58,7 +58,7 @@ CREATE TABLE quarantine (
     bytes       BLOB    NOT NULL
 ) STRICT;
 
-CREATE INDEX quarantine_by_chain ON quarantine (chain) WHERE chain IS NOT NULL;
+CREATE INDEX quarantine_by_digest ON quarantine (digest);
 
 CREATE TABLE products (
     product     TEXT    NOT NULL PRIMARY KEY,

@@ -64,10 +64,20 @@ pub(crate) fn parse_date(text: &str) -> Result<Micros, String> {
     Micros::parse(text).ok_or_else(|| "expected a date such as 2026-11-24, or RFC 3339".to_owned())
 }
 
+impl Checked<'_> {
+    fn words(&self) -> String {
+        match (self.allowed, self.code) {
+            (true, Code::Allowed | Code::CheckInDue) => self.title.to_owned(),
+            (true, _) => format!("allowed for now; {}", self.title),
+            (false, _) => format!("not allowed: {}", self.title),
+        }
+    }
+}
+
 impl fmt::Display for Checked<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         Fields::default()
-            .with(if self.allowed { "allowed" } else { "not allowed" }, self.title)
+            .with("answer", self.words())
             .with("code", self.code)
             .with_some("feature", self.feature)
             .with_some("units left", self.remaining)

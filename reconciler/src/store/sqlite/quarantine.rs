@@ -8,13 +8,9 @@ use sha2::{Digest as _, Sha256};
 use super::{NewQuarantine, QuarantineEntry, StoreError, int, micros, uint};
 
 /// Keeps entries; the same bytes for the same chain are kept once, with the newest reason.
-pub(super) fn put(
-    connection: &Connection,
-    entries: &[NewQuarantine<'_>],
-    now: Micros,
-) -> Result<(), StoreError> {
+pub(super) fn put(connection: &Connection, entries: &[NewQuarantine], now: Micros) -> Result<(), StoreError> {
     for entry in entries {
-        let digest: [u8; 32] = Sha256::digest(entry.bytes).into();
+        let digest: [u8; 32] = Sha256::digest(&entry.bytes).into();
         let chain = entry.chain.map(|chain| chain.0);
         let known = connection
             .prepare_cached("UPDATE quarantine SET code = ?1 WHERE digest = ?2 AND chain IS ?3")?
