@@ -1,7 +1,7 @@
 //! Counterfoil's rules: keys, chains, folds, escrow, clock and check, the merge decision; and the device's
 //! append-only store.
 //!
-//! All but [`durable`] are functions of their arguments: time, randomness and what is known come in,
+//! All but [`durable`] and [`store`] are functions of their arguments: time, randomness and what is known come in,
 //! a decision goes out. There is no async code and no network here.
 
 pub mod authority;

@@ -46,6 +46,66 @@ pub struct Entry {
     pub hint: &'static str,
 }
 
+/// All that is known of a code, as both programs tell it.
+#[derive(Clone, Copy, Debug, serde::Serialize)]
+pub struct Explanation {
+    /// The code.
+    pub code: Code,
+    /// One sentence.
+    pub title: &'static str,
+    /// What it means.
+    pub meaning: &'static str,
+    /// The way out.
+    pub hint: &'static str,
+    /// The exit code of a program that ends with it.
+    pub exit: u8,
+    /// The HTTP status of an answer that carries it.
+    pub status: u16,
+}
+
+impl Explanation {
+    /// What is known of `code`.
+    pub fn of(code: Code) -> Self {
+        let Entry { title, meaning, hint, .. } = code.entry();
+        Self { code, title, meaning, hint, exit: code.exit().number(), status: code.status() }
+    }
+}
+
+impl fmt::Display for Explanation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "code         {}", self.code)?;
+        writeln!(f, "it says      {}", self.title)?;
+        writeln!(f, "meaning      {}", self.meaning)?;
+        writeln!(f, "what to do   {}", self.hint)?;
+        writeln!(f, "exit code    {}", self.exit)?;
+        write!(f, "HTTP status  {}", self.status)
+    }
+}
+
+/// Every code, one a line.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct Explanations {
+    /// The codes in the order of the table.
+    pub codes: Vec<Explanation>,
+}
+
+impl Explanations {
+    /// All there are.
+    pub fn all() -> Self {
+        Self { codes: Code::ALL.iter().copied().map(Explanation::of).collect() }
+    }
+}
+
+impl fmt::Display for Explanations {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let width = self.codes.iter().map(|code| code.code.word().len()).max().unwrap_or(0);
+        writeln!(f, "{:width$}  EXIT  IT SAYS", "CODE")?;
+        self.codes
+            .iter()
+            .try_for_each(|code| writeln!(f, "{:width$}  {:<4}  {}", code.code, code.exit, code.title))
+    }
+}
+
 macro_rules! codes {
     ($($variant:ident $word:literal $exit:ident $status:literal $title:literal $meaning:literal $hint:literal,)*) => {
         /// Every refusal that a person or a program can meet.

@@ -59,7 +59,7 @@ fn whole_place(line: &str) -> Option<u64> {
 fn recorded(lab: &Lab) -> Vec<(u64, String)> {
     let history = lab.device("dev1", "history").done_lines();
     let consumed = history.iter().filter(|event| event["kind"] == "feature.consumed");
-    consumed.map(|event| (number(event, "seq"), text(event, "reference"))).collect()
+    consumed.map(|event| (number(event, "seq"), text(&event["body"], "reference"))).collect()
 }
 
 #[test]

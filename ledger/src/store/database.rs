@@ -72,7 +72,7 @@ fn open_as(path: &Path, access: OpenFlags) -> Result<Connection, StoreError> {
     Ok(db)
 }
 
-fn open_unchanging(path: &Path) -> Result<Connection, StoreError> {
+pub(super) fn open_unchanging(path: &Path) -> Result<Connection, StoreError> {
     let path = std::path::absolute(path)?;
     let name: String = path.to_string_lossy().chars().flat_map(escaped).collect();
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;

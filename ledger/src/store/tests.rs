@@ -352,6 +352,17 @@ fn reading_leaves_the_directory_as_it_was() {
 }
 
 #[test]
+fn a_store_that_cannot_change_opens_under_any_name() {
+    let shelf = Shelf::activated();
+    let folder = shelf.folder.path().join("a?b#c%d e");
+    fs::create_dir(&folder).expect("writable");
+    fs::copy(shelf.path(), folder.join("chain.db")).expect("copied");
+    let db = database::open_unchanging(&folder.join("chain.db")).expect("opens");
+    assert!(db.execute("DELETE FROM events", []).is_err());
+    assert_eq!(contents(&folder).len(), 1);
+}
+
+#[test]
 fn a_report_of_nothing_new_is_the_last_event_again() {
     let shelf = Shelf::activated();
     let writer = shelf.write();
