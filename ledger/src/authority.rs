@@ -227,7 +227,7 @@ impl License {
         activation.grant = place;
         activation.ack = grant.ack;
         activation.sync_by = grant.check_in.sync_by;
-        if grant.status != GrantStatus::Denied {
+        if grant.status == GrantStatus::Active {
             activation.granted_at.get_or_insert(at);
         }
         rows.activations.insert(grant.device);

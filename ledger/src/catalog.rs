@@ -7,17 +7,17 @@ use schemas::event::catalog::{PackPublished, ProductDefined};
 use schemas::event::{Body, Event};
 use schemas::grant::Revocations;
 use schemas::ids::{CertificateId, Commitment, CustomerId};
-use schemas::numbers::{FeatureNumber, Micros, Seq};
+use schemas::numbers::Micros;
 use schemas::pack::ProductFeature;
-use schemas::run::{CatalogOrigin, Origin, VERSION};
+use schemas::run::{CatalogOrigin, Origin};
 use schemas::terms::Policy;
 use schemas::text::Text;
 
 use crate::authority::Issuer;
-use crate::chain::{self, Head};
+use crate::chain::Head;
 use crate::rows::{HistoryEntry, StoredRun};
-use crate::run::RunBuilder;
 use crate::trust;
+use crate::writer::{ChainWriter, TooLong};
 
 /// What the catalog chain says so far.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -67,13 +67,7 @@ impl Product {
     pub fn feature(&self, name: &str) -> Option<&ProductFeature> {
         self.features.iter().find(|feature| feature.name.as_str() == name)
     }
-
-    /// The number that the next feature gets; numbers are never reused.
-    pub fn next_number(&self) -> FeatureNumber {
-        FeatureNumber(self.features.last().map_or(1, |last| last.number.0 + 1))
-    }
 }
-
 /// An issuer certificate.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct IssuerRecord {
@@ -98,7 +92,10 @@ impl Catalog {
                 self.issuers.insert(trust::certificate_id(&certified.certificate), record);
             }
             Body::IssuerRevoked(revoked) => {
-                if let Some(issuer) = self.issuers.get_mut(&revoked.certificate) {
+                // Revoking twice changes nothing.
+                if let Some(issuer) = self.issuers.get_mut(&revoked.certificate)
+                    && issuer.revoked_at.is_none()
+                {
                     issuer.revoked_at = Some(event.at);
                     self.revocations_version += 1;
                 }
@@ -136,8 +133,7 @@ impl Catalog {
 pub struct CatalogDraft<'a> {
     issuer: &'a Issuer,
     now: Micros,
-    from: Head,
-    run: RunBuilder,
+    writer: ChainWriter,
     catalog: Catalog,
     history: Vec<HistoryEntry>,
 }
@@ -150,8 +146,8 @@ impl<'a> CatalogDraft<'a> {
             root: issuer.certificate.body.root,
             environment: issuer.certificate.body.environment.clone(),
         });
-        let from = catalog.head.head;
-        Self { issuer, now, from, run: RunBuilder::new(origin, from), catalog, history: Vec::new() }
+        let writer = ChainWriter::new(origin, catalog.head.head);
+        Self { issuer, now, writer, catalog, history: Vec::new() }
     }
 
     /// The catalog as it stands so far.
@@ -165,37 +161,27 @@ impl<'a> CatalogDraft<'a> {
     }
 
     /// Signs `body` as the next event, now or just after the event before it, and folds it.
-    pub fn write(&mut self, body: Body) {
+    ///
+    /// # Errors
+    /// When it would be longer than a reader takes; nothing was written then.
+    pub fn write(&mut self, body: Body) -> Result<(), TooLong> {
         let event = Event { at: self.now.max(Micros::new(self.catalog.head.at.get() + 1)), body };
-        let pushed = self.run.push(&event, &self.issuer.key);
-        let head = self.run.head();
+        let written = self.writer.write(&event, &self.issuer.key)?;
+        let head = self.writer.head();
         self.catalog.apply(head, &event);
         self.history.push(HistoryEntry {
-            chain: chain::chain_of(self.run.origin()),
+            chain: self.writer.chain(),
             branch: 0,
             seq: head.seq,
             at: event.at,
             kind: event.body.kind(),
-            core: pushed.core,
+            core: written.core,
         });
+        Ok(())
     }
 
-    /// What is to be stored: the catalog afterwards, its new run if anything was written, and the events.
-    pub fn finish(self) -> (Catalog, Option<StoredRun>, Vec<HistoryEntry>) {
-        let head = self.run.head();
-        let count = head.seq.0 - self.from.seq.0;
-        let run = (count > 0).then(|| StoredRun {
-            chain: chain::chain_of(self.run.origin()),
-            branch: 0,
-            version: VERSION,
-            origin: self.run.origin().clone(),
-            first_seq: Seq(self.from.seq.0 + 1),
-            prev: self.from.link,
-            count,
-            head,
-            last_at: self.catalog.head.at,
-            pairs: self.run.pairs().to_vec(),
-        });
-        (self.catalog, run, self.history)
+    /// What is to be stored: the catalog afterwards, its new runs, and the events.
+    pub fn finish(self) -> (Catalog, Vec<StoredRun>, Vec<HistoryEntry>) {
+        (self.catalog, self.writer.finish(), self.history)
     }
 }

@@ -5,16 +5,16 @@ use std::collections::BTreeMap;
 use schemas::event::authority::LicenseIssued;
 use schemas::event::{Body, Event};
 use schemas::grant::Grant;
-use schemas::ids::ChainId;
-use schemas::numbers::Micros;
-use schemas::run::{AuthorityOrigin, DeviceOrigin, Origin, VERSION};
+use schemas::ids::{ChainId, Link};
+use schemas::numbers::{Micros, Seq};
+use schemas::run::{AuthorityOrigin, DeviceOrigin, Origin};
 
 use crate::authority::{Issuer, License};
-use crate::chain::Head;
 use crate::evidence::{Chain, Part};
 use crate::rows::{BranchNumber, Rows, StoredRun};
-use crate::run::{RunBuilder, Suffix};
+use crate::run::Suffix;
 use crate::trust;
+use crate::writer::{ChainWriter, TooLong, Written};
 
 /// A licence while a unit of work changes it. Nothing is kept until a store has written what [`Draft::finish`] gives.
 #[derive(Debug)]
@@ -24,8 +24,9 @@ pub struct Draft<'a> {
     license: License,
     rows: Rows,
     runs: Vec<StoredRun>,
-    written: RunBuilder,
-    written_from: Head,
+    /// The links of what was attached, by the place of their first event.
+    attached: BTreeMap<ChainId, BTreeMap<Seq, Vec<Link>>>,
+    writer: ChainWriter,
     grants: BTreeMap<ChainId, Grant>,
 }
 
@@ -38,8 +39,6 @@ pub struct Update {
     pub rows: Rows,
     /// The runs that were attached and written.
     pub runs: Vec<StoredRun>,
-    /// The newest grant for each chain that got one.
-    pub grants: BTreeMap<ChainId, Grant>,
 }
 
 impl Update {
@@ -51,11 +50,19 @@ impl Update {
 
 impl<'a> Draft<'a> {
     /// Issues a licence: writes the first event of its authority chain.
-    pub fn issue(issuer: &'a Issuer, origin: AuthorityOrigin, now: Micros, first: LicenseIssued) -> Self {
+    ///
+    /// # Errors
+    /// When the terms are longer than a reader takes.
+    pub fn issue(
+        issuer: &'a Issuer,
+        origin: AuthorityOrigin,
+        now: Micros,
+        first: LicenseIssued,
+    ) -> Result<Self, TooLong> {
         let license = License::issued(&origin, now, &first);
         let mut draft = Self::new(issuer, origin, license, now);
-        draft.write(Body::LicenseIssued(Box::new(first)));
-        draft
+        draft.write(Body::LicenseIssued(Box::new(first)))?;
+        Ok(draft)
     }
 
     /// Goes on with a licence as it is stored.
@@ -74,8 +81,8 @@ impl<'a> Draft<'a> {
         Self {
             issuer,
             now,
-            written_from: license.head,
-            written: RunBuilder::new(Origin::Authority(origin), license.head),
+            attached: BTreeMap::new(),
+            writer: ChainWriter::new(Origin::Authority(origin), license.head),
             license,
             rows: Rows::default(),
             runs: Vec::new(),
@@ -98,22 +105,27 @@ impl<'a> Draft<'a> {
         self.grants.get(chain)
     }
 
+    /// The link after the event at `seq` of `chain`, if this unit of work attached it.
+    pub fn attached_link(&self, chain: &ChainId, seq: Seq) -> Option<Link> {
+        let (first, links) = self.attached.get(chain)?.range(..=seq).next_back()?;
+        links.get(usize::try_from(seq.0 - first.0).ok()?).copied()
+    }
+
     /// Signs `body` as the next event of the authority chain, now or just after the event before it, and folds it.
-    pub fn write(&mut self, body: Body) {
+    ///
+    /// # Errors
+    /// When it would be longer than a reader takes; nothing was written then.
+    pub fn write(&mut self, body: Body) -> Result<(), TooLong> {
         let event = Event { at: self.now.max(Micros::new(self.license.last_at.get() + 1)), body };
-        let before = self.written.head();
-        let pushed = self.written.push(&event, &self.issuer.key);
-        self.license.apply(self.written.head(), &event, &mut self.rows);
+        let Written { before, core, signature } = self.writer.write(&event, &self.issuer.key)?;
+        self.license.apply(self.writer.head(), &event, &mut self.rows);
         if let Body::GrantIssued(grant) = &event.body {
-            let detached = trust::detach(
-                self.license.authority_chain(),
-                (before.seq.next(), before.link),
-                pushed.core,
-                pushed.signature,
-                self.issuer.certificate.bytes.clone(),
-            );
+            let place = (before.seq.next(), before.link);
+            let certificate = self.issuer.certificate.bytes.clone();
+            let detached = trust::detach(self.writer.chain(), place, core, signature, certificate);
             self.grants.insert(grant.device, detached);
         }
+        Ok(())
     }
 
     /// Attaches events to a branch of a device chain and folds them. The caller decided that they belong there.
@@ -128,6 +140,8 @@ impl<'a> Draft<'a> {
         let head = suffix.head();
         let events = suffix.numbered().map(|(seq, linked)| (seq, &linked.event));
         known.extend(Part { chain, branch, first_seq: suffix.first_seq, head, events }, &mut self.rows);
+        let links = suffix.events.iter().map(|linked| linked.link).collect();
+        self.attached.entry(chain).or_default().insert(suffix.first_seq, links);
         self.runs.push(StoredRun {
             chain,
             branch,
@@ -144,21 +158,7 @@ impl<'a> Draft<'a> {
 
     /// What is to be stored.
     pub fn finish(mut self) -> Update {
-        let count = self.written.head().seq.0 - self.written_from.seq.0;
-        if count > 0 {
-            self.runs.push(StoredRun {
-                chain: self.license.authority_chain(),
-                branch: 0,
-                version: VERSION,
-                origin: self.written.origin().clone(),
-                first_seq: self.written_from.seq.next(),
-                prev: self.written_from.link,
-                count,
-                head: self.written.head(),
-                last_at: self.license.last_at,
-                pairs: self.written.pairs().to_vec(),
-            });
-        }
-        Update { license: self.license, rows: self.rows, runs: self.runs, grants: self.grants }
+        self.runs.extend(self.writer.finish());
+        Update { license: self.license, rows: self.rows, runs: self.runs }
     }
 }

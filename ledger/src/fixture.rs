@@ -66,7 +66,13 @@ pub(crate) fn opened() -> ChainOpened {
 
 /// A year's licence for `export`, `render` with 100 units a month, and `miles`, counted freely.
 pub(crate) fn grant_body() -> GrantBody {
-    let feature = |number, name: &str, mode| FeatureGrant { number, name: text(name), mode, valid_for: None };
+    let feature = |number, name: &str, mode| FeatureGrant {
+        number,
+        name: text(name),
+        mode,
+        reset: Reset::Month,
+        valid_for: None,
+    };
     let month = Period::of(Reset::Month, at(ISSUED));
     GrantBody {
         device: chain(),
@@ -112,6 +118,8 @@ pub(crate) fn grant_body() -> GrantBody {
         missing: Vec::new(),
         resend_from: None,
         revocations: Revocations::default(),
+        compact: false,
+        typed: None,
     }
 }
 

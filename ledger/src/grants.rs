@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use schemas::canonical;
 use schemas::codes::Code;
 use schemas::event::Body;
 use schemas::event::authority::{ActivationReleased, EntitlementChanged, ReleaseReason};
 use schemas::grant::{Ack, CheckIn, GrantBody, GrantStatus, QuotaLine, Revocations, TookIn};
 use schemas::ids::{ChainId, Commitment};
+use schemas::limits;
 use schemas::numbers::{FeatureNumber, Micros, Revision, Seconds};
 use schemas::period::{Period, Reset};
 use schemas::terms::{Mode, QuotaRule, Terms};
@@ -15,44 +17,88 @@ use schemas::text::Text;
 use crate::authority::{License, Quota, Standing};
 use crate::draft::Draft;
 use crate::escrow::{self, Account};
+use crate::writer::TooLong;
 
 /// Decides what a device chain is told now and writes it onto the authority chain.
 ///
 /// A seat is given if one is free; a closed chain is released; quotas are topped up as far as units are free. A
 /// denial that stays the same is not written again.
-pub fn issue_grant(draft: &mut Draft<'_>, chain: ChainId, took_in: Vec<TookIn>, revocations: Revocations) {
-    release_if_closed(draft, &chain);
+///
+/// # Errors
+/// When the grant would be longer than a device takes; see [`fits`].
+pub fn issue_grant(
+    draft: &mut Draft<'_>,
+    chain: ChainId,
+    took_in: Vec<TookIn>,
+    revocations: Revocations,
+) -> Result<(), TooLong> {
+    release_if_closed(draft, &chain)?;
     let verdict = verdict(draft.license(), &chain, draft.now());
-    if took_in.is_empty() && denied_the_same(draft.license(), &chain, verdict) {
-        return;
+    if took_in.is_empty() && decided_the_same(draft.license(), &chain, verdict) {
+        return Ok(());
     }
     if verdict == Verdict::Active {
-        start_validity(draft);
+        start_validity(draft)?;
     }
     let grant = grant(draft.license(), chain, draft.now(), verdict, took_in, revocations);
-    draft.write(Body::GrantIssued(Box::new(grant)));
+    draft.write(Body::GrantIssued(Box::new(grant)))
 }
 
 /// Releases an activation by an operator's decision, the seat free at once, and writes what the device is told.
-pub fn release(draft: &mut Draft<'_>, chain: ChainId, reason: Option<Commitment>, revocations: Revocations) {
+///
+/// # Errors
+/// As [`issue_grant`].
+pub fn release(
+    draft: &mut Draft<'_>,
+    chain: ChainId,
+    reason: Option<Commitment>,
+    revocations: Revocations,
+) -> Result<(), TooLong> {
     draft.write(Body::ActivationReleased(ActivationReleased {
         chain,
         why: ReleaseReason::Operator,
         seat_free_at: draft.now(),
         overridden: true,
         reason,
-    }));
-    issue_grant(draft, chain, Vec::new(), revocations);
+    }))?;
+    issue_grant(draft, chain, Vec::new(), revocations)
 }
 
-/// Whether a new decision on a chain that was denied would come out the same.
-pub fn denied_the_same(license: &License, chain: &ChainId, verdict: Verdict) -> bool {
-    license.activations.get(chain).is_some_and(|activation| match verdict {
-        Verdict::Denied(code) => {
-            activation.status == GrantStatus::Denied
-                && activation.reason.as_ref().is_some_and(|reason| reason.as_str() == code.word())
-        }
-        _ => false,
+/// Whether every grant of a licence with these terms is short enough for a device to take, in the worst case that no
+/// two neighbouring periods hold the same.
+pub fn fits(terms: &Terms) -> bool {
+    let rules = &terms.rules;
+    let ahead = rules
+        .sync_every
+        .map_or(AHEAD_WITHOUT_CHECK_IN, |every| Seconds(every.0.saturating_add(rules.grace.0)));
+    let days_ahead = usize::try_from(ahead.0 / 86_400 + 2).unwrap_or(usize::MAX);
+    let days_open = usize::from(rules.finalisation_days) + 1;
+    let lines: usize = rules
+        .quotas
+        .iter()
+        .filter_map(|rule| hard(terms, rule.feature))
+        .map(|reset| match reset {
+            Reset::Never => 1,
+            Reset::Year => days_ahead.div_ceil(365).min(PERIODS_AHEAD) + days_open.div_ceil(365) + 1,
+            Reset::Month => days_ahead.div_ceil(28).min(PERIODS_AHEAD) + days_open.div_ceil(28) + 1,
+            Reset::Day => days_ahead.min(PERIODS_AHEAD) + days_open,
+        })
+        .sum();
+    let bytes = canonical::to_bytes(terms).len() + lines.saturating_mul(LINE_BYTES) + AROUND_BYTES;
+    lines <= limits::LIST_ENTRIES && bytes <= limits::GRANT_BYTES
+}
+
+/// The longest quota line, and room for the rest of a grant.
+const LINE_BYTES: usize = 32;
+const AROUND_BYTES: usize = 12 * 1024;
+
+/// Whether a new decision on a chain without a seat would come out the same.
+fn decided_the_same(license: &License, chain: &ChainId, verdict: Verdict) -> bool {
+    license.activations.get(chain).is_some_and(|activation| {
+        let reason = activation.reason.as_ref().map(Text::as_str);
+        activation.granted_at.is_none()
+            && activation.status == verdict.status()
+            && reason == verdict.reason().map(Code::word)
     })
 }
 
@@ -90,10 +136,12 @@ impl Verdict {
     }
 }
 
-/// Decides on a device chain: the first rule that applies.
+/// Decides on a device chain: the first rule that applies. What its device closed is released, seat or not.
 pub fn verdict(license: &License, chain: &ChainId, now: Micros) -> Verdict {
     let activation = license.activations.get(chain);
-    if activation.is_some_and(|activation| activation.released.is_some()) {
+    let released = activation.is_some_and(|activation| activation.released.is_some());
+    let closed = license.chains.get(chain).is_some_and(|chain| chain.closed_at.is_some());
+    if released || closed {
         return Verdict::Released;
     }
     let holds_seat = activation.is_some_and(|activation| activation.granted_at.is_some());
@@ -114,12 +162,13 @@ pub fn verdict(license: &License, chain: &ChainId, now: Micros) -> Verdict {
     Verdict::Active
 }
 
-/// A chain that its device closed gives its seat back, whole evidence given: the closing is its last event.
-fn release_if_closed(draft: &mut Draft<'_>, chain: &ChainId) {
+/// A chain that its device closed gives its seat back, if it ever had one.
+fn release_if_closed(draft: &mut Draft<'_>, chain: &ChainId) -> Result<(), TooLong> {
     let license = draft.license();
     let closed = license.chains.get(chain).is_some_and(|chain| chain.closed_at.is_some());
-    let released = license.activations.get(chain).is_some_and(|activation| activation.released.is_some());
-    let granted = license.activations.get(chain).is_some_and(|activation| activation.granted_at.is_some());
+    let (granted, released) = license.activations.get(chain).map_or((false, false), |activation| {
+        (activation.granted_at.is_some(), activation.released.is_some())
+    });
     if closed && granted && !released {
         draft.write(Body::ActivationReleased(ActivationReleased {
             chain: *chain,
@@ -127,14 +176,15 @@ fn release_if_closed(draft: &mut Draft<'_>, chain: &ChainId) {
             seat_free_at: draft.now(),
             overridden: false,
             reason: None,
-        }));
+        }))?;
     }
+    Ok(())
 }
 
 /// Fixes the dates of a licence whose validity begins with its first activation.
-fn start_validity(draft: &mut Draft<'_>) {
+fn start_validity(draft: &mut Draft<'_>) -> Result<(), TooLong> {
     let terms = &draft.license().terms;
-    let Some(valid_for) = terms.valid_from_activation else { return };
+    let Some(valid_for) = terms.valid_from_activation else { return Ok(()) };
     let mut terms = terms.clone();
     let entitlement = &mut terms.entitlement;
     let (issued_start, start) = (entitlement.starts_at, draft.now());
@@ -145,7 +195,7 @@ fn start_validity(draft: &mut Draft<'_>) {
         .maintenance_until
         .map(|until| Micros::new(start.get().saturating_add(until.since(issued_start))));
     terms.valid_from_activation = None;
-    draft.write(Body::EntitlementChanged(Box::new(EntitlementChanged { terms, reason: None })));
+    draft.write(Body::EntitlementChanged(Box::new(EntitlementChanged { terms, reason: None })))
 }
 
 fn grant(
@@ -185,6 +235,8 @@ fn grant(
         missing: Vec::new(),
         resend_from: None,
         revocations,
+        compact: rules.compact,
+        typed: None,
     }
 }
 
@@ -208,8 +260,10 @@ fn quotas(
         .collect();
     if raise {
         let until = deadline(&license.terms, now, check_in);
-        for rule in rules.quotas.iter().filter(|rule| is_hard(&license.terms, rule.feature)) {
-            for period in periods_ahead(rule.reset, now, until) {
+        for (rule, reset) in
+            rules.quotas.iter().filter_map(|rule| Some((rule, hard(&license.terms, rule.feature)?)))
+        {
+            for period in periods_ahead(reset, now, until) {
                 let quota = accounts.entry((rule.feature, period)).or_default();
                 quota.granted = raised(license, chain, rule, period, *quota);
             }
@@ -266,15 +320,20 @@ pub fn accounts(license: &License, feature: FeatureNumber, period: Period) -> BT
     accounts
 }
 
-fn is_hard(terms: &Terms, feature: FeatureNumber) -> bool {
-    terms.entitlement.features.iter().any(|granted| granted.number == feature && granted.mode == Mode::Hard)
+/// How often the quota of a feature starts again, if it is held by escrow.
+fn hard(terms: &Terms, feature: FeatureNumber) -> Option<Reset> {
+    let granted = terms.entitlement.features.iter().find(|granted| granted.number == feature)?;
+    (granted.mode == Mode::Hard).then_some(granted.reset)
 }
 
 /// Until when quota is reserved: the check-in deadline with its grace, the end of validity, and never without end.
 fn deadline(terms: &Terms, now: Micros, check_in: &CheckIn) -> Micros {
-    let check_in = check_in.overdue_at().unwrap_or(now + Seconds::days(366));
+    let check_in = check_in.overdue_at().unwrap_or(now + AHEAD_WITHOUT_CHECK_IN);
     terms.entitlement.valid_until.map_or(check_in, |until| until.min(check_in))
 }
+
+/// How far ahead quota is reserved for a device that never has to check in.
+const AHEAD_WITHOUT_CHECK_IN: Seconds = Seconds::days(366);
 
 /// Periods that one grant reserves ahead, at most.
 const PERIODS_AHEAD: usize = 128;

@@ -29,3 +29,4 @@ pub mod rows;
 pub mod run;
 pub mod store;
 pub mod trust;
+pub mod writer;

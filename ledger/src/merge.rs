@@ -14,6 +14,7 @@ use crate::grants;
 use crate::license_key::KeySecret;
 use crate::rows::BranchNumber;
 use crate::run::VerifiedRun;
+use crate::writer::TooLong;
 
 /// What becomes of a run.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -32,11 +33,8 @@ pub enum Plan {
         /// What is missing.
         missing: SeqRange,
     },
-    /// It contradicts what is known at or before this place.
-    Fork {
-        /// The first place that is known to differ, as far as one comparison tells.
-        seq: Seq,
-    },
+    /// It contradicts what is known.
+    Fork,
 }
 
 /// Decides where a run attaches to a chain with the trunk's head `head`.
@@ -58,7 +56,7 @@ pub fn decide<E>(
     let overlap_end = span.last.min(head.seq);
     let known = if overlap_end == head.seq { Some(head.link) } else { link_at(overlap_end)? };
     if known.is_none() || run.link_at(overlap_end) != known {
-        return Ok(Plan::Fork { seq: overlap_end.max(span.first) });
+        return Ok(Plan::Fork);
     }
     if span.last <= head.seq {
         return Ok(Plan::Known);
@@ -78,6 +76,8 @@ pub struct ChainOutcome {
     pub forks: Vec<usize>,
     /// Why nothing of the chain was taken.
     pub refused: Option<Code>,
+    /// Whether the grant that would answer is too long to be signed: the evidence is taken, the answer stays the old one.
+    pub unanswerable: bool,
 }
 
 /// Takes the runs of one device chain into a licence and decides what its device is told.
@@ -107,35 +107,38 @@ pub fn merge_chain<E>(
         outcome.refused = Some(code);
         return Ok(outcome);
     }
-    let mut attached = Vec::new();
     for (number, run) in runs.iter().enumerate() {
         let head = draft.license().chains.get(&chain).map_or(Head::START, crate::evidence::Chain::head);
-        let link = |seq| link_among(&attached, seq).map_or_else(|| link_at(seq), |link| Ok(Some(link)));
+        let link = |seq| draft.attached_link(&chain, seq).map_or_else(|| link_at(seq), |link| Ok(Some(link)));
         match decide(head, link, run)? {
             Plan::Known => {}
             Plan::Append { branch, from } => {
                 draft.attach(chain, branch, &origin, run.suffix(from));
                 outcome.events += (run.events().len() - from) as u64;
-                attached.push(run);
             }
             Plan::Gap { missing } => outcome.gaps.push((number, missing)),
-            Plan::Fork { .. } => outcome.forks.push(number),
+            Plan::Fork => outcome.forks.push(number),
         }
     }
-    tell(draft, chain, outcome.events, revocations);
+    outcome.unanswerable = tell(draft, chain, outcome.events, revocations).is_err();
     Ok(outcome)
 }
 
 /// Writes the grant that answers: always after new events, otherwise only where a denial is decided afresh.
-fn tell(draft: &mut Draft<'_>, chain: ChainId, events: u64, revocations: &Revocations) {
+fn tell(
+    draft: &mut Draft<'_>,
+    chain: ChainId,
+    events: u64,
+    revocations: &Revocations,
+) -> Result<(), TooLong> {
     let license = draft.license();
-    let Some(known) = license.chains.get(&chain) else { return };
+    let Some(known) = license.chains.get(&chain) else { return Ok(()) };
     let undecided = license.activations.get(&chain).is_none_or(|activation| activation.granted_at.is_none());
     if events == 0 && !undecided {
-        return;
+        return Ok(());
     }
     let took_in = if events == 0 { Vec::new() } else { vec![took_in(chain, known.head())] };
-    grants::issue_grant(draft, chain, took_in, revocations.clone());
+    grants::issue_grant(draft, chain, took_in, revocations.clone())
 }
 
 fn took_in(chain: ChainId, head: Head) -> TookIn {
@@ -174,9 +177,4 @@ fn device_origin(runs: &[VerifiedRun]) -> Option<DeviceOrigin> {
         Origin::Device(origin) => Some(origin.clone()),
         Origin::Authority(_) | Origin::Catalog(_) => None,
     }
-}
-
-/// The link at a place within runs that were attached before in the same unit of work.
-fn link_among(attached: &[&VerifiedRun], seq: Seq) -> Option<Link> {
-    attached.iter().rev().find_map(|run| run.link_at(seq))
 }

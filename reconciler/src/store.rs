@@ -1,8 +1,9 @@
 //! The central store: what it keeps, and the complete units of work that it offers.
 //!
 //! No transaction, connection or SQL type crosses this trait. Each method is one unit of work: it is done, durably,
-//! or it has changed nothing. Sources (runs, attachments, quarantine) are never changed once written; everything
-//! else follows from them through the folds in the ledger crate, and [`Store::rebuild`] makes it anew.
+//! or it has changed nothing. Runs are never changed once written; attachments may be erased, and quarantine comes and
+//! goes. Everything else follows from the runs through the folds in the ledger crate, and [`Store::rebuild`] makes it
+//! anew.
 
 pub mod sqlite;
 
@@ -13,6 +14,7 @@ use ledger::catalog::{Catalog, CatalogDraft};
 use ledger::draft::Update;
 use ledger::refold::RefoldError;
 use ledger::rows::{HistoryEntry, StoredRun, Variable};
+use ledger::writer::TooLong;
 use schemas::bundle::Attachment;
 use schemas::canonical::DecodeError;
 use schemas::codes::Code;
@@ -56,6 +58,12 @@ impl From<DecodeError> for StoreError {
 impl From<RefoldError> for StoreError {
     fn from(_: RefoldError) -> Self {
         Self::Damaged("event")
+    }
+}
+
+impl From<TooLong> for StoreError {
+    fn from(error: TooLong) -> Self {
+        Self::Refused(error.into())
     }
 }
 
@@ -106,14 +114,13 @@ pub trait Store {
     ) -> Result<Catalog, StoreError>;
 
     /// Stores new licences: one commit. A key reference that is taken is `false`, and nothing was stored.
-    fn create_licenses(&mut self, created: Vec<Change>, now: Micros) -> Result<bool, StoreError>;
+    fn create_licenses(&mut self, created: Vec<Change>) -> Result<bool, StoreError>;
 
     /// Lets `change` work on each of the licences in turn, alone, in the order of their identifiers, and stores what
     /// it leaves: one commit for all. A licence that is not there is passed over.
     fn change_licenses(
         &mut self,
         licenses: &BTreeSet<LicenseId>,
-        now: Micros,
         change: &mut ChangeLicense<'_>,
     ) -> Result<(), StoreError>;
 

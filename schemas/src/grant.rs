@@ -2,12 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{CertificateId, ChainId, LicenseId, Link, Signature};
+use crate::ids::{CertificateId, ChainId, Digest, LicenseId, Link, Signature};
 use crate::numbers::{Epoch, FeatureNumber, Micros, Seconds, Seq, Total};
 use crate::period::Period;
 use crate::terms::{After, Entitlement, FingerprintRule, Floating, OnFork};
 use crate::text::Text;
-use crate::wire::{blob, choices, list, optional};
+use crate::wire::{blob, choices, flag, list, optional};
 
 /// The body of `grant.issued`: the full state of one activation. Its time of issue is the event's `at`.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -64,6 +64,23 @@ pub struct GrantBody {
     pub resend_from: Option<Seq>,
     /// The issuer certificates that are revoked.
     pub revocations: Revocations,
+    /// Whether the device may drop acknowledged events that the protocol no longer needs.
+    #[serde(with = "flag")]
+    pub compact: bool,
+    /// Where the grant goes to its device as a typed code: what that code rests on.
+    #[serde(with = "optional")]
+    pub typed: Option<Typed>,
+}
+
+/// What a grant that is typed as a code rests on; the pack holds the rest.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Typed {
+    /// The place of the signing key among the pack's code keys.
+    pub key: u16,
+    /// The number of the pack's policy that the code names.
+    pub policy: u16,
+    /// The digest of the code that it answers.
+    pub answers: Digest,
 }
 
 choices! {

@@ -43,6 +43,9 @@ pub struct PackBody {
     /// The policies that a typed code may unlock.
     #[serde(deserialize_with = "list")]
     pub policies: Vec<Policy>,
+    /// The keys that may sign typed codes; a code names its key by its place here.
+    #[serde(deserialize_with = "list")]
+    pub code_keys: Vec<PublicKey>,
     /// Where the vendor's portal is.
     #[serde(with = "optional")]
     pub portal: Option<Text>,

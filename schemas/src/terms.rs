@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::numbers::{FeatureNumber, Micros, Revision, Seconds, Total};
 use crate::period::Reset;
 use crate::text::Text;
-use crate::wire::{choices, list, optional};
+use crate::wire::{choices, flag, list, optional};
 
 /// A template from which licences are issued.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -29,6 +29,9 @@ pub struct Policy {
     pub features: Vec<FeatureGrant>,
     /// The conditions.
     pub rules: Rules,
+    /// The number by which a typed code names the policy; absent: none does.
+    #[serde(with = "optional")]
+    pub air_gapped: Option<u16>,
 }
 
 /// What a licence grants, resolved, and its conditions.
@@ -75,6 +78,8 @@ pub struct FeatureGrant {
     pub name: Text,
     /// How its use is held to a quota.
     pub mode: Mode,
+    /// How often its meter, and with it its quota, starts again.
+    pub reset: Reset,
     /// How long it is granted from the licence's start; absent: as long as the licence.
     #[serde(with = "optional")]
     pub valid_for: Option<Seconds>,
@@ -120,6 +125,12 @@ pub struct Rules {
     pub fingerprint: FingerprintRule,
     /// How many days a period waits for late reports before it is sealed.
     pub finalisation_days: u16,
+    /// How often a restored device may go on with a successor chain; absent: never.
+    #[serde(with = "optional")]
+    pub heals: Option<TransferLimit>,
+    /// Whether a device may drop acknowledged events that the protocol no longer needs.
+    #[serde(with = "flag")]
+    pub compact: bool,
     /// Seats for client machines on a private network; absent: none.
     #[serde(with = "optional")]
     pub floating: Option<Floating>,
@@ -130,8 +141,6 @@ pub struct Rules {
 pub struct QuotaRule {
     /// The metered feature.
     pub feature: FeatureNumber,
-    /// How often the quota starts again.
-    pub reset: Reset,
     /// Units a period for all devices of the licence together.
     pub limit: Total,
     /// Units beyond the limit that may be used and are charged.
@@ -141,10 +150,10 @@ pub struct QuotaRule {
     pub share: Option<Total>,
 }
 
-/// A limit on moving seats between devices.
+/// A limit on what may happen again and again, such as moving a seat to another device.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct TransferLimit {
-    /// Most transfers in one window.
+    /// Most times in one window.
     pub count: u32,
     /// The window's length.
     pub window: Seconds,

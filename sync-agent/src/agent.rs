@@ -52,7 +52,7 @@ impl Agent {
         let given = pack.map(TrustedPack::read).transpose()?;
         dir.create()?;
         let lock = dir.lock()?;
-        let pack = TrustedPack::choose(given, dir.kept_pack()?)?;
+        let pack = dir.choose_pack(given)?;
         let snapshot = Arc::new(ArcSwap::from_pointee(Snapshot::bare(Life::Unregistered)));
         let mut agent = Self {
             dir,
@@ -223,8 +223,15 @@ impl Agent {
         };
         let snapshot = Arc::clone(&self.snapshot);
         let publish = move |prepared| snapshot.store(Arc::new(prepared));
-        Writer::open(&self.dir.chain(), key, pack.body.root, process, publish)
-            .map_err(|error| refuse::store(&error).at(self.dir.chain().display()))
+        let writer = Writer::open(&self.dir.chain(), key, pack.body.root, process, publish)
+            .map_err(|error| refuse::store(&error).at(self.dir.chain().display()))?;
+        let device = device_of(&writer)?;
+        let opened = device.opened();
+        if opened.product != pack.body.product || opened.environment != pack.body.environment {
+            let detail = format!("{}, {} is activated here", opened.product, opened.environment);
+            return Err(Refusal::new(Code::PackMismatch, detail));
+        }
+        Ok(writer)
     }
 
     fn append(&self, command: Command) -> Result<Done, Refusal> {

@@ -37,7 +37,7 @@ impl AgentReader {
         let Config { state, pack, clock, fingerprint } = config;
         let dir = StateDir::new(state);
         let given = pack.map(TrustedPack::read).transpose()?;
-        let pack = TrustedPack::choose(given, dir.kept_pack()?)?;
+        let pack = dir.choose_pack(given)?;
         Ok(Self { store: open_store(&dir, pack.as_ref()), pack, clock, fingerprint })
     }
 

@@ -76,8 +76,18 @@ impl StateDir {
         key_file::read(&self.device_key(), &self.seal_key())
     }
 
+    /// The pack to trust: the given one, if the kept one is of the same product, or the kept one. A damaged copy is
+    /// passed over where one is given.
+    pub(crate) fn choose_pack(&self, given: Option<TrustedPack>) -> Result<Option<TrustedPack>, Refusal> {
+        let kept = match self.kept_pack() {
+            Err(_) if given.is_some() => None,
+            kept => kept?,
+        };
+        TrustedPack::choose(given, kept)
+    }
+
     /// The kept pack, if there is one.
-    pub(crate) fn kept_pack(&self) -> Result<Option<TrustedPack>, Refusal> {
+    fn kept_pack(&self) -> Result<Option<TrustedPack>, Refusal> {
         let path = self.pack();
         match fs::read(&path) {
             Ok(bytes) => TrustedPack::read(bytes).map(Some).map_err(|refusal| refusal.at(path.display())),

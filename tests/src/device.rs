@@ -5,9 +5,11 @@ use ledger::keys::SecretKey;
 use ledger::license_key::LicenseKey;
 use ledger::run::RunBuilder;
 use schemas::bundle::Bundle;
-use schemas::event::device::{ActivationRequested, ChainOpened, Claim, FeatureConsumed, LicenseKeyClaim};
+use schemas::event::device::{
+    ActivationRequested, ChainOpened, Claim, FeatureConsumed, LicenseKeyClaim, TrialClaim,
+};
 use schemas::event::{Body, Event};
-use schemas::ids::{ChainId, Digest, KeyProof};
+use schemas::ids::{ChainId, Digest};
 use schemas::numbers::{Amount, FeatureNumber, Micros, Total};
 use schemas::period::{Period, Reset};
 use schemas::run::{DeviceOrigin, Origin};
@@ -25,7 +27,7 @@ const START: &str = "2026-11-24T00:00:00Z";
 pub struct HandMade {
     secret: SecretKey,
     origin: DeviceOrigin,
-    proof: KeyProof,
+    claim: Claim,
     product: String,
     events: Vec<Event>,
     used: u64,
@@ -40,8 +42,9 @@ impl HandMade {
         let key = LicenseKey::parse(&license.key).expect("a key that was issued");
         let origin = DeviceOrigin { signer: secret.public(), reference: key.reference() };
         let proof = key.proof(&chain::device_chain(&origin.signer, &origin.reference));
+        let claim = Claim::LicenseKey(LicenseKeyClaim { proof });
         let mut device =
-            Self { secret, origin, proof, product: "studio".to_owned(), events: Vec::new(), used: 0 };
+            Self { secret, origin, claim, product: "studio".to_owned(), events: Vec::new(), used: 0 };
         device.open();
         device
     }
@@ -49,7 +52,17 @@ impl HandMade {
     /// The same chain asking with a proof that is wrong.
     #[must_use]
     pub fn with_bad_proof(mut self) -> Self {
-        self.proof.0[31] ^= 1;
+        if let Claim::LicenseKey(claim) = &mut self.claim {
+            claim.proof.0[31] ^= 1;
+        }
+        self.open();
+        self
+    }
+
+    /// The same chain asking for a trial.
+    #[must_use]
+    pub fn asking_for_a_trial(mut self) -> Self {
+        self.claim = Claim::Trial(TrialClaim {});
         self.open();
         self
     }
@@ -145,7 +158,7 @@ impl HandMade {
             fingerprint: Vec::new(),
             host: None,
         };
-        let claim = Claim::LicenseKey(LicenseKeyClaim { proof: self.proof });
+        let claim = self.claim.clone();
         for body in [
             Body::ChainOpened(Box::new(opened)),
             Body::ActivationRequested(Box::new(ActivationRequested { claim })),

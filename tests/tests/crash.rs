@@ -195,3 +195,41 @@ fn a_killed_activation_can_be_asked_for_again() {
     lab.device("dev1", "verify").done();
     lab.device("dev1", "consume render 1").done();
 }
+
+#[test]
+fn a_killed_init_leaves_a_whole_home_or_none() {
+    let lab = Lab::empty();
+    let mut chance = Chance::new();
+    for _ in 0..8 {
+        let mut child = lab.start_vendor("init");
+        let entries = || fs::read_dir(lab.path("")).expect("readable").count();
+        let before = entries();
+        while child.try_wait().expect("it was started").is_none() && entries() == before {
+            thread::yield_now();
+        }
+        for _ in 0..chance.below(2_000) {
+            thread::yield_now();
+        }
+        // It may have ended by itself in between.
+        kill(&mut child);
+        if lab.home().exists() {
+            lab.vendor("license list").done();
+            lab.vendor("audit verify --deep").done();
+            fs::remove_dir_all(lab.home()).expect("writable");
+        } else {
+            lab.vendor("license list").refused(3, "home_missing");
+        }
+    }
+    lab.vendor("init").done();
+}
+
+#[test]
+fn agents_that_are_started_together_take_turns() {
+    let lab = Lab::with_policy(COUNTED);
+    lab.activate("dev1", &lab.issue());
+    let running: Vec<Child> = (0..6).map(|_| lab.start_device("dev1", "consume render 2")).collect();
+    let totals: BTreeSet<u64> =
+        running.into_iter().map(|child| number(&Lab::wait(child).done(), "total")).collect();
+    assert_eq!(totals, BTreeSet::from([2, 4, 6, 8, 10, 12]));
+    lab.device("dev1", "verify").done();
+}

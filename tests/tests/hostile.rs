@@ -6,6 +6,7 @@ use std::fs::File;
 use std::io::{Seek as _, SeekFrom, Write as _};
 
 use counterfoil_tests::container::{FRAME_HEAD, Frame, HEAD, file_of, frames, seal};
+use counterfoil_tests::device::bundle;
 use counterfoil_tests::lab::{number, text};
 use counterfoil_tests::{HandMade, Lab, License, picture};
 use schemas::armor;
@@ -335,7 +336,9 @@ fn a_value_that_is_not_the_committed_one_is_not_taken() {
     let last = attachment.content.len() - 1;
     attachment.content[last] = b'8';
     lab.write("report.cfbundle", file_of(&lab.read("report.cfbundle"), &parts));
-    lab.vendor("merge report.cfbundle").exits_any(&[0, 6]).json();
+    let merged = lab.vendor("merge report.cfbundle").exits(6).json();
+    assert_eq!((number(&merged, "merged"), number(&merged, "refused")), (1, 1));
+    assert_eq!(text(&merged["findings"][0], "code"), "attachment_mismatch");
     let tables = picture::tables(&lab.home());
     assert_eq!(tables["variables"].len(), 1, "the event is evidence");
     let host_name_only = 1;
@@ -366,6 +369,7 @@ fn files_that_are_not_bundles_are_told_apart() {
         ("armored-pack", armor::armor(FileKind::Pack, &lab.read("studio.cfpack")).into_bytes(), "wrong_file"),
         ("another-product", HandMade::new(2, &license).of_product("other").bundle(), "origin_mismatch"),
         ("bad-proof", HandMade::new(3, &license).with_bad_proof().bundle(), "claim_invalid"),
+        ("trial", HandMade::new(4, &license).asking_for_a_trial().bundle(), "claim_unsupported"),
         ("vendors-run", file_of(&good, &[authority_run(&lab)]), "wrong_writer"),
     ];
     let mut cases: Vec<Case> =
@@ -373,6 +377,15 @@ fn files_that_are_not_bundles_are_told_apart() {
     let strange = [Frame { tag: 99, ..parts[0].clone() }, parts[0].clone()];
     cases.push(Case::new("strange-part".to_owned(), file_of(&good, &strange), &["unknown_kind"]));
     merge_refuses(&lab, &cases);
+}
+
+#[test]
+fn a_bundle_of_more_chains_than_the_limit_is_refused_whole() {
+    let (lab, license) = lab_with_license();
+    let runs: Vec<Vec<u8>> = (0..65).map(|seed| HandMade::new(seed, &license).run(1, 2)).collect();
+    merge_refuses(&lab, &[Case::new("many".to_owned(), bundle(runs.clone()), &["value_too_long"])]);
+    lab.write("most.cfbundle", bundle(runs[..64].to_vec()));
+    assert_eq!(number(&lab.vendor("merge most.cfbundle").done(), "merged"), 64);
 }
 
 /// A run of the vendor's own chain, which no device may send.
@@ -450,6 +463,12 @@ fn a_huge_file_is_refused_without_being_read_into_memory() {
         assert_eq!(text(&merged["findings"][0], "code"), code);
     }
     assert_eq!(picture::tables(&lab.home()), before);
+    lab.activate("dev1", &license);
+    let before = picture::files(&lab.path("dev1"));
+    for name in ["zeros.cfbundle", "bundle.cfbundle"] {
+        lab.device("dev1", &format!("apply {name}")).refused(5, "too_large");
+    }
+    assert_eq!(picture::files(&lab.path("dev1")), before);
 }
 
 #[test]

@@ -262,6 +262,24 @@ fn a_run_that_was_taken_away_is_missed() {
     lab.vendor("audit verify").exits(5).lines();
 }
 
+/// Runs that are moved as a whole contradict nothing in the tables; the key that the device asked with tells whose
+/// they are.
+#[test]
+fn runs_that_were_moved_to_another_licence_never_verify() {
+    let lab = ledger_with_everything();
+    let other = lab.issue();
+    let id: Vec<u8> = other.id.parse::<schemas::ids::LicenseId>().expect("an identifier").as_bytes().to_vec();
+    let device_runs = "writer = (SELECT writer FROM runs JOIN chains USING (chain) LIMIT 1)";
+    let ledger = open(&lab.home());
+    for table in ["runs", "attachments"] {
+        let moved = if table == "runs" { device_runs } else { "TRUE" };
+        ledger.execute(&format!("UPDATE {table} SET license_id = ?1 WHERE {moved}"), [&id]).expect("SQL");
+    }
+    drop(ledger);
+    lab.vendor("rebuild").done();
+    lab.vendor("audit verify").exits(5).lines();
+}
+
 /// A later signature commits to a bad one: it is evidence, which is taken in, told by the deep audit, and no refusal.
 #[test]
 fn a_bad_signature_under_a_good_head_is_evidence() {

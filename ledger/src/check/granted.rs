@@ -53,7 +53,7 @@ pub struct Feature {
     pub mode: Mode,
     /// The first instant after its own validity.
     pub valid_until: Option<Micros>,
-    /// How often its quota starts again; by the month where it has no quota.
+    /// How often its meter starts again.
     pub reset: Reset,
     windows: Range<usize>,
 }
@@ -158,14 +158,13 @@ fn prepare(
 ) -> Feature {
     let start = windows.len();
     let lines = quotas.iter().filter(|line| line.feature == feature.number);
-    let reset = lines.clone().next().map_or(Reset::Month, |line| line.first.reset());
     windows.extend(lines.flat_map(|line| windows_of(line, from)));
     Feature {
         number: feature.number,
         name: feature.name.clone(),
         mode: feature.mode,
         valid_until: feature.valid_for.map(|span| starts_at + span),
-        reset,
+        reset: feature.reset,
         windows: start..windows.len(),
     }
 }

@@ -63,7 +63,7 @@ impl Device {
         if let Some(used_at) = command.used_at.filter(|used_at| *used_at > at) {
             return Err(DeviceError::UsedAtInFuture { used_at, now: at });
         }
-        let period = Period::of(feature.reset, command.used_at.unwrap_or(at));
+        let period = Period::of(feature.reset, at);
         if feature.mode == Mode::Hard {
             self.spend(feature, period, command.n)?;
         }

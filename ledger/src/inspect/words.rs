@@ -4,8 +4,9 @@ use std::fmt::{self, Display, Formatter};
 
 use schemas::certificate::CertificateBody;
 use schemas::codes::Code;
-use schemas::grant::{Ack, GrantBody, QuotaLine};
+use schemas::grant::{Ack, GrantBody, QuotaLine, Typed};
 use schemas::numbers::{FeatureNumber, Micros, Seconds};
+use schemas::period::Reset;
 use schemas::terms::{Entitlement, FeatureGrant, FingerprintRule, Floating, Mode};
 use schemas::text::Text;
 
@@ -167,8 +168,12 @@ fn entitlement(f: &mut Formatter<'_>, terms: &Entitlement) -> fmt::Result {
     line(f, "starts at", terms.starts_at)?;
     line(f, "valid until", or_without_end(terms.valid_until))?;
     line(f, "maintenance until", or_without_end(terms.maintenance_until))?;
-    for FeatureGrant { number, name, mode, valid_for } in &terms.features {
-        let mode = mode_in_words(*mode);
+    for FeatureGrant { number, name, mode, reset, valid_for } in &terms.features {
+        let mode = match (mode, reset) {
+            (Mode::OnOff, _) => mode_in_words(*mode).to_owned(),
+            (_, Reset::Never) => format!("{}, for life", mode_in_words(*mode)),
+            (_, reset) => format!("{}, by the {reset}", mode_in_words(*mode)),
+        };
         match valid_for.map(|span| terms.starts_at + span) {
             None => line(f, "feature", format_args!("{number} {name} ({mode})"))?,
             Some(until) => line(f, "feature", format_args!("{number} {name} ({mode}, until {until})"))?,
@@ -246,7 +251,12 @@ fn vendor_holds(f: &mut Formatter<'_>, body: &GrantBody) -> fmt::Result {
             counted(revoked.certificates.len() as u64, "certificate")
         ),
     )?;
-    revoked.certificates.iter().try_for_each(|certificate| line(f, "revoked", certificate))
+    revoked.certificates.iter().try_for_each(|certificate| line(f, "revoked", certificate))?;
+    if body.compact {
+        line(f, "compaction", "acknowledged events may be dropped")?;
+    }
+    let Some(Typed { key, policy, answers }) = body.typed else { return Ok(()) };
+    line(f, "typed code", format_args!("key {key} and policy {policy} of the pack, answers {answers}"))
 }
 
 fn issuer(f: &mut Formatter<'_>, issuer: &CertificateBody) -> fmt::Result {

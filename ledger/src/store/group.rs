@@ -3,6 +3,7 @@
 //! While a leader works, others queue; the first of them leads next, from the moment when the leader gives its baton
 //! away. A caller alone pays for itself only.
 
+use std::cell::RefCell;
 use std::mem;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
@@ -40,8 +41,8 @@ impl<J, O> Groups<J, O> {
         Self { queue: Mutex::new(Queue { waiting: Vec::new(), led: false }) }
     }
 
-    /// Has `job` done, alone or with others: `lead` gets the jobs of a group and returns an outcome for each. When it
-    /// drops its baton, the next group may start.
+    /// Has `job` done, alone or with others: `lead` gets the jobs of a group and returns an outcome for each. It
+    /// may take more in, with an outcome for each, until it drops its baton: then the next group may start.
     ///
     /// Returns nothing when another caller died while it led.
     pub(super) fn submit(&self, job: J, lead: impl FnOnce(Vec<J>, Baton<'_, J, O>) -> Vec<O>) -> Option<O> {
@@ -58,11 +59,10 @@ impl<J, O> Groups<J, O> {
     }
 
     fn lead_group(&self, lead: impl FnOnce(Vec<J>, Baton<'_, J, O>) -> Vec<O>) {
-        let tickets = mem::take(&mut hold(&self.queue).waiting);
         // Both are dropped also when `lead` panics, so that nobody waits for a leader that is gone.
-        let mut group = Group { tickets: &tickets, outcomes: Vec::new() };
-        let baton = Baton(self);
-        let jobs = tickets.iter().filter_map(|ticket| ticket.take_job()).collect();
+        let mut group = Group { tickets: RefCell::default(), outcomes: Vec::new() };
+        let baton = Baton { groups: self, tickets: &group.tickets };
+        let jobs = baton.take_waiting();
         group.outcomes = lead(jobs, baton);
     }
 
@@ -78,24 +78,37 @@ impl<J, O> Groups<J, O> {
 
 /// The right to lead. Dropping it makes the first that waits the next leader.
 #[derive(Debug)]
-pub(super) struct Baton<'a, J, O>(&'a Groups<J, O>);
+pub(super) struct Baton<'a, J, O> {
+    groups: &'a Groups<J, O>,
+    tickets: &'a RefCell<Vec<Arc<Ticket<J, O>>>>,
+}
+
+impl<J, O> Baton<'_, J, O> {
+    /// Takes those that wait now into the group.
+    pub(super) fn take_waiting(&self) -> Vec<J> {
+        let waiting = mem::take(&mut hold(&self.groups.queue).waiting);
+        let jobs = waiting.iter().filter_map(|ticket| ticket.take_job()).collect();
+        self.tickets.borrow_mut().extend(waiting);
+        jobs
+    }
+}
 
 impl<J, O> Drop for Baton<'_, J, O> {
     fn drop(&mut self) {
-        self.0.hand_over();
+        self.groups.hand_over();
     }
 }
 
 /// A group that is being done. Its end tells everyone.
-struct Group<'a, J, O> {
-    tickets: &'a [Arc<Ticket<J, O>>],
+struct Group<J, O> {
+    tickets: RefCell<Vec<Arc<Ticket<J, O>>>>,
     outcomes: Vec<O>,
 }
 
-impl<J, O> Drop for Group<'_, J, O> {
+impl<J, O> Drop for Group<J, O> {
     fn drop(&mut self) {
         let mut outcomes = mem::take(&mut self.outcomes).into_iter();
-        for ticket in self.tickets {
+        for ticket in self.tickets.get_mut() {
             ticket.set(outcomes.next().map_or(Stage::Lost, Stage::Done));
         }
     }

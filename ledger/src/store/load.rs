@@ -7,14 +7,18 @@ use schemas::event::device::{ChainOpened, FingerprintComponent};
 use schemas::event::{Body, Event};
 use schemas::grant::Revocations;
 use schemas::ids::{Link, PublicKey};
-use schemas::numbers::Seq;
+use schemas::numbers::{FeatureNumber, Seq, Total};
+use schemas::period::Period;
 use schemas::run::DeviceOrigin;
 
 use super::rows::EventRow;
 use super::{StoreError, rows};
 use crate::chain::{self, Head};
-use crate::device::{AppliedGrant, Device, Parts, Saved};
+use crate::device::{AppliedGrant, Device, Meter, Parts, Saved};
 use crate::trust;
+
+/// How many of the newest events are held against the sums when a store is opened.
+const CHECKED_EVENTS: u64 = 255;
 
 /// Loads the state. Grants are believed by `root` again: what lies on a disk can have been changed.
 ///
@@ -31,6 +35,7 @@ pub(super) fn device(db: &Connection, root: &PublicKey) -> Result<Device, StoreE
     for (feature, period, meter) in rows::load_meters(db)? {
         meters.insert((feature, period), meter);
     }
+    check_sums(db, saved.head.seq, &meters)?;
     let closed = matches!(last.body, Body::ChainClosed(_));
     Ok(Device::restore(Parts { origin, opened, saved, fingerprint, closed, meters, grant, revocations }))
 }
@@ -74,6 +79,29 @@ fn last_event(db: &Connection, origin: &DeviceOrigin, saved: &Saved) -> Result<E
         return Err(StoreError::Damaged("the last event does not verify"));
     }
     decode(&row)
+}
+
+/// Holds the sums against the totals that the newest events state: a counter that was set back is damage. The whole
+/// chain is folded by [`super::Reader::verify`].
+fn check_sums(
+    db: &Connection,
+    last: Seq,
+    meters: &BTreeMap<(FeatureNumber, Period), Meter>,
+) -> Result<(), StoreError> {
+    let mut stated = BTreeMap::new();
+    let first = Seq(last.0.saturating_sub(CHECKED_EVENTS).max(1));
+    rows::each_event(db, first, last, |row| {
+        if let Body::FeatureConsumed(consumed) = decode(&row)?.body {
+            stated.insert((consumed.feature, consumed.period), consumed.total);
+        }
+        Ok(())
+    })?;
+    let fits = |(key, total): (&_, &Total)| meters.get(key).is_some_and(|meter| meter.gross == *total);
+    if stated.iter().all(fits) {
+        Ok(())
+    } else {
+        Err(StoreError::Damaged("the sums do not fit the last events"))
+    }
 }
 
 fn opening(db: &Connection) -> Result<ChainOpened, StoreError> {

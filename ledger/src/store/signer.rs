@@ -15,7 +15,7 @@ use super::writer::Process;
 use super::{AppendError, StoreError, load, rows};
 use crate::check::Snapshot;
 use crate::clock::Reading;
-use crate::device::{AppliedGrant, Command, Decision, Device, Done, Known, Meter, Now, Saved};
+use crate::device::{AppliedGrant, Command, Decision, Device, DeviceError, Done, Known, Meter, Now, Saved};
 use crate::keys::SecretKey;
 
 /// Commands of one caller, done in order up to the first that is not carried out.
@@ -71,6 +71,13 @@ enum NewRow {
 }
 
 impl Signed {
+    /// The same group with a later one that was signed, and written but for its sums and its state, after it.
+    pub(super) fn followed_by(mut self, later: Self) -> Self {
+        self.outcomes.extend(later.outcomes);
+        self.sums.extend(later.sums);
+        Self { state: later.state.or(self.state), snapshot: later.snapshot, ..self }
+    }
+
     /// Writes events and what belongs to each.
     pub(super) fn write_rows(&self, db: &Connection) -> Result<(), StoreError> {
         self.rows.iter().try_for_each(|row| row.write(db))
@@ -130,7 +137,7 @@ impl Signer {
             &SecretKey,
             &Now<'_>,
             &Command,
-        ) -> Result<Result<Done, crate::device::DeviceError>, StoreError>,
+        ) -> Result<Result<Done, DeviceError>, StoreError>,
     ) -> Result<Signed, StoreError> {
         let before = self.device.saved();
         let mut outcomes = Vec::with_capacity(jobs.len());

@@ -94,8 +94,8 @@ impl Writer {
     pub fn append_all(&self, commands: Vec<Command>, reading: Reading) -> Vec<Result<Done, AppendError>> {
         let job = Job { commands, reading };
         let outcomes = self.groups.submit(job, |jobs, baton| {
-            let callers = jobs.len();
-            let kept = self.sign_and_keep(&jobs, baton);
+            let mut callers = jobs.len();
+            let kept = self.sign_and_keep(&jobs, baton, &mut callers);
             kept.unwrap_or_else(|error| vec![vec![Err(error.into())]; callers])
         });
         outcomes.unwrap_or_else(|| vec![Err(StoreError::Died.into())])
@@ -147,6 +147,7 @@ impl Writer {
         &self,
         jobs: &[Job],
         baton: Baton<'_, Job, Outcomes>,
+        callers: &mut usize,
     ) -> Result<Vec<Outcomes>, StoreError> {
         let mut signer = hold(&self.signer);
         // Set until the group's fate is the keeper's: if this thread ends before, the state in memory is not trusted.
@@ -158,13 +159,19 @@ impl Writer {
         self.refresh(&mut signer, &mut keeper)?;
         keeper.stale = true;
         let transaction = keeper.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let group = match signed_ahead {
+        let mut group = match signed_ahead {
             Some(group) => {
                 group.write_rows(&transaction)?;
                 group
             }
             None => signer.sign_and_write(jobs, &transaction)?,
         };
+        // Those that came while this group waited for its turn share its commit.
+        let late = baton.take_waiting();
+        *callers += late.len();
+        if !late.is_empty() {
+            group = group.followed_by(signer.sign_and_write(&late, &transaction)?);
+        }
         signer.unsettled = false;
         drop((signer, baton));
         group.write_state(&transaction)?;

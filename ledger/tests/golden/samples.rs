@@ -16,7 +16,7 @@ use schemas::event::device::{
     LeaseEnd, LeaseOpened, QuotaReturned, SuccessorClaim, TrialClaim, UsageHour, UserAssertionClaim,
 };
 use schemas::event::{Body, Event, Kind};
-use schemas::grant::{GrantBody, GrantStatus, ReturnRequest, Revocations, SeqRange};
+use schemas::grant::{GrantBody, GrantStatus, ReturnRequest, Revocations, SeqRange, Typed};
 use schemas::ids::{ChainId, Commitment, Digest, InstanceId, Link};
 use schemas::numbers::{Epoch, FeatureNumber, Seconds, Seq};
 use schemas::terms::{Entitlement, Floating, OnFork, Pool, Rules};
@@ -151,6 +151,8 @@ fn every_field() -> GrantBody {
         missing: vec![SeqRange { first: Seq(3), last: Seq(7) }],
         resend_from: Some(Seq(3)),
         revocations: Revocations { version: 1, certificates: vec![issuer_certificate().id] },
+        compact: true,
+        typed: Some(Typed { key: 0, policy: 1, answers: Digest([0xdd; 32]) }),
         ..grant_body()
     }
 }

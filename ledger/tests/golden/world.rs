@@ -101,6 +101,7 @@ pub(crate) fn feature_grants() -> Vec<FeatureGrant> {
         number: FeatureNumber(number),
         name: text(name),
         mode,
+        reset: if mode == Mode::OnOff { Reset::Never } else { Reset::Month },
         valid_for: (mode == Mode::OnOff).then(|| Seconds::days(90)),
     };
     vec![feature(1, "export", Mode::OnOff), feature(2, "render", Mode::Hard)]
@@ -112,13 +113,7 @@ pub(crate) fn rules() -> Rules {
         transfers: Some(TransferLimit { count: 3, window: Seconds::days(365) }),
         same_device: SameDevice::Supersede,
         on_fork: OnFork::Flag,
-        quotas: vec![QuotaRule {
-            feature: RENDER,
-            reset: Reset::Month,
-            limit: total(1_000),
-            overage: Total::ZERO,
-            share: None,
-        }],
+        quotas: vec![QuotaRule { feature: RENDER, limit: total(1_000), overage: Total::ZERO, share: None }],
         sync_every: Some(Seconds::days(30)),
         grace: Seconds::days(7),
         after: After::Limit,
@@ -126,6 +121,8 @@ pub(crate) fn rules() -> Rules {
         clock_tolerance: Seconds::days(1),
         fingerprint: FingerprintRule::default(),
         finalisation_days: 10,
+        heals: Some(TransferLimit { count: 2, window: Seconds::days(365) }),
+        compact: false,
         floating: None,
     }
 }
@@ -140,6 +137,7 @@ pub(crate) fn policy() -> Policy {
         maintenance_for: None,
         features: feature_grants(),
         rules: rules(),
+        air_gapped: Some(1),
     }
 }
 
@@ -186,6 +184,7 @@ pub(crate) fn pack_body() -> PackBody {
         fingerprint: FingerprintRule::default(),
         features: product_features(),
         policies: vec![policy()],
+        code_keys: vec![issuer().public()],
         portal: Some(text("https://licences.example")),
     }
 }
@@ -301,6 +300,8 @@ pub(crate) fn grant_body() -> GrantBody {
         missing: Vec::new(),
         resend_from: None,
         revocations: Revocations::default(),
+        compact: false,
+        typed: None,
     }
 }
 

@@ -94,7 +94,7 @@ pub(crate) fn features(features: &[FeatureGrant]) -> String {
 pub(crate) fn quota(rule: &QuotaRule, features: &[FeatureGrant]) -> String {
     let held = features.iter().find(|held| held.number == rule.feature);
     let name = held.map_or_else(|| format!("feature {}", rule.feature), |held| held.name.to_string());
-    match rule.reset {
+    match held.map_or(Reset::Never, |held| held.reset) {
         Reset::Never => format!("{name}={}", rule.limit),
         reset => format!("{name}={}/{reset}", rule.limit),
     }

@@ -35,6 +35,7 @@ pub fn build_pack(
         fingerprint: FingerprintRule::default(),
         features: features.to_vec(),
         policies: Vec::new(),
+        code_keys: Vec::new(),
         portal,
     };
     trust::sign_pack(&body, root)

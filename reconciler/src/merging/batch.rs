@@ -116,7 +116,7 @@ impl<'a> Batch<'a> {
         let licenses: BTreeSet<LicenseId> = routes.keys().copied().collect();
         let Vendor { home, store, issuer, now } = vendor;
         let secret = home.key_secret();
-        store.change_licenses(&licenses, *now, &mut |license, links| {
+        store.change_licenses(&licenses, &mut |license, links| {
             let id = license.id;
             let mut draft = Draft::resume(issuer, license, *now);
             let mut attachments = Vec::new();
@@ -151,6 +151,9 @@ impl<'a> Batch<'a> {
         }
         let mut codes: BTreeSet<Code> = waiting.iter().map(|(_, code)| *code).collect();
         codes.extend(delivery.broken.iter().map(|(_, code)| *code));
+        if outcome.unanswerable {
+            codes.insert(Code::TermsInvalid);
+        }
         let answer = match (grant, outcome.refused, codes.first()) {
             (Some(grant), None, _) => Answer::Grant(Box::new(grant)),
             (_, Some(code), _) | (None, None, Some(&code)) => notice(vendor, stop.chain, code),

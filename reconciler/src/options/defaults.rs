@@ -15,6 +15,7 @@ pub(super) fn policy(name: Text, product: Text) -> Policy {
         maintenance_for: None,
         features: Vec::new(),
         rules: rules(),
+        air_gapped: None,
     }
 }
 
@@ -49,6 +50,8 @@ fn rules() -> Rules {
         clock_tolerance: Seconds::days(1),
         fingerprint: FingerprintRule::default(),
         finalisation_days: 30,
+        heals: None,
+        compact: false,
         floating: None,
     }
 }

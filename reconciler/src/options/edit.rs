@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use schemas::codes::Code;
 use schemas::numbers::{FeatureNumber, Seconds, Total};
 use schemas::pack::ProductFeature;
+use schemas::period::Reset;
 use schemas::refusal::Refusal;
 use schemas::terms::{FeatureGrant, Mode, Policy, QuotaRule, Rules};
 use schemas::text::Text;
@@ -57,12 +58,14 @@ impl<'a> Edit<'a> {
     pub(super) fn quotas(&mut self, quotas: &[FeatureQuota]) -> Result<(), Refusal> {
         once("--quota", quotas.iter().map(|quota| &quota.feature))?;
         for FeatureQuota { feature, limit, reset } in quotas {
-            let number = self.metered(feature)?.number;
+            let held = self.metered(feature)?;
+            held.reset = *reset;
+            let number = held.number;
             if let Some(rule) = self.rules.quotas.iter_mut().find(|rule| rule.feature == number) {
-                (rule.limit, rule.reset) = (*limit, *reset);
+                rule.limit = *limit;
             } else {
                 let overage = Total::default();
-                let rule = QuotaRule { feature: number, reset: *reset, limit: *limit, overage, share: None };
+                let rule = QuotaRule { feature: number, limit: *limit, overage, share: None };
                 self.rules.quotas.push(rule);
                 self.metered(feature)?.mode = Mode::Hard;
             }
@@ -173,8 +176,9 @@ pub(super) fn contradiction(what: &str) -> Refusal {
 }
 
 fn newly_held(feature: &ProductFeature) -> FeatureGrant {
-    let mode = if feature.metered { Mode::Counted } else { Mode::OnOff };
-    FeatureGrant { number: feature.number, name: feature.name.clone(), mode, valid_for: None }
+    let (mode, reset) =
+        if feature.metered { (Mode::Counted, Reset::Month) } else { (Mode::OnOff, Reset::Never) };
+    FeatureGrant { number: feature.number, name: feature.name.clone(), mode, reset, valid_for: None }
 }
 
 fn check_quota(rule: &QuotaRule) -> Result<(), Refusal> {

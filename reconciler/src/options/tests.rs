@@ -54,7 +54,7 @@ fn told(features: &[schemas::terms::FeatureGrant], rules: &schemas::terms::Rules
         let quota = quota.map_or_else(String::new, |rule| {
             let overage = if rule.overage.get() == 0 { String::new() } else { format!("+{}", rule.overage) };
             let share = rule.share.map_or_else(String::new, |share| format!("~{share}"));
-            format!("={}{overage}{share}/{}", rule.limit, rule.reset)
+            format!("={}{overage}{share}/{}", rule.limit, feature.reset)
         });
         format!("{}:{}{quota}", feature.name, feature.mode)
     });

@@ -126,13 +126,13 @@ impl Store for SqliteStore {
         Ok(catalog)
     }
 
-    fn create_licenses(&mut self, created: Vec<Change>, now: Micros) -> Result<bool, StoreError> {
+    fn create_licenses(&mut self, created: Vec<Change>) -> Result<bool, StoreError> {
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         for change in created {
             if !license::claim_key(&transaction, &change.update.license)? {
                 return Ok(false);
             }
-            license::write(&transaction, &change, now)?;
+            license::write(&transaction, &change)?;
         }
         transaction.commit()?;
         Ok(true)
@@ -141,14 +141,13 @@ impl Store for SqliteStore {
     fn change_licenses(
         &mut self,
         licenses: &BTreeSet<LicenseId>,
-        now: Micros,
         change: &mut ChangeLicense<'_>,
     ) -> Result<(), StoreError> {
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         for id in licenses {
             let Some(license) = license::load(&transaction, id)? else { continue };
             let changed = change(license, &mut StoredLinks(&transaction))?;
-            license::write(&transaction, &changed, now)?;
+            license::write(&transaction, &changed)?;
         }
         transaction.commit()?;
         Ok(())

@@ -48,7 +48,7 @@ impl Vendor {
                 .get(&chain)
                 .ok_or_else(|| Refusal::new(Code::NotActivated, chain.to_string()))?;
             if activation.released.is_none() && activation.status != GrantStatus::Denied {
-                grants::issue_grant(draft, chain, Vec::new(), revocations.clone());
+                grants::issue_grant(draft, chain, Vec::new(), revocations.clone())?;
             }
             Ok(())
         })?;
@@ -76,7 +76,7 @@ impl Vendor {
             if !holds_seat {
                 return Err(Refusal::new(Code::StatusUnchanged, "the activation holds no seat"));
             }
-            grants::release(draft, chain, reason, revocations.clone());
+            grants::release(draft, chain, reason, revocations.clone())?;
             Ok(())
         })?;
         self.grant(license, &chain)

@@ -8,7 +8,6 @@ use schemas::codes::Code;
 use schemas::event::Body;
 use schemas::event::catalog::CustomerDefined;
 use schemas::ids::{Commitment, CustomerId};
-use schemas::limits;
 use schemas::numbers::Micros;
 use schemas::refusal::Refusal;
 use schemas::text::Text;
@@ -85,9 +84,7 @@ impl Vendor {
             }
         }
         let missing: Vec<Text> = missing.into_iter().collect();
-        for missing in missing.chunks(limits::RUN_EVENTS) {
-            found.extend(self.define_customers(missing)?);
-        }
+        found.extend(self.define_customers(&missing)?);
         Ok(found)
     }
 
@@ -108,7 +105,7 @@ impl Vendor {
                 draft.write(Body::CustomerDefined(CustomerDefined {
                     customer: *customer,
                     name: attachment.commitment,
-                }));
+                }))?;
             }
             Ok(defined.iter().map(|(_, _, attachment)| attachment.clone()).collect())
         })?;

@@ -3,6 +3,7 @@
 use ledger::authority::{License, Standing};
 use ledger::commitment;
 use ledger::draft::Draft;
+use ledger::grants;
 use ledger::license_key::LicenseKey;
 use schemas::bundle::Attachment;
 use schemas::codes::Code;
@@ -117,8 +118,9 @@ impl Vendor {
             let mut compared = terms.clone();
             compared.entitlement.revision = old.entitlement.revision;
             if compared != *old {
+                refuse_too_long(&terms)?;
                 let reason = attachment.as_ref().map(|attachment| attachment.commitment);
-                draft.write(Body::EntitlementChanged(Box::new(EntitlementChanged { terms, reason })));
+                draft.write(Body::EntitlementChanged(Box::new(EntitlementChanged { terms, reason })))?;
             }
             Ok(())
         })
@@ -151,7 +153,7 @@ impl Vendor {
                         format!("the licence is {}", standing.word()),
                     ));
                 }
-            });
+            })?;
             Ok(())
         })
     }
@@ -165,7 +167,7 @@ impl Vendor {
     ) -> Result<License, Refusal> {
         let mut after = None;
         let (issuer, now) = (&self.issuer, self.now);
-        self.store.change_licenses(&[*license].into(), now, &mut |license, _| {
+        self.store.change_licenses(&[*license].into(), &mut |license, _| {
             let mut draft = Draft::resume(issuer, license, now);
             change(&mut draft).map_err(StoreError::Refused)?;
             let update = draft.finish();
@@ -185,7 +187,7 @@ impl Vendor {
                 created.push(change);
             }
             // A reference that is taken is as likely as any other of 2^40: all are drawn again.
-            if self.store.create_licenses(created, self.now)? {
+            if self.store.create_licenses(created)? {
                 return Ok(issued);
             }
         }
@@ -202,17 +204,27 @@ impl Vendor {
             license: id,
             epoch: Epoch(0),
         };
+        let terms = resolve(&order.policy, self.now);
+        refuse_too_long(&terms)?;
         let first = LicenseIssued {
             key: reference,
             customer: order.customer,
             policy: order.policy.name.clone(),
-            terms: resolve(&order.policy, self.now),
+            terms,
         };
-        let update = Draft::issue(&self.issuer, origin, self.now, first).finish();
+        let update = Draft::issue(&self.issuer, origin, self.now, first)?.finish();
         let key = self.home.key_secret().license_key(reference);
         let issued = IssuedLicense { id, key, customer: order.customer };
         Ok((issued, Change { update, attachments: Vec::new() }))
     }
+}
+
+/// Terms are refused before a grant that rests on them would be too long for its device.
+pub(super) fn refuse_too_long(terms: &Terms) -> Result<(), Refusal> {
+    if grants::fits(terms) {
+        return Ok(());
+    }
+    Err(Refusal::new(Code::TermsInvalid, "a grant with so many features and quotas is too long for a device"))
 }
 
 /// A reason is personal data: a commitment stands for it.

@@ -13,7 +13,9 @@ use schemas::terms::Policy;
 use schemas::text::Text;
 
 use super::Vendor;
+use super::licenses::refuse_too_long;
 use crate::home::build_pack;
+use crate::options::resolve;
 use crate::store::StoreError;
 
 /// A feature that is asked for by name.
@@ -35,7 +37,7 @@ impl Vendor {
             if draft.catalog().products.contains_key(product) {
                 return Err(Refusal::new(Code::ProductExists, product.as_str()));
             }
-            draft.write(product_defined(product, number(&[], features)?));
+            draft.write(product_defined(product, number(&[], features)?))?;
             Ok(())
         })?;
         Ok(catalog.products[product].clone())
@@ -54,7 +56,7 @@ impl Vendor {
                 .cloned()
                 .collect();
             if !missing.is_empty() {
-                draft.write(product_defined(product, number(&known, &missing)?));
+                draft.write(product_defined(product, number(&known, &missing)?))?;
             }
             Ok(())
         })?;
@@ -74,12 +76,13 @@ impl Vendor {
     /// # Errors
     /// `policy_exists`, `product_unknown`.
     pub fn create_policy(&mut self, policy: &Policy) -> Result<(), Refusal> {
+        refuse_too_long(&resolve(policy, self.now))?;
         self.change_catalog(|draft| {
             known_product(draft.catalog(), &policy.product)?;
             if draft.catalog().policies.contains_key(&policy.name) {
                 return Err(Refusal::new(Code::PolicyExists, policy.name.as_str()));
             }
-            draft.write(Body::PolicyDefined(Box::new(PolicyDefined { policy: policy.clone() })));
+            draft.write(Body::PolicyDefined(Box::new(PolicyDefined { policy: policy.clone() })))?;
             Ok(())
         })?;
         Ok(())
@@ -106,16 +109,19 @@ impl Vendor {
         root: &ledger::keys::SecretKey,
         portal: Option<Text>,
     ) -> Result<(Pack, u32), Refusal> {
-        let known = self.product(product)?;
-        let version = known.pack_version + 1;
-        let pack = build_pack(&self.home, root, product, &known.features, version, self.now, portal);
-        let digest = trust::pack_digest(&pack);
-        let published = PackPublished { product: product.clone(), version, digest };
-        self.change_catalog(|draft| {
-            draft.write(Body::PackPublished(Box::new(published.clone())));
-            Ok(())
+        let Self { home, store, issuer, now } = self;
+        let mut made = None;
+        store.change_catalog(issuer, *now, &mut |draft| {
+            let known = known_product(draft.catalog(), product)?;
+            let version = known.pack_version + 1;
+            let pack = build_pack(home, root, product, &known.features, version, *now, portal.clone());
+            let digest = trust::pack_digest(&pack);
+            let published = PackPublished { product: product.clone(), version, digest };
+            draft.write(Body::PackPublished(Box::new(published)))?;
+            made = Some((pack, version));
+            Ok(Vec::new())
         })?;
-        Ok((pack, version))
+        Ok(made.expect("the change was carried out"))
     }
 
     /// The catalog as it stands.
@@ -135,8 +141,9 @@ impl Vendor {
     pub(super) fn certify_issuer(&mut self) -> Result<(), Refusal> {
         let certificate = self.home.certificate().to_vec();
         self.change_catalog(|draft| {
-            draft
-                .write(Body::IssuerCertified(Box::new(IssuerCertified { certificate: certificate.clone() })));
+            draft.write(Body::IssuerCertified(Box::new(IssuerCertified {
+                certificate: certificate.clone(),
+            })))?;
             Ok(())
         })?;
         Ok(())

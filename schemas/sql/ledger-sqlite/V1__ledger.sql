@@ -34,7 +34,6 @@ CREATE TABLE runs (
     events      INTEGER NOT NULL,
     head        BLOB    NOT NULL,
     last_at     INTEGER NOT NULL,
-    received_at INTEGER NOT NULL,
     pairs       BLOB    NOT NULL,
     PRIMARY KEY (license_id, chain, branch, first_seq)
 ) STRICT;

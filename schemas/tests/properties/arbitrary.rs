@@ -16,7 +16,7 @@ use counterfoil_schemas::event::device::{
 };
 use counterfoil_schemas::event::{Body, Event, Kind};
 use counterfoil_schemas::grant::{
-    Ack, CheckIn, GrantBody, GrantStatus, QuotaLine, ReturnRequest, Revocations, SeqRange, TookIn,
+    Ack, CheckIn, GrantBody, GrantStatus, QuotaLine, ReturnRequest, Revocations, SeqRange, TookIn, Typed,
 };
 use counterfoil_schemas::ids::{
     CertificateId, ChainId, Commitment, CustomerId, Digest, EventId, FingerprintTag, InstanceId, KeyProof,
@@ -208,7 +208,20 @@ fn grant() -> impl Strategy<Value = GrantBody> {
     let status = (choice(GrantStatus::ALL), option::of(text()), option::of(entitlement()), check_in());
     let conditions = (option::of(micros()), seconds(), fingerprint_rule(), option::of(choice(OnFork::ALL)));
     let quotas = (vec(quota_line(), 0..3), vec(return_request(), 0..3), option::of(floating()));
-    let known = (vec(took_in(), 0..3), ack(), vec(seq_range(), 0..3), option::of(seq()), revocations());
+    let typed = (any::<u16>(), any::<u16>(), id32(Digest)).prop_map(|(key, policy, answers)| Typed {
+        key,
+        policy,
+        answers,
+    });
+    let known = (
+        vec(took_in(), 0..3),
+        ack(),
+        vec(seq_range(), 0..3),
+        option::of(seq()),
+        revocations(),
+        any::<bool>(),
+        option::of(typed),
+    );
     (names, status, conditions, quotas, known).prop_map(|(names, status, conditions, quotas, known)| {
         GrantBody {
             device: names.0,
@@ -232,6 +245,8 @@ fn grant() -> impl Strategy<Value = GrantBody> {
             missing: known.2,
             resend_from: known.3,
             revocations: known.4,
+            compact: known.5,
+            typed: known.6,
         }
     })
 }
@@ -285,7 +300,8 @@ fn revocations() -> impl Strategy<Value = Revocations> {
 fn policy() -> impl Strategy<Value = Policy> {
     let names = (text(), text(), choice(LicenseType::ALL), choice(Start::ALL));
     let spans = (option::of(seconds()), option::of(seconds()));
-    (names, spans, vec(feature_grant(), 0..4), rules()).prop_map(|(names, spans, features, rules)| Policy {
+    let parts = (names, spans, vec(feature_grant(), 0..4), rules(), option::of(any::<u16>()));
+    parts.prop_map(|(names, spans, features, rules, air_gapped)| Policy {
         name: names.0,
         product: names.1,
         kind: names.2,
@@ -294,6 +310,7 @@ fn policy() -> impl Strategy<Value = Policy> {
         maintenance_for: spans.1,
         features,
         rules,
+        air_gapped,
     })
 }
 
@@ -320,36 +337,46 @@ fn entitlement() -> impl Strategy<Value = Entitlement> {
 }
 
 fn feature_grant() -> impl Strategy<Value = FeatureGrant> {
-    let grants = (feature(), text(), choice(Mode::ALL), option::of(seconds()));
-    grants.prop_map(|(number, name, mode, valid_for)| FeatureGrant { number, name, mode, valid_for })
-}
-
-fn rules() -> impl Strategy<Value = Rules> {
-    let transfers = (any::<u32>(), seconds()).prop_map(|(count, window)| TransferLimit { count, window });
-    let seats = (any::<u32>(), option::of(transfers), choice(SameDevice::ALL), choice(OnFork::ALL));
-    let check_in = (option::of(seconds()), seconds(), choice(After::ALL));
-    let limits = (option::of(seconds()), seconds(), fingerprint_rule(), any::<u16>(), option::of(floating()));
-    (seats, vec(quota_rule(), 0..3), check_in, limits).prop_map(|(seats, quotas, check_in, limits)| Rules {
-        max_activations: seats.0,
-        transfers: seats.1,
-        same_device: seats.2,
-        on_fork: seats.3,
-        quotas,
-        sync_every: check_in.0,
-        grace: check_in.1,
-        after: check_in.2,
-        import_for: limits.0,
-        clock_tolerance: limits.1,
-        fingerprint: limits.2,
-        finalisation_days: limits.3,
-        floating: limits.4,
+    let grants = (feature(), text(), choice(Mode::ALL), choice(Reset::ALL), option::of(seconds()));
+    grants.prop_map(|(number, name, mode, reset, valid_for)| FeatureGrant {
+        number,
+        name,
+        mode,
+        reset,
+        valid_for,
     })
 }
 
-fn quota_rule() -> impl Strategy<Value = QuotaRule> {
-    (feature(), choice(Reset::ALL), total(), total(), option::of(total())).prop_map(
-        |(feature, reset, limit, overage, share)| QuotaRule { feature, reset, limit, overage, share },
+fn rules() -> impl Strategy<Value = Rules> {
+    let transfers = || (any::<u32>(), seconds()).prop_map(|(count, window)| TransferLimit { count, window });
+    let seats = (any::<u32>(), option::of(transfers()), choice(SameDevice::ALL), choice(OnFork::ALL));
+    let check_in = (option::of(seconds()), seconds(), choice(After::ALL));
+    let limits = (option::of(seconds()), seconds(), fingerprint_rule(), any::<u16>(), option::of(floating()));
+    let history = (option::of(transfers()), any::<bool>());
+    (seats, vec(quota_rule(), 0..3), check_in, limits, history).prop_map(
+        |(seats, quotas, check_in, limits, history)| Rules {
+            max_activations: seats.0,
+            transfers: seats.1,
+            same_device: seats.2,
+            on_fork: seats.3,
+            quotas,
+            sync_every: check_in.0,
+            grace: check_in.1,
+            after: check_in.2,
+            import_for: limits.0,
+            clock_tolerance: limits.1,
+            fingerprint: limits.2,
+            finalisation_days: limits.3,
+            heals: history.0,
+            compact: history.1,
+            floating: limits.4,
+        },
     )
+}
+
+fn quota_rule() -> impl Strategy<Value = QuotaRule> {
+    (feature(), total(), total(), option::of(total()))
+        .prop_map(|(feature, limit, overage, share)| QuotaRule { feature, limit, overage, share })
 }
 
 fn fingerprint_rule() -> impl Strategy<Value = FingerprintRule> {

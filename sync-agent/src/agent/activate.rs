@@ -1,6 +1,9 @@
 //! Asking for an activation, and what becomes of the chain that was here before.
 
+use std::sync::Arc;
+
 use ledger::chain;
+use ledger::check::{Life, Snapshot};
 use ledger::commitment;
 use ledger::device::Opening;
 use ledger::keys::SecretKey;
@@ -32,9 +35,11 @@ impl Agent {
             Replace::Keep => return self.request(),
             Replace::Nothing => {}
             Replace::Ended(chain) => {
-                if let Some(writer) = writer.take() {
+                if let Some(writer) = writer.as_ref() {
                     writer.settle().map_err(|error| refuse::store(&error))?;
                 }
+                drop(writer.take());
+                self.snapshot.store(Arc::new(Snapshot::bare(Life::Unregistered)));
                 self.dir.archive(chain)?;
             }
         }

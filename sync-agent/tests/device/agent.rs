@@ -325,5 +325,8 @@ fn a_pack_of_another_vendor_or_product_is_refused() {
     let broken = Config { pack: Some(pack), ..device.config() };
     assert_eq!(code(Agent::open(broken)), Some(Code::Damaged));
     let other = Config { pack: Some(Vendor::of("other").pack()), ..device.config() };
+    assert_eq!(code(Agent::open(other.clone())), Some(Code::PackMismatch));
+    fs::write(device.folder.path().join("state/pack.cfpack"), b"damaged").expect("writable");
     assert_eq!(code(Agent::open(other)), Some(Code::PackMismatch));
+    assert!(device.open().check("export").allowed);
 }

@@ -75,6 +75,7 @@ impl Vendor {
             fingerprint: FingerprintRule::default(),
             features: Vec::new(),
             policies: Vec::new(),
+            code_keys: Vec::new(),
             portal: None,
         };
         encode_pack(&trust::sign_pack(&body, &self.root))
@@ -136,7 +137,13 @@ pub(crate) fn head_of(bundle: &[u8]) -> (ChainId, Ack) {
 }
 
 fn grant_body(device: ChainId, ack: Ack, now: Micros) -> GrantBody {
-    let feature = |number, name: &str, mode| FeatureGrant { number, name: text(name), mode, valid_for: None };
+    let feature = |number, name: &str, mode| FeatureGrant {
+        number,
+        name: text(name),
+        mode,
+        reset: Reset::Month,
+        valid_for: None,
+    };
     let month = Period::of(Reset::Month, now);
     GrantBody {
         device,
@@ -182,6 +189,8 @@ fn grant_body(device: ChainId, ack: Ack, now: Micros) -> GrantBody {
         missing: Vec::new(),
         resend_from: None,
         revocations: Revocations::default(),
+        compact: false,
+        typed: None,
     }
 }
 

@@ -125,7 +125,7 @@ fn quotas(license: &License, now: Micros) -> Vec<Quota> {
 }
 
 fn quota(license: &License, rule: &QuotaRule, feature: &FeatureGrant, now: Micros) -> Quota {
-    let period = Period::of(rule.reset, now);
+    let period = Period::of(feature.reset, now);
     let accounts = grants::accounts(license, rule.feature, period);
     let used = accounts.values().map(|account| account.used).fold(0, u64::saturating_add);
     let free = match feature.mode {

@@ -42,7 +42,8 @@ struct Shown {
 
 impl fmt::Display for Shown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Policy { name, product, kind, start, valid_for, maintenance_for, features, rules } = &self.policy;
+        let Policy { name, product, kind, start, valid_for, maintenance_for, features, rules, .. } =
+            &self.policy;
         let fields = Fields::default()
             .with("policy", name)
             .with("product", product)

@@ -44,7 +44,7 @@ pub(super) fn change(
     let before = load(connection)?;
     let mut draft = CatalogDraft::resume(issuer, before.clone(), now);
     let attachments = change(&mut draft)?;
-    let (catalog, run, history) = draft.finish();
+    let (catalog, runs, history) = draft.finish();
     for Attachment { commitment, salt, value } in &attachments {
         connection
             .prepare_cached(
@@ -52,11 +52,11 @@ pub(super) fn change(
             )?
             .execute(params![commitment.as_bytes(), salt.as_bytes(), value])?;
     }
-    if let Some(run) = run {
-        insert_run(connection, &run)?;
-        write_tables(connection, &before, &catalog)?;
-        write_history(connection, &history)?;
+    for run in &runs {
+        insert_run(connection, run)?;
     }
+    write_tables(connection, &before, &catalog)?;
+    write_history(connection, &history)?;
     Ok(catalog)
 }
 

@@ -11,7 +11,7 @@ use schemas::canonical;
 use schemas::event::authority::ReleaseReason;
 use schemas::grant::{Ack, GrantStatus};
 use schemas::ids::{ChainId, Commitment, CustomerId, KeyReference, LicenseId, Link};
-use schemas::numbers::{Epoch, FeatureNumber, Micros, Seq, Total};
+use schemas::numbers::{Epoch, FeatureNumber, Seq, Total};
 use schemas::period::Period;
 use schemas::run::{DeviceOrigin, Origin};
 use schemas::text::Text;
@@ -59,7 +59,7 @@ pub(super) fn claim_key(connection: &Connection, license: &License) -> Result<bo
 }
 
 /// Writes what a unit of work left: runs and attachments, then the rows that moved.
-pub(super) fn write(connection: &Connection, change: &Change, now: Micros) -> Result<(), StoreError> {
+pub(super) fn write(connection: &Connection, change: &Change) -> Result<(), StoreError> {
     let Change { update, attachments } = change;
     let id = update.license.id;
     for attachment in attachments {
@@ -78,7 +78,7 @@ pub(super) fn write(connection: &Connection, change: &Change, now: Micros) -> Re
         return Ok(());
     }
     for run in &update.runs {
-        runs::insert(connection, &id, run, now)?;
+        runs::insert(connection, &id, run)?;
     }
     project(connection, &update.license, &update.rows)
 }

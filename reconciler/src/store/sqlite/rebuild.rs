@@ -70,7 +70,7 @@ fn fold(source: &Connection, target: &Connection, progress: &mut dyn FnMut(u64))
     let mut events = catalog::refold(source, target)?;
     let mut statement = source.prepare(&format!(
         "SELECT license_id, branch, writer, {RUN_COLUMNS} FROM runs
-         ORDER BY license_id, writer, chain, branch, first_seq"
+         ORDER BY license_id, writer DESC, chain, branch, first_seq"
     ))?;
     let mut rows = statement.query([])?;
     let mut gathered = Gathered::default();

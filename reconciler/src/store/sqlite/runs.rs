@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use schemas::event::Writer;
 use schemas::grant::Grant;
 use schemas::ids::{ChainId, LicenseId, Link};
-use schemas::numbers::{Micros, Seq};
+use schemas::numbers::Seq;
 use schemas::run::{Origin, pairs};
 
 use super::rows::{RUN_COLUMNS, bind_run, read_run};
@@ -18,20 +18,18 @@ pub(super) fn insert(
     connection: &Connection,
     license: &LicenseId,
     run: &StoredRun,
-    received_at: Micros,
 ) -> Result<(), StoreError> {
     let (first_seq, version, origin, prev, events, head, last_at, bytes) = bind_run(run);
     connection
         .prepare_cached(&format!(
-            "INSERT INTO runs (license_id, chain, branch, writer, received_at, {RUN_COLUMNS})
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)"
+            "INSERT INTO runs (license_id, chain, branch, writer, {RUN_COLUMNS})
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)"
         ))?
         .execute(params![
             license.as_bytes(),
             run.chain.as_bytes(),
             run.branch,
             writer_number(run.origin.writer()),
-            int(received_at.get()),
             first_seq,
             version,
             origin,
@@ -150,11 +148,11 @@ fn walk(run: &StoredRun, seq: Seq) -> Result<Option<Walked>, StoreError> {
     Ok(None)
 }
 
-/// How a run's writer is stored: a rebuild folds authority runs before device runs.
+/// How a run's writer is stored: by the number of its origin on the wire.
 pub(super) fn writer_number(writer: Writer) -> u8 {
     match writer {
-        Writer::Authority => 0,
-        Writer::Device => 1,
+        Writer::Device => 0,
+        Writer::Authority => 1,
         Writer::Catalog => 2,
     }
 }
