@@ -1,8 +1,9 @@
 //! Counterfoil's rules: keys, chains, folds, escrow, clock and check, the merge decision; and the device's
 //! append-only store.
 //!
-//! All but [`durable`] and [`store`] are functions of their arguments: time, randomness and what is known come in,
-//! a decision goes out. There is no async code and no network here.
+//! All but the files ([`durable`], [`store`]) and what makes new secrets ([`keys::SecretKey::generate`],
+//! [`commitment::attach`]) are functions of their arguments: time, randomness and what is known come in, a decision
+//! goes out. There is no async code and no network here.
 
 pub mod authority;
 pub mod catalog;

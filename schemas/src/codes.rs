@@ -563,7 +563,7 @@ codes! {
     AuditFailed "audit_failed" Verification 409
         "the ledger's events do not verify"
         "A stored run breaks its chain or a signature does not verify."
-        "Restore a backup; keep this ledger as evidence.",
+        "Keep this ledger as evidence, and compare it with a copy; see docs/operations.md.",
     StoreUnsupported "store_unsupported" Usage 422
         "this kind of store is not supported"
         "The ledger is kept in SQLite."

@@ -30,3 +30,8 @@ pub use self::changes::Change;
 pub use self::config::Config;
 pub use self::reader::AgentReader;
 pub use self::status::{State, Status};
+
+/// The example of the README, compiled with the tests so that it stays true.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

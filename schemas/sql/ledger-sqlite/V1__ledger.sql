@@ -1,6 +1,6 @@
 -- The vendor's ledger on SQLite.
 --
--- Sources: what was received and written, never changed.
+-- Sources: what was received and written. Runs are never changed; attachments may be erased; quarantine comes and goes.
 --     catalog_runs, runs, attachments, catalog_attachments, quarantine
 -- Projections: what follows from the sources, and is made anew by a rebuild. All others.
 -- Instants are microseconds since 1970 UTC; identifiers and hashes are blobs.
