@@ -237,20 +237,25 @@ fn usage_is_exported_as_it_is_told() {
     let (lab, license) = issued();
     lab.activate("dev1", &license);
     lab.device("dev1", "consume render 5").done();
-    lab.device("dev1", "consume render 6 --used-at 2026-01-31T23:59:59Z").refused(4, "no_quota_for_period");
+    // A use that is dated back counts on its day, and against the quota of the present period.
+    lab.device("dev1", "consume render 6 --used-at 2026-01-31T23:59:59Z").done();
     lab.sync("dev1");
     lab.vendor("export usage --format csv -o usage.csv").done();
     let csv = String::from_utf8(lab.read("usage.csv")).expect("text");
     let mut lines = csv.lines();
     let headings: Vec<&str> = lines.next().expect("headings").split(',').collect();
-    let row: Vec<&str> = lines.next().expect("a row").split(',').collect();
-    let cell = |name: &str| row[headings.iter().position(|heading| *heading == name).expect("a column")];
-    assert_eq!((cell("feature"), cell("n"), cell("license_id")), ("render", "5", license.id.as_str()));
-    assert_eq!(lines.next(), None);
+    let rows: Vec<Vec<&str>> = lines.map(|line| line.split(',').collect()).collect();
+    let column = |name: &str| headings.iter().position(|heading| *heading == name).expect("a column");
+    let cells = |name: &str| rows.iter().map(|row| row[column(name)]).collect::<Vec<_>>();
+    assert_eq!(cells("feature"), ["render", "render"]);
+    assert_eq!(cells("n"), ["6", "5"]);
+    assert_eq!(cells("day")[0], "2026-01-31");
+    assert_eq!(cells("period")[0], cells("period")[1]);
+    assert_eq!(cells("license_id"), [license.id.as_str(); 2]);
     lab.vendor("export events --format jsonl -o events.jsonl").done();
     let events = String::from_utf8(lab.read("events.jsonl")).expect("text");
     let consumed = events.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
-    assert_eq!(consumed.filter(|event| event["kind"] == "feature.consumed").count(), 1);
+    assert_eq!(consumed.filter(|event| event["kind"] == "feature.consumed").count(), 2);
 }
 
 #[test]
