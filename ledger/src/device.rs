@@ -60,6 +60,8 @@ pub struct Saved {
     pub behind: bool,
     /// The last note of the clock that no grant has cured.
     pub noted: Option<Seq>,
+    /// The last grant that was applied.
+    pub applied: Option<Seq>,
     /// The last change of the fingerprint.
     pub fingerprint: Option<Seq>,
     /// Since when the fingerprint does not match.
@@ -77,6 +79,7 @@ impl Saved {
             mark,
             behind: false,
             noted: None,
+            applied: None,
             fingerprint: None,
             mismatch_since: None,
             restored: false,
@@ -266,6 +269,7 @@ impl Device {
             }),
             Body::AgentStarted(_) => self.started = true,
             Body::ClockNoted(_) => self.saved.noted = Some(head.seq),
+            Body::GrantApplied(_) => self.saved.applied = Some(head.seq),
             Body::FingerprintChanged(body) => {
                 self.saved.fingerprint = Some(head.seq);
                 self.fingerprint.clone_from(&body.fingerprint);

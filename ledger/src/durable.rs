@@ -87,6 +87,14 @@ impl Drop for Replacement {
     }
 }
 
+/// Makes an empty file that only its owner may read, for a library that goes on to fill it.
+///
+/// # Errors
+/// When the operating system refuses.
+pub fn create_private(path: &Path) -> io::Result<()> {
+    create(path, Access::OwnerOnly).map(drop)
+}
+
 fn put(path: &Path, bytes: &[u8], access: Access, sync: bool) -> io::Result<PathBuf> {
     let temporary = temporary_beside(path)?;
     let written = create(&temporary, access).and_then(|mut file| {

@@ -114,7 +114,7 @@ impl Agent {
     /// # Errors
     /// `text_invalid`, or why it cannot be recorded.
     pub fn set(&self, name: &str, value: &str) -> Result<Seq, Refusal> {
-        let name = Text::new(name).ok_or(Code::TextInvalid)?;
+        let name = Text::new(name).filter(|name| !name.as_str().is_empty()).ok_or(Code::TextInvalid)?;
         let value = Text::new(value).ok_or(Code::TextInvalid)?;
         let value = commitment::attach(value.as_str().as_bytes()).map_err(machine::no_randomness)?;
         match self.append(Command::Set { name, value })? {

@@ -54,7 +54,7 @@ impl Examination {
     }
 
     fn permissions(&mut self, dir: &StateDir) {
-        for path in [dir.path().to_owned(), dir.device_key(), dir.seal_key()] {
+        for path in [dir.path().to_owned(), dir.device_key(), dir.seal_key(), dir.chain()] {
             if is_open_to_others(&path) {
                 self.find("permissions", format!("{} can be read by others", path.display()));
             }
@@ -77,6 +77,13 @@ impl Examination {
         }
         self.refused("record", reader.verify().map(|_| ()));
         let status = reader.status();
+        let licence = reader.check(None, None);
+        if !licence.allowed {
+            self.find("licence", format!("{} [{}]", licence.code.entry().title, licence.code));
+        }
+        if reader.device().is_ok_and(|device| device.saved().restored) {
+            self.find("record", "the device was set back to an older state; reserved quota is not spent");
+        }
         if status.clock_behind {
             self.find("clock", "it stands back by more than the tolerance");
         }

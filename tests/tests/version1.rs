@@ -10,7 +10,10 @@ use serde_json::Value;
 fn a_home_of_version_1_verifies_and_folds_to_the_same() {
     let lab = copied();
     let audit = lab.vendor("audit verify --deep").done();
-    assert_eq!((audit["faults"].as_array().map(Vec::len), audit["mismatches"].as_array().map(Vec::len)), (Some(0), Some(0)));
+    assert_eq!(
+        (audit["faults"].as_array().map(Vec::len), audit["mismatches"].as_array().map(Vec::len)),
+        (Some(0), Some(0))
+    );
     lab.vendor("rebuild --check").done();
     assert_eq!(lab.vendor("digest").done(), recorded("digest.json"));
     assert_eq!(lab.vendor("audit usage").done(), recorded("usage.json"));
@@ -22,8 +25,12 @@ fn a_home_of_version_1_verifies_and_folds_to_the_same() {
 fn what_waits_in_the_quarantine_of_version_1_is_still_there() {
     let lab = copied();
     let quarantine = lab.vendor("quarantine list").done();
-    let codes: Vec<&str> =
-        quarantine["entries"].as_array().expect("entries").iter().filter_map(|entry| entry["code"].as_str()).collect();
+    let codes: Vec<&str> = quarantine["entries"]
+        .as_array()
+        .expect("entries")
+        .iter()
+        .filter_map(|entry| entry["code"].as_str())
+        .collect();
     assert_eq!(codes, ["chain_fork"]);
 }
 
@@ -39,7 +46,8 @@ fn the_devices_of_version_1_verify_and_go_on() {
     let merged = lab.vendor("merge late.cfbundle --answers late").done();
     assert_eq!(number(&merged, "merged"), 1);
     let usage = lab.vendor("audit usage").done();
-    let miles = usage["rows"].as_array().expect("rows").iter().find(|row| row["feature"] == "miles").expect("used");
+    let miles =
+        usage["rows"].as_array().expect("rows").iter().find(|row| row["feature"] == "miles").expect("used");
     assert_eq!(number(miles, "n"), 600);
     lab.device("dev2", "apply late/late.cfgrant").done();
     // On another machine the fingerprint warns; within its grace the licence is not refused.
@@ -49,7 +57,9 @@ fn the_devices_of_version_1_verify_and_go_on() {
 #[test]
 fn the_files_of_version_1_are_read() {
     let lab = copied();
-    for file in ["studio.cfpack", "dev1-request.cfbundle", "dev1-usage.cfbundle", "answers/dev1-usage.cfgrant"] {
+    for file in
+        ["studio.cfpack", "dev1-request.cfbundle", "dev1-usage.cfbundle", "answers/dev1-usage.cfgrant"]
+    {
         lab.vendor(&format!("show {file}")).done();
         lab.vendor(&format!("verify {file}")).done();
     }

@@ -13,6 +13,7 @@ use schemas::migrations::DEVICE_SQLITE;
 use schemas::numbers::Micros;
 
 use super::{StoreError, rows};
+use crate::durable;
 use crate::chain;
 use crate::device::{Opening, Saved};
 use crate::keys::SecretKey;
@@ -117,6 +118,8 @@ fn assert_version() {
 /// Writes without waiting for the disk: the whole file is synced before it gets its name.
 fn fill(path: &Path, opening: &Opening, key: &SecretKey, at: Micros) -> Result<ChainId, StoreError> {
     assert_version();
+    // The file holds names and values in the clear; SQLite gives its companions the same rights.
+    durable::create_private(path)?;
     let mut db = Connection::open(path)?;
     db.pragma_update(None, "synchronous", "OFF")?;
     db.pragma_update(None, "application_id", APPLICATION_ID)?;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use rusqlite::Connection;
-use schemas::event::device::{ChainOpened, FingerprintComponent};
+use schemas::event::device::{ChainOpened, FingerprintComponent, GrantApplied};
 use schemas::event::{Body, Event};
 use schemas::grant::Revocations;
 use schemas::ids::{Link, PublicKey};
@@ -28,6 +28,9 @@ pub(super) fn device(db: &Connection, root: &PublicKey) -> Result<Device, StoreE
     let origin = rows::load_chain(db)?;
     let saved = rows::load_state(db)?;
     let last = last_event(db, &origin, &saved)?;
+    if saved.mark < last.at && saved.noted.is_none() && saved.applied != Some(saved.head.seq) {
+        return Err(StoreError::Damaged("the clock's mark was set back"));
+    }
     let opened = opening(db)?;
     let fingerprint = recorded_fingerprint(db, &saved, &opened)?;
     let (grant, revocations) = grants(db, root)?;
@@ -35,8 +38,8 @@ pub(super) fn device(db: &Connection, root: &PublicKey) -> Result<Device, StoreE
     for (feature, period, meter) in rows::load_meters(db)? {
         meters.insert((feature, period), meter);
     }
-    check_sums(db, saved.head.seq, &meters)?;
     let closed = matches!(last.body, Body::ChainClosed(_));
+    check_tail(db, &saved, grant.as_ref(), &meters, closed)?;
     Ok(Device::restore(Parts { origin, opened, saved, fingerprint, closed, meters, grant, revocations }))
 }
 
@@ -81,26 +84,57 @@ fn last_event(db: &Connection, origin: &DeviceOrigin, saved: &Saved) -> Result<E
     decode(&row)
 }
 
-/// Holds the sums against the totals that the newest events state: a counter that was set back is damage. The whole
-/// chain is folded by [`super::Reader::verify`].
-fn check_sums(
+/// Holds what is kept beside the events against the newest of them: all since the last applied grant, and at least
+/// [`CHECKED_EVENTS`]. No event is missing there, no grant was applied after the one that is kept, and no sum was set
+/// back. The whole chain is folded by [`super::Reader::verify`].
+fn check_tail(
     db: &Connection,
-    last: Seq,
+    saved: &Saved,
+    grant: Option<&AppliedGrant>,
     meters: &BTreeMap<(FeatureNumber, Period), Meter>,
+    closed: bool,
 ) -> Result<(), StoreError> {
+    let last = saved.head.seq;
+    let checked = Seq(last.0.saturating_sub(CHECKED_EVENTS).max(1));
+    let first = saved.applied.map_or(Seq(1), |applied| applied.min(checked));
     let mut stated = BTreeMap::new();
-    let first = Seq(last.0.saturating_sub(CHECKED_EVENTS).max(1));
+    let mut applied = None;
+    let mut next = first;
     rows::each_event(db, first, last, |row| {
-        if let Body::FeatureConsumed(consumed) = decode(&row)?.body {
-            stated.insert((consumed.feature, consumed.period), consumed.total);
+        if row.seq != next {
+            return Err(StoreError::Damaged("an event is missing"));
+        }
+        next = row.seq.next();
+        match decode(&row)?.body {
+            Body::FeatureConsumed(consumed) => {
+                stated.insert((consumed.feature, consumed.period), consumed.total);
+            }
+            Body::GrantApplied(event) => applied = Some((row.seq, event)),
+            _ => {}
         }
         Ok(())
     })?;
+    let (applied_at, applied) = applied.unzip();
+    if applied_at != saved.applied || !is_newest(applied.as_ref(), grant, closed) {
+        return Err(StoreError::Damaged("the kept grant is not the one that was applied last"));
+    }
     let fits = |(key, total): (&_, &Total)| meters.get(key).is_some_and(|meter| meter.gross == *total);
     if stated.iter().all(fits) {
         Ok(())
     } else {
         Err(StoreError::Damaged("the sums do not fit the last events"))
+    }
+}
+
+/// Whether the kept grant is the one that the chain says was applied last. A closed chain keeps the receipt of its
+/// closing, which no event can name any more.
+pub(super) fn is_newest(applied: Option<&GrantApplied>, kept: Option<&AppliedGrant>, closed: bool) -> bool {
+    match (applied, kept.map(|kept| &kept.verified)) {
+        (None, None) => true,
+        (None, Some(_)) => closed,
+        (Some(_), None) => false,
+        (Some(applied), Some(kept)) if closed => (applied.epoch, applied.seq) <= kept.order(),
+        (Some(applied), Some(kept)) => applied.grant == kept.id,
     }
 }
 

@@ -17,6 +17,7 @@ use serde::Serialize;
 use super::rows::EventRow;
 use super::{StoreError, database, load, rows};
 use crate::chain::{self, Head};
+use crate::check::Life;
 use crate::device::{Device, Meter};
 
 /// Room for a run's header, which is much shorter.
@@ -129,17 +130,26 @@ impl Reader {
         let device = self.device()?;
         let mut head = Head::START;
         let mut meters = BTreeMap::<_, Meter>::new();
+        let mut applied = None;
         rows::each_event(&self.db, Seq(1), device.head().seq, |row| {
             let id = chain::event_id(&device.chain(), row.seq, &head.link, &row.core);
             if !chain::verify(&device.origin().signer, &id, &row.signature) {
                 return Err(StoreError::Damaged("an event's signature does not verify"));
             }
             head = Head { seq: row.seq, link: chain::link(&id, &row.signature) };
-            count(&mut meters, &load::decode(&row)?.body);
+            let body = load::decode(&row)?.body;
+            count(&mut meters, &body);
+            if let Body::GrantApplied(event) = body {
+                applied = Some(event);
+            }
             Ok(())
         })?;
         if head != device.head() {
             return Err(StoreError::Damaged("the events do not lead to the kept head"));
+        }
+        let closed = device.snapshot().standing.life == Life::Closed;
+        if !load::is_newest(applied.as_ref(), device.grant(), closed) {
+            return Err(StoreError::Damaged("the kept grant is not the one that was applied last"));
         }
         if meters != *device.meters() {
             return Err(StoreError::Damaged("the sums do not follow from the events"));

@@ -186,12 +186,12 @@ pub(super) fn find_reference(
 }
 
 pub(super) fn save_state(db: &Connection, saved: &Saved) -> Result<(), StoreError> {
-    let sql = "INSERT INTO state (one, head_seq, head_link, prev_link, mark, behind, noted, fingerprint,
-            mismatch_since, restored)
-        VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+    let sql = "INSERT INTO state (one, head_seq, head_link, prev_link, mark, behind, noted, applied,
+            fingerprint, mismatch_since, restored)
+        VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
         ON CONFLICT (one) DO UPDATE SET
             head_seq = excluded.head_seq, head_link = excluded.head_link, prev_link = excluded.prev_link,
-            mark = excluded.mark, behind = excluded.behind, noted = excluded.noted,
+            mark = excluded.mark, behind = excluded.behind, noted = excluded.noted, applied = excluded.applied,
             fingerprint = excluded.fingerprint, mismatch_since = excluded.mismatch_since,
             restored = excluded.restored";
     db.prepare_cached(sql)?.execute(params![
@@ -201,6 +201,7 @@ pub(super) fn save_state(db: &Connection, saved: &Saved) -> Result<(), StoreErro
         number(saved.mark.get()),
         saved.behind,
         saved.noted.map(|seq| number(seq.0)),
+        saved.applied.map(|seq| number(seq.0)),
         saved.fingerprint.map(|seq| number(seq.0)),
         saved.mismatch_since.map(|since| number(since.get())),
         saved.restored,
@@ -210,7 +211,7 @@ pub(super) fn save_state(db: &Connection, saved: &Saved) -> Result<(), StoreErro
 
 pub(super) fn load_state(db: &Connection) -> Result<Saved, StoreError> {
     let sql =
-        "SELECT head_seq, head_link, prev_link, mark, behind, noted, fingerprint, mismatch_since, restored
+        "SELECT head_seq, head_link, prev_link, mark, behind, noted, applied, fingerprint, mismatch_since, restored
         FROM state WHERE one = 1";
     db.query_row(sql, [], |row| {
         Ok(Saved {
@@ -219,9 +220,10 @@ pub(super) fn load_state(db: &Connection) -> Result<Saved, StoreError> {
             mark: Micros::new(uint(row, 3)?),
             behind: row.get(4)?,
             noted: optional(row, 5)?.map(Seq),
-            fingerprint: optional(row, 6)?.map(Seq),
-            mismatch_since: optional(row, 7)?.map(Micros::new),
-            restored: row.get(8)?,
+            applied: optional(row, 6)?.map(Seq),
+            fingerprint: optional(row, 7)?.map(Seq),
+            mismatch_since: optional(row, 8)?.map(Micros::new),
+            restored: row.get(9)?,
         })
     })
     .optional()?

@@ -534,3 +534,54 @@ fn one_holds_the_lock_and_the_next_is_told_so() {
     drop(held);
     ProcessLock::take_within(&path, 1).expect("free again");
 }
+
+/// What a person with a database tool may do to a store, and what is said of it then.
+fn damaged_by(shelf: &Shelf, sql: &str) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("chain.db");
+    fs::copy(shelf.path(), &path).expect("copied");
+    let db = rusqlite::Connection::open(&path).expect("opens");
+    let changed = db.execute(sql, []).expect("the statement fits the tables");
+    assert!(changed > 0, "{sql}");
+    drop(db);
+    let opened = Reader::open(&path, root().public()).and_then(|reader| reader.device());
+    assert!(matches!(opened, Err(StoreError::Damaged(_))), "{sql}: {:?}", opened.map(|device| device.head()));
+}
+
+#[test]
+fn what_is_kept_beside_the_events_is_held_against_them() {
+    let shelf = Shelf::activated();
+    let writer = shelf.write();
+    for _ in 0..3 {
+        writer.append(miles(2, None), now()).expect("counts");
+    }
+    drop(writer);
+    for sql in [
+        "UPDATE meters SET gross = 0",
+        "DELETE FROM meters",
+        "DELETE FROM grants",
+        "UPDATE state SET applied = NULL",
+        "UPDATE state SET mark = 1000000",
+        "DELETE FROM events WHERE seq = (SELECT max(seq) - 1 FROM events)",
+        "DELETE FROM events WHERE seq = (SELECT max(seq) FROM events)",
+    ] {
+        damaged_by(&shelf, sql);
+    }
+}
+
+#[test]
+fn an_older_grant_that_is_put_back_undoes_no_suspension() {
+    let shelf = Shelf::activated();
+    let older = shelf.folder.path().join("older.db");
+    fs::copy(shelf.path(), &older).expect("copied");
+    let writer = shelf.write();
+    apply(&writer, grant(2, |body| body.status = schemas::grant::GrantStatus::Suspended)).expect("applies");
+    drop(writer);
+    let db = rusqlite::Connection::open(shelf.path()).expect("opens");
+    db.execute("ATTACH ?1 AS older", [older.to_str().expect("UTF-8")]).expect("attached");
+    db.execute("DELETE FROM main.grants", []).expect("deleted");
+    db.execute("INSERT INTO main.grants SELECT * FROM older.grants", []).expect("put back");
+    drop(db);
+    let opened = Reader::open(&shelf.path(), root().public()).and_then(|reader| reader.device());
+    assert!(matches!(opened, Err(StoreError::Damaged(_))));
+}

@@ -59,6 +59,7 @@ CREATE TABLE state (
     mark           INTEGER NOT NULL,
     behind         INTEGER NOT NULL,
     noted          INTEGER,
+    applied        INTEGER,
     fingerprint    INTEGER,
     mismatch_since INTEGER,
     restored       INTEGER NOT NULL

@@ -118,8 +118,9 @@ fn read_line(line: &[u8]) -> Result<Consume, Refusal> {
     let line: Line = serde_json::from_slice(line.trim_ascii())
         .map_err(|error| Refusal::from_error(Code::BatchInvalid, &error))?;
     let read_time = |text: String| Micros::parse(&text).ok_or_else(|| invalid("used_at is no time"));
-    let read_reference =
-        |text: String| UsageRef::new(&text).ok_or_else(|| invalid("the ref is no valid text"));
+    let read_reference = |text: String| {
+        UsageRef::new(&text).filter(|_| !text.is_empty()).ok_or_else(|| invalid("the ref is no valid text"))
+    };
     Ok(Consume {
         feature: line.feature.into(),
         n: Amount::new(line.n).ok_or_else(|| invalid("n is zero or too large"))?,
