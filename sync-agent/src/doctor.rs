@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use ledger::store::sqlite_is_sound;
+use schemas::codes::Code;
 use schemas::refusal::Refusal;
 use serde::Serialize;
 
@@ -77,9 +78,13 @@ impl Examination {
         }
         self.refused("record", reader.verify().map(|_| ()));
         let status = reader.status();
-        let licence = reader.check(None, None);
-        if !licence.allowed {
-            self.find("licence", format!("{} [{}]", licence.code.entry().title, licence.code));
+        let licence = reader.check(None, None).code;
+        // Damage, deadlines and mismatches are told below, and what its user did to a device is no finding.
+        if matches!(
+            licence,
+            Code::LicenseSuspended | Code::LicenseRevoked | Code::LicenseExpired | Code::NotStarted
+        ) {
+            self.find("licence", format!("{} [{licence}]", licence.entry().title));
         }
         if reader.device().is_ok_and(|device| device.saved().restored) {
             self.find("record", "the device was set back to an older state; reserved quota is not spent");
