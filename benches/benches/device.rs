@@ -115,7 +115,7 @@ fn ratios(_criterion: &mut Criterion) {
     let key = SecretKey::from_seed(&[7; 32]);
     let append = || assert!(agent.consume("miles", 1).is_ok());
     let one = ratio(200, || insert_raw(&db), append);
-    let mut signed = || {
+    let signed = || {
         black_box(key.sign(black_box(&[1; 40])));
     };
     let many = ratio(

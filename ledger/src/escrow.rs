@@ -47,6 +47,11 @@ impl Account {
         self.used.saturating_sub(self.granted)
     }
 
+    /// Whether the device claims to have returned units that it did not hold.
+    pub fn claims_too_much(self) -> bool {
+        self.returned > self.granted.saturating_sub(self.used)
+    }
+
     /// Units that the device may still spend: G − X − R − U.
     pub fn spendable(self) -> u64 {
         self.granted.saturating_sub(self.written_off).saturating_sub(self.returned).saturating_sub(self.used)
@@ -65,9 +70,14 @@ pub fn default_share(limit: Total, max_activations: u32) -> Total {
 }
 
 /// The new G of a device: topped up to U + share as far as `free` allows, and never lowered.
+///
+/// A device that claims returns of what it did not hold gets nothing more: each raise would make more of its claim
+/// come true, and so free the very units that it gave out.
 pub fn topped_up(account: Account, share: Total, free: i64) -> Total {
-    let wanted =
-        account.used.saturating_add(share.get()).saturating_add(account.returned + account.written_off);
+    let wanted = account.used.saturating_add(share.get()).saturating_add(account.given_back());
+    if account.claims_too_much() {
+        return Total::ZERO.saturating_plus(account.granted);
+    }
     let raise = wanted.saturating_sub(account.granted).min(u64::try_from(free).unwrap_or(0));
     Total::ZERO.saturating_plus(account.granted + raise)
 }
@@ -118,6 +128,13 @@ mod tests {
                 prop_assert!(!was_raised || after >= 0);
             }
         }
+    }
+
+    #[test]
+    fn a_true_return_is_made_up_for_and_a_false_one_raises_nothing() {
+        let account = Account { granted: 500, used: 200, ..Account::default() };
+        let raised = |returned| topped_up(Account { returned, ..account }, total(500), 1_000).get();
+        assert_eq!([0, 300, 301, u64::MAX].map(raised), [700, 1_000, 500, 500]);
     }
 
     #[test]

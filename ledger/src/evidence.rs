@@ -116,11 +116,16 @@ impl Chain {
         let mut last_at = Micros::default();
         for (seq, event) in events {
             last_at = event.at;
+            if self.closed_at.is_some() {
+                rows.findings.push(Finding { chain, branch, seq, code: Code::EventAfterClose });
+            }
             match &event.body {
                 Body::FeatureConsumed(consumed) => {
                     self.consume((chain, branch, seq), event.at, consumed, rows);
                 }
-                Body::FeatureRefunded(refunded) => self.refund(chain, event.at, refunded, rows),
+                Body::FeatureRefunded(refunded) => {
+                    self.refund((chain, branch, seq), event.at, refunded, rows);
+                }
                 _ => {
                     rows.history.push(HistoryEntry {
                         chain,
@@ -130,7 +135,7 @@ impl Chain {
                         kind: event.body.kind(),
                         core: event.encode(),
                     });
-                    self.live((chain, seq), event, rows);
+                    self.live((chain, branch, seq), event, rows);
                 }
             }
         }
@@ -151,8 +156,12 @@ impl Chain {
         let FeatureConsumed { feature, period, n, total, .. } = *consumed;
         let meter = self.meters.entry((feature, period)).or_default();
         meter.used = meter.used.saturating_plus(n.get());
+        let mut find = |code| rows.findings.push(Finding { chain, branch, seq, code });
         if meter.used != total {
-            rows.findings.push(Finding { chain, branch, seq, code: Code::TotalMismatch });
+            find(Code::TotalMismatch);
+        }
+        if Period::of(period.reset(), at) != period {
+            find(Code::PeriodMismatch);
         }
         let sum = rows.usage.entry((chain, feature, period, usage_day(at, consumed))).or_default();
         sum.n = sum.n.saturating_add(n.get());
@@ -160,17 +169,26 @@ impl Chain {
         rows.meters.insert((chain, feature, period));
     }
 
-    fn refund(&mut self, chain: ChainId, at: Micros, refunded: &FeatureRefunded, rows: &mut Rows) {
-        let FeatureRefunded { feature, period, n, .. } = *refunded;
+    fn refund(
+        &mut self,
+        (chain, branch, seq): (ChainId, BranchNumber, Seq),
+        at: Micros,
+        refunded: &FeatureRefunded,
+        rows: &mut Rows,
+    ) {
+        let FeatureRefunded { feature, period, n, consumption } = *refunded;
         let meter = self.meters.entry((feature, period)).or_default();
         meter.refunded = meter.refunded.saturating_plus(n.get());
+        if meter.refunded > meter.used || consumption >= seq {
+            rows.findings.push(Finding { chain, branch, seq, code: Code::RefundMismatch });
+        }
         let sum = rows.usage.entry((chain, feature, period, period::day(at))).or_default();
         sum.refunded = sum.refunded.saturating_add(n.get());
         sum.events += 1;
         rows.meters.insert((chain, feature, period));
     }
 
-    fn live(&mut self, (chain, seq): (ChainId, Seq), event: &Event, rows: &mut Rows) {
+    fn live(&mut self, (chain, branch, seq): (ChainId, BranchNumber, Seq), event: &Event, rows: &mut Rows) {
         match &event.body {
             Body::ChainOpened(opened) => {
                 self.opened_at = Some(event.at);
@@ -180,9 +198,14 @@ impl Chain {
             }
             Body::ActivationRequested(_) => self.requested_at = Some(event.at),
             Body::QuotaReturned(returned) => {
+                // R is cumulative and signed: the largest that was stated counts, and what does not add up is shown.
                 let meter = self.meters.entry((returned.feature, returned.period)).or_default();
-                meter.returned = meter.returned.saturating_plus(returned.n.get());
+                let added_up = meter.returned.saturating_plus(returned.n.get()) == returned.total;
+                meter.returned = meter.returned.max(returned.total);
                 rows.meters.insert((chain, returned.feature, returned.period));
+                if !added_up {
+                    rows.findings.push(Finding { chain, branch, seq, code: Code::TotalMismatch });
+                }
             }
             Body::VariableSet(set) => {
                 let variable = Variable { seq, at: event.at, value: set.value };
@@ -207,3 +230,6 @@ pub fn claim_among<'a>(mut events: impl Iterator<Item = &'a Event>) -> Option<&'
 fn usage_day(at: Micros, consumed: &FeatureConsumed) -> u32 {
     period::day(consumed.used_at.map_or(at, |used_at| used_at.min(at)))
 }
+
+#[cfg(test)]
+mod tests;

@@ -362,3 +362,6 @@ fn lines(accounts: BTreeMap<(FeatureNumber, Period), Quota>) -> Vec<QuotaLine> {
     }
     lines
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,7 @@
 //! Taking device runs into a licence: where a run attaches, and what follows from it.
 
 use schemas::codes::Code;
+use schemas::event::Body;
 use schemas::event::device::Claim;
 use schemas::grant::{Revocations, SeqRange, TookIn};
 use schemas::ids::{ChainId, Link};
@@ -145,31 +146,49 @@ fn took_in(chain: ChainId, head: Head) -> TookIn {
     TookIn { chain, first_seq: Seq(1), seq: head.seq, link: head.link }
 }
 
-/// Why a chain that the ledger does not know is not taken in: it must ask for this licence and prove its claim.
+/// Why a chain that the ledger does not know is not taken in: it must open for this licence's product and prove its
+/// claim, both among the runs that attach.
 fn refuse_newcomer(
     draft: &Draft<'_>,
     chain: &ChainId,
     runs: &[VerifiedRun],
     secret: &KeySecret,
 ) -> Option<Code> {
-    let first = runs.first().filter(|run| run.span().first == Seq(1));
-    let Some(first) = first else {
+    let attaching = attaching(runs);
+    let Some(first) = attaching.first() else {
         // Without its beginning nothing can be proved: the runs wait as a gap.
         return Some(Code::ChainGap);
     };
     let license = draft.license();
-    let events = || runs.iter().flat_map(VerifiedRun::events).map(|linked| &linked.event);
-    if let Some(schemas::event::Body::ChainOpened(opened)) =
-        first.events().first().map(|linked| &linked.event.body)
-        && (opened.product != license.product || opened.environment != license.environment)
-    {
-        return Some(Code::OriginMismatch);
+    match first.events().first().map(|linked| &linked.event.body) {
+        Some(Body::ChainOpened(opened))
+            if opened.product == license.product && opened.environment == license.environment => {}
+        _ => return Some(Code::OriginMismatch),
     }
-    match claim_among(events()) {
+    let events = attaching.iter().flat_map(|run| run.events()).map(|linked| &linked.event);
+    match claim_among(events) {
         Some(Claim::LicenseKey(claim)) if secret.license_key(license.key).proves(chain, &claim.proof) => None,
         Some(Claim::LicenseKey(_)) | None => Some(Code::ClaimInvalid),
         Some(_) => Some(Code::ClaimUnsupported),
     }
+}
+
+/// The runs that follow each other from the chain's beginning on.
+fn attaching(runs: &[VerifiedRun]) -> Vec<&VerifiedRun> {
+    let mut head = Head::START;
+    let mut attaching = Vec::new();
+    for run in runs {
+        let span = run.span();
+        let known = span.last <= head.seq;
+        if !known && run.link_at(head.seq) != Some(head.link) {
+            break;
+        }
+        if !known {
+            head = run.head();
+        }
+        attaching.push(run);
+    }
+    attaching
 }
 
 fn device_origin(runs: &[VerifiedRun]) -> Option<DeviceOrigin> {
@@ -178,3 +197,6 @@ fn device_origin(runs: &[VerifiedRun]) -> Option<DeviceOrigin> {
         Origin::Authority(_) | Origin::Catalog(_) => None,
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -17,7 +17,7 @@ use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
 use crate::audit;
-use crate::store::{StoreError, UsageFilter, UsageRow, feature_names};
+use crate::store::{StoreError, UsageFilter, UsageRow, feature_name, feature_names};
 use crate::vendor::Vendor;
 
 /// The version of the columns below.
@@ -55,12 +55,17 @@ struct UsageRecord<'a> {
     license_id: LicenseId,
     product: &'a str,
     chain: ChainId,
-    feature: &'a str,
+    feature: String,
     period: Period,
     day: String,
     n: u64,
     refunded: u64,
     events: u64,
+}
+
+impl UsageRecord<'_> {
+    const COLUMNS: &'static [&'static str] =
+        &["license_id", "product", "chain", "feature", "period", "day", "n", "refunded", "events"];
 }
 
 /// One event.
@@ -74,6 +79,17 @@ struct EventRecord<'a> {
     kind: &'static str,
     time: String,
     event: &'a str,
+}
+
+impl EventRecord<'_> {
+    const COLUMNS: &'static [&'static str] =
+        &["license_id", "chain", "branch", "seq", "writer", "kind", "time", "event"];
+}
+
+/// What a file holds, and its columns.
+struct Content {
+    name: &'static str,
+    columns: &'static [&'static str],
 }
 
 /// Where a report goes.
@@ -97,7 +113,8 @@ pub fn usage(
     progress: &mut dyn FnMut(u64),
 ) -> Result<u64, Refusal> {
     let names = feature_names(&vendor.catalog()?);
-    write(vendor, "usage", format, target, progress, |vendor, rows| {
+    let content = Content { name: "usage", columns: UsageRecord::COLUMNS };
+    write(vendor, &content, format, target, progress, |vendor, rows| {
         vendor.store.usage(filter, &mut |row| rows.put(&usage_record(&row, &names)))
     })
 }
@@ -114,7 +131,8 @@ pub fn events(
     progress: &mut dyn FnMut(u64),
 ) -> Result<u64, Refusal> {
     let products = products_of(vendor, filter)?;
-    write(vendor, "events", format, target, progress, |vendor, rows| {
+    let content = Content { name: "events", columns: EventRecord::COLUMNS };
+    write(vendor, &content, format, target, progress, |vendor, rows| {
         vendor.store.runs(filter.license.as_ref(), &mut |license, run| {
             if products.as_ref().is_some_and(|licenses| !licenses.contains(license)) {
                 return Ok(());
@@ -154,15 +172,12 @@ fn within(filter: &UsageFilter, event: &Event) -> bool {
     filter.from_day.is_none_or(|from| from <= day) && filter.before_day.is_none_or(|before| day < before)
 }
 
-fn usage_record<'a>(
-    row: &'a UsageRow,
-    names: &'a BTreeMap<(String, FeatureNumber), Text>,
-) -> UsageRecord<'a> {
+fn usage_record<'a>(row: &'a UsageRow, names: &BTreeMap<(String, FeatureNumber), Text>) -> UsageRecord<'a> {
     UsageRecord {
         license_id: row.license,
         product: &row.product,
         chain: row.chain,
-        feature: names.get(&(row.product.clone(), row.feature)).map_or("", Text::as_str),
+        feature: feature_name(names, &row.product, row.feature),
         period: row.period,
         day: period::day_text(row.day),
         n: row.used.saturating_sub(row.refunded),
@@ -173,7 +188,7 @@ fn usage_record<'a>(
 
 fn write(
     vendor: &mut Vendor,
-    content: &'static str,
+    content: &Content,
     format: Format,
     target: Target<'_>,
     progress: &mut dyn FnMut(u64),
@@ -181,7 +196,7 @@ fn write(
 ) -> Result<u64, Refusal> {
     match target {
         Target::Stream(stream) => {
-            let mut rows = Rows::new(stream, format, progress);
+            let mut rows = Rows::new(stream, format, content.columns, progress)?;
             each(vendor, &mut rows)?;
             let (count, _) = rows.finish()?;
             Ok(count)
@@ -189,11 +204,11 @@ fn write(
         Target::File(path) => {
             let told = |error: io::Error| Refusal::from_error(Code::IoFailed, &error).at(path.display());
             let mut file = Replacement::begin(path).map_err(told)?;
-            let mut rows = Rows::new(&mut file, format, progress);
+            let mut rows = Rows::new(&mut file, format, content.columns, progress)?;
             each(vendor, &mut rows)?;
             let (count, sha256) = rows.finish()?;
             file.finish().map_err(told)?;
-            write_manifest(vendor, path, content, count, sha256)?;
+            write_manifest(vendor, path, content.name, count, sha256)?;
             Ok(count)
         }
     }
@@ -236,13 +251,23 @@ enum Encoder<W: Write> {
 }
 
 impl<'a> Rows<'a> {
-    fn new(writer: &'a mut dyn Write, format: Format, progress: &'a mut dyn FnMut(u64)) -> Self {
+    /// Begins a file. The headings of CSV are there even when no row follows.
+    fn new(
+        writer: &'a mut dyn Write,
+        format: Format,
+        columns: &[&str],
+        progress: &'a mut dyn FnMut(u64),
+    ) -> Result<Self, StoreError> {
         let hashing = Hashing { writer, hash: Sha256::new() };
         let encoder = match format {
-            Format::Csv => Encoder::Csv(Box::new(csv::Writer::from_writer(hashing))),
+            Format::Csv => {
+                let mut csv = csv::WriterBuilder::new().has_headers(false).from_writer(hashing);
+                csv.write_record(columns).map_err(failed)?;
+                Encoder::Csv(Box::new(csv))
+            }
             Format::Jsonl => Encoder::Jsonl(hashing),
         };
-        Self { encoder, count: 0, progress }
+        Ok(Self { encoder, count: 0, progress })
     }
 
     fn put(&mut self, record: &impl Serialize) -> Result<(), StoreError> {
@@ -289,5 +314,78 @@ impl Write for Hashing<'_> {
 
     fn flush(&mut self) -> io::Result<()> {
         self.writer.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn usage_record(feature: &str) -> UsageRecord<'_> {
+        UsageRecord {
+            license_id: LicenseId([7; 16]),
+            product: "studio",
+            chain: ChainId([1; 32]),
+            feature: feature.to_owned(),
+            period: Period::from_number(0).expect("a whole life"),
+            day: "2026-11-24".to_owned(),
+            n: 5,
+            refunded: 0,
+            events: 1,
+        }
+    }
+
+    fn event_record() -> EventRecord<'static> {
+        EventRecord {
+            license_id: LicenseId([7; 16]),
+            chain: ChainId([1; 32]),
+            branch: 0,
+            seq: Seq(1),
+            writer: "device",
+            kind: "chain.opened",
+            time: String::new(),
+            event: "{}",
+        }
+    }
+
+    fn csv_of(columns: &[&str], fill: impl FnOnce(&mut Rows<'_>)) -> String {
+        let mut written = Vec::new();
+        let mut progress = |_| ();
+        let mut rows =
+            Rows::new(&mut written, Format::Csv, columns, &mut progress).expect("a vector takes all");
+        fill(&mut rows);
+        rows.finish().expect("a vector takes all");
+        String::from_utf8(written).expect("CSV is text")
+    }
+
+    /// The names under which a record is serialized, in their order.
+    fn keys(record: &impl Serialize) -> String {
+        let mut csv = csv::Writer::from_writer(Vec::new());
+        csv.serialize(record).expect("a vector takes all");
+        let written = csv.into_inner().expect("a vector takes all");
+        String::from_utf8(written).expect("CSV is text").lines().next().expect("headings").to_owned()
+    }
+
+    #[test]
+    fn the_headings_are_there_without_any_row_and_name_the_columns_in_order() {
+        assert_eq!(csv_of(UsageRecord::COLUMNS, |_| ()).trim_end(), keys(&usage_record("render")));
+        assert_eq!(csv_of(EventRecord::COLUMNS, |_| ()).trim_end(), keys(&event_record()));
+    }
+
+    #[test]
+    fn rows_follow_the_headings_once() {
+        let written = csv_of(UsageRecord::COLUMNS, |rows| {
+            for feature in ["render", "export"] {
+                rows.put(&usage_record(feature)).expect("a vector takes all");
+            }
+        });
+        assert_eq!(written.lines().count(), 3);
+        assert_eq!(written.matches("license_id").count(), 1);
+    }
+
+    #[test]
+    fn a_feature_that_the_catalog_does_not_know_goes_by_its_number() {
+        let name = feature_name(&BTreeMap::new(), "studio", FeatureNumber(65_535));
+        assert_eq!(name, "feature 65535");
     }
 }

@@ -217,6 +217,7 @@ impl Settings {
             io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
                 Refusal::new(Code::HomeMissing, path.display().to_string())
             }
+            io::ErrorKind::InvalidData => damaged(path, "it is not text"),
             _ => files::io_failed(path, &error),
         })?;
         let file: SettingsFile = toml::from_str(&text).map_err(|error| damaged(path, error.message()))?;

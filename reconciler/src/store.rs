@@ -393,3 +393,13 @@ pub fn feature_names(catalog: &Catalog) -> BTreeMap<(String, FeatureNumber), Tex
     });
     names.collect()
 }
+
+/// The name of a feature among [`feature_names`], or its number where the catalog does not know it.
+pub fn feature_name(
+    names: &BTreeMap<(String, FeatureNumber), Text>,
+    product: &str,
+    number: FeatureNumber,
+) -> String {
+    let name = names.get(&(product.to_owned(), number));
+    name.map_or_else(|| format!("feature {number}"), Text::to_string)
+}

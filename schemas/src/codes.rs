@@ -335,6 +335,22 @@ codes! {
         "a total does not follow from the events before it"
         "Each consumption states the total so far, and this one's is not the sum. The sum of the events counts."
         "Find out what wrote on the device; the usage figures are the sums.",
+    PeriodMismatch "period_mismatch" Findings 422
+        "a consumption counts in a period that is not that of its time"
+        "The period of a consumption is that of the moment at which it was recorded, and this one's is another."
+        "Find out what wrote on the device; the units count where the event puts them.",
+    RefundMismatch "refund_mismatch" Findings 422
+        "a refund does not follow from the consumptions before it"
+        "More was given back than was used, or the consumption that is named does not stand before the refund."
+        "Find out what wrote on the device; no use counts below zero.",
+    EventAfterClose "event_after_close" Findings 409
+        "an event stands after its chain was closed"
+        "A closed chain ends; something went on to write on it. The evidence is kept."
+        "Find out what wrote on the device after it was deactivated.",
+    FileMissing "file_missing" NotFound 404
+        "there is no such file or folder"
+        "A path that was given does not exist."
+        "Check the path.",
     // Decisions about activations.
     NoSeatFree "no_seat_free" Refused 409
         "all activations of this licence are in use"

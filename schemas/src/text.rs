@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use crate::canonical::Violation;
 use crate::limits;
 
-/// UTF-8 text of at most `MAX` bytes without control characters, so that it can be shown as it is.
+/// UTF-8 text of at most `MAX` bytes without characters that are not seen, so that it can be shown as it is: no control
+/// characters, none that turn the direction of writing, none without a width.
 #[derive(Clone, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(transparent)]
 pub struct BoundedText<const MAX: usize>(Box<str>);
@@ -21,13 +22,22 @@ pub type UsageRef = BoundedText<{ limits::REF_BYTES }>;
 impl<const MAX: usize> BoundedText<MAX> {
     /// The text, unless it is too long or holds a control character.
     pub fn new(text: &str) -> Option<Self> {
-        (text.len() <= MAX && !text.chars().any(char::is_control)).then(|| Self(text.into()))
+        (text.len() <= MAX && !text.chars().any(is_unseen)).then(|| Self(text.into()))
     }
 
     /// The text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// Whether a character could make a text look like another one, or move what is shown beside it.
+fn is_unseen(symbol: char) -> bool {
+    symbol.is_control()
+        || matches!(
+            symbol,
+            '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}'
+        )
 }
 
 impl<'de, const MAX: usize> Deserialize<'de> for BoundedText<MAX> {
@@ -65,8 +75,11 @@ impl<const MAX: usize> fmt::Debug for BoundedText<MAX> {
 impl<const MAX: usize> std::str::FromStr for BoundedText<MAX> {
     type Err = String;
 
+    /// Reads what a person typed, which names something and so is not empty.
     fn from_str(text: &str) -> Result<Self, String> {
-        Self::new(text).ok_or_else(|| format!("at most {MAX} bytes of text without control characters"))
+        Self::new(text)
+            .filter(|text| !text.0.is_empty())
+            .ok_or_else(|| format!("1 to {MAX} bytes of text without control or invisible characters"))
     }
 }
 
@@ -81,5 +94,23 @@ mod tests {
         assert_eq!(from_bytes::<Text>(&to_bytes(&"x".repeat(257))), Err(DecodeError::TooLong));
         assert_eq!(from_bytes::<Text>(&to_bytes("bell\u{7}")), Err(DecodeError::OutOfRange));
         assert_eq!(from_bytes::<UsageRef>(&to_bytes(&"x".repeat(65))), Err(DecodeError::TooLong));
+    }
+
+    #[test]
+    fn no_text_holds_what_turns_its_direction_or_has_no_width() {
+        for symbol in ['\u{200b}', '\u{200f}', '\u{202a}', '\u{202e}', '\u{2060}', '\u{2069}', '\u{feff}'] {
+            let read = from_bytes::<Text>(&to_bytes(&format!("a{symbol}b")));
+            assert_eq!(read, Err(DecodeError::OutOfRange), "{symbol:?}");
+        }
+        for seen in ["שלום", "مرحبا", "e\u{301}", "a\u{2010}b", "\u{2028}"] {
+            assert!(Text::new(seen).is_some(), "{seen:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_typed_is_not_empty() {
+        assert!("".parse::<Text>().is_err());
+        assert_eq!("x".parse::<Text>().ok(), Text::new("x"));
+        assert_eq!(from_bytes::<Text>(&to_bytes("")).ok(), Text::new(""));
     }
 }

@@ -478,7 +478,7 @@ fn a_folder_that_is_named_like_a_file_is_a_folder() {
     assert_eq!(number(&lab.vendor("merge odd.cfbundle --answers out").done(), "merged"), 1);
     assert!(lab.path("out/inside.cfgrant").is_file());
     lab.vendor("show odd.cfbundle").refused(1, "io_failed");
-    lab.vendor("merge missing.cfbundle").refused(1, "io_failed");
+    lab.vendor("merge missing.cfbundle").refused(3, "file_missing");
 }
 
 #[test]

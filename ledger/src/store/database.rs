@@ -13,9 +13,9 @@ use schemas::migrations::DEVICE_SQLITE;
 use schemas::numbers::Micros;
 
 use super::{StoreError, rows};
-use crate::durable;
 use crate::chain;
 use crate::device::{Opening, Saved};
+use crate::durable;
 use crate::keys::SecretKey;
 
 /// Marks a database as a device's store: `CFdv`.

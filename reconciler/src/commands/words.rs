@@ -48,6 +48,16 @@ pub(crate) fn printable(text: &str) -> String {
     text.chars().map(shown).collect()
 }
 
+/// A word as a POSIX shell takes it, quoted where it must be.
+pub(crate) fn quoted(word: &str) -> String {
+    let is_plain = |symbol: char| symbol.is_alphanumeric() || "-_./:@%+,".contains(symbol);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
 /// The value, or what stands for its absence.
 pub(crate) fn or(value: Option<impl Display>, absent: &str) -> String {
     value.map_or_else(|| absent.to_owned(), |value| value.to_string())
@@ -146,6 +156,21 @@ mod tests {
             assert_eq!(written.parse(), Ok(Span(Seconds(seconds))), "{written}");
         }
         assert_eq!(span(Seconds::days(30)), "30d");
+    }
+
+    #[test]
+    fn a_word_that_a_shell_would_take_apart_is_quoted() {
+        let cases = [
+            ("studio-2", "studio-2"),
+            ("Łódź", "Łódź"),
+            ("my studio", "'my studio'"),
+            ("a;b", "'a;b'"),
+            ("it's", r"'it'\''s'"),
+            ("", "''"),
+        ];
+        for (word, expected) in cases {
+            assert_eq!(quoted(word), expected);
+        }
     }
 
     #[test]

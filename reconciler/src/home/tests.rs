@@ -178,6 +178,8 @@ fn a_home_of_another_version_or_with_unknown_settings_is_not_opened() {
         fs::write(&path, changed).expect("writable");
         assert_eq!(code(Home::open(home.layout().dir())), Some(expected));
     }
+    fs::write(&path, [0xff; 64]).expect("writable");
+    assert_eq!(code(Home::open(home.layout().dir())), Some(Code::HomeDamaged));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Which files a merge reads, and where each is answered.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -25,12 +25,12 @@ pub struct Source {
 /// `answers/X.cfgrant`.
 ///
 /// # Errors
-/// `io_failed` for a path that is not there; `answers_collide` when two files would share an answer.
+/// `file_missing` for a path that is not there; `answers_collide` when two files would share an answer, or an answer
+/// would replace a file that is to be merged.
 pub fn sources(paths: &[PathBuf], answers: Option<&Path>) -> Result<Vec<Source>, Refusal> {
     let mut found = Vec::new();
     for path in paths {
-        let metadata = fs::metadata(path)
-            .map_err(|error| Refusal::from_error(Code::IoFailed, &error).at(path.display()))?;
+        let metadata = fs::metadata(path).map_err(|error| missing_or_unreadable(path, &error))?;
         if metadata.is_dir() {
             walk(path, Path::new(""), answers, &mut found)?;
         } else {
@@ -40,6 +40,13 @@ pub fn sources(paths: &[PathBuf], answers: Option<&Path>) -> Result<Vec<Source>,
     }
     refuse_collisions(&found)?;
     Ok(found)
+}
+
+fn missing_or_unreadable(path: &Path, error: &std::io::Error) -> Refusal {
+    match error.kind() {
+        std::io::ErrorKind::NotFound => Refusal::new(Code::FileMissing, path.display().to_string()),
+        _ => Refusal::from_error(Code::IoFailed, error).at(path.display()),
+    }
 }
 
 fn walk(root: &Path, below: &Path, answers: Option<&Path>, found: &mut Vec<Source>) -> Result<(), Refusal> {
@@ -56,6 +63,10 @@ fn walk(root: &Path, below: &Path, answers: Option<&Path>, found: &mut Vec<Sourc
         let relative = below.join(&name);
         // A link to a folder is not followed: it could lead back here.
         if entry.file_type().map_err(failed)?.is_dir() {
+            // Answers that lie in the folder itself are no bundles.
+            if answers.is_some_and(|answers| is_same(answers, &entry.path())) {
+                continue;
+            }
             walk(root, &relative, answers, found)?;
         } else if entry.path().is_file() {
             found.push(source(entry.path(), answers.map(|answers| answers.join(&relative))));
@@ -78,7 +89,18 @@ fn is_unfinished(name: &str) -> bool {
     name.starts_with('.') || ends("tmp") || ends("part")
 }
 
+fn is_same(left: &Path, right: &Path) -> bool {
+    matches!((left.canonicalize(), right.canonicalize()), (Ok(left), Ok(right)) if left == right)
+}
+
 fn refuse_collisions(sources: &[Source]) -> Result<(), Refusal> {
+    let files: BTreeSet<PathBuf> =
+        sources.iter().filter_map(|source| source.path.canonicalize().ok()).collect();
+    let replaces = |answer: &PathBuf| answer.canonicalize().is_ok_and(|answer| files.contains(&answer));
+    if let Some(source) = sources.iter().find(|source| source.answer.as_ref().is_some_and(replaces)) {
+        let what = format!("the answer to {} would replace a file that is to be merged", source.name);
+        return Err(Refusal::new(Code::AnswersCollide, what));
+    }
     let mut answered: BTreeMap<&Path, &Source> = BTreeMap::new();
     for source in sources {
         let Some(answer) = &source.answer else { continue };
@@ -111,6 +133,22 @@ mod tests {
             sources(&[folder.path().to_owned()], Some(Path::new("out"))).expect("no two share an answer");
         let answers: Vec<_> = found.into_iter().filter_map(|source| source.answer).collect();
         assert_eq!(answers, [PathBuf::from("out/a/x.cfgrant"), PathBuf::from("out/b.cfgrant")]);
+    }
+
+    #[test]
+    fn an_answer_never_replaces_what_is_to_be_merged_and_answers_are_not_merged() {
+        let folder = folder(&["in/a.cfgrant", "in/out/b.cfgrant"]);
+        let inbox = folder.path().join("in");
+        let refused = sources(std::slice::from_ref(&inbox), Some(&inbox)).expect_err("it would be a.cfgrant");
+        assert_eq!(refused.code(), Code::AnswersCollide);
+        let found = sources(std::slice::from_ref(&inbox), Some(&inbox.join("out"))).expect("they lie apart");
+        assert_eq!(found.len(), 1);
+    }
+
+    #[test]
+    fn a_path_that_is_not_there_is_not_found() {
+        let refused = sources(&[PathBuf::from("no-such-folder")], None).expect_err("it does not exist");
+        assert_eq!(refused.code(), Code::FileMissing);
     }
 
     #[test]

@@ -20,10 +20,12 @@ use ledger::catalog::Catalog;
 use ledger::rows::{HistoryEntry, StoredRun, Variable};
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _, TransactionBehavior, params};
 use schemas::bundle::Attachment;
+use schemas::codes::Code;
 use schemas::grant::Grant;
 use schemas::ids::{ChainId, Commitment, KeyReference, LicenseId, Link, Salt};
 use schemas::migrations::LEDGER_SQLITE;
 use schemas::numbers::{Micros, Seq};
+use schemas::refusal::Refusal;
 use schemas::text::Text;
 
 use super::{
@@ -55,13 +57,21 @@ impl SqliteStore {
         Ok(Self { connection })
     }
 
-    /// Opens the ledger at `path`.
+    /// Opens the ledger at `path`; `home_damaged` when there is none.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
+        if !path.is_file() {
+            return Err(no_ledger("the ledger is missing"));
+        }
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut connection = Connection::open_with_flags(path, flags)?;
-        let id: i32 = connection.query_row("PRAGMA application_id", [], |row| row.get(0))?;
+        let id: i32 = connection.query_row("PRAGMA application_id", [], |row| row.get(0)).map_err(
+            |error| match error.sqlite_error_code() {
+                Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => no_ledger("it is not a ledger"),
+                _ => error.into(),
+            },
+        )?;
         if id != APPLICATION_ID {
-            return Err(StoreError::Damaged("application id"));
+            return Err(no_ledger("it is not a ledger"));
         }
         configure(&connection)?;
         migrate(&mut connection)?;
@@ -75,6 +85,10 @@ impl SqliteStore {
         migrate(&mut connection)?;
         Ok(Self { connection })
     }
+}
+
+fn no_ledger(what: &str) -> StoreError {
+    Refusal::new(Code::HomeDamaged, what).into()
 }
 
 fn configure(connection: &Connection) -> Result<(), StoreError> {
@@ -319,4 +333,32 @@ fn micros(number: i64) -> Result<Micros, StoreError> {
 
 fn optional_micros(number: Option<i64>) -> Result<Option<Micros>, StoreError> {
     number.map(micros).transpose()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn a_ledger_that_is_missing_or_something_else_makes_a_damaged_home() {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let path = directory.path().join("ledger.db");
+        let code = || SqliteStore::open(&path).err().map(|error| Refusal::from(error).code());
+        assert_eq!(code(), Some(Code::HomeDamaged), "missing");
+        assert!(!path.exists(), "nothing was made in its place");
+        for garbage in [Vec::new(), vec![b'x'; 8_192]] {
+            fs::write(&path, garbage).expect("writable");
+            assert_eq!(code(), Some(Code::HomeDamaged));
+        }
+        fs::remove_file(&path).expect("just written");
+        Connection::open(&path)
+            .and_then(|other| other.execute_batch("CREATE TABLE t (a)"))
+            .expect("another database");
+        assert_eq!(code(), Some(Code::HomeDamaged), "another program's database");
+        fs::remove_file(&path).expect("just written");
+        drop(SqliteStore::create(&path).expect("writable"));
+        assert_eq!(code(), None);
+    }
 }

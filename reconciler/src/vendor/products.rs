@@ -107,14 +107,14 @@ impl Vendor {
         &mut self,
         product: &Text,
         root: &ledger::keys::SecretKey,
-        portal: Option<Text>,
+        portal: Option<&Text>,
     ) -> Result<(Pack, u32), Refusal> {
         let Self { home, store, issuer, now } = self;
         let mut made = None;
         store.change_catalog(issuer, *now, &mut |draft| {
             let known = known_product(draft.catalog(), product)?;
             let version = known.pack_version + 1;
-            let pack = build_pack(home, root, product, &known.features, version, *now, portal.clone());
+            let pack = build_pack(home, root, product, &known.features, version, *now, portal.cloned());
             let digest = trust::pack_digest(&pack);
             let published = PackPublished { product: product.clone(), version, digest };
             draft.write(Body::PackPublished(Box::new(published)))?;

@@ -63,6 +63,7 @@ struct Shown {
     quotas: Vec<Quota>,
     variables: Vec<Variable>,
     quarantined: Vec<Quarantined>,
+    findings: Vec<Found>,
 }
 
 /// The head of the chain.
@@ -101,6 +102,13 @@ struct Variable {
     set_at: Micros,
 }
 
+/// What the chain says that contradicts itself.
+#[derive(Serialize)]
+struct Found {
+    seq: Seq,
+    code: String,
+}
+
 /// Runs of the chain that were not taken in.
 #[derive(Serialize)]
 struct Quarantined {
@@ -132,6 +140,7 @@ impl Shown {
             quotas: quotas(license, &chain, activation, features),
             variables: variables(vendor, license, &chain)?,
             quarantined: quarantined(vendor, &chain)?,
+            findings: findings(vendor, license, &chain)?,
         })
     }
 }
@@ -172,6 +181,12 @@ fn quarantined(vendor: &mut Vendor, chain: &ChainId) -> Result<Vec<Quarantined>,
     Ok(of_chain.map(|entry| Quarantined { id: entry.id, code: entry.code }).collect())
 }
 
+fn findings(vendor: &mut Vendor, license: &License, chain: &ChainId) -> Result<Vec<Found>, Refusal> {
+    let found = vendor.store.findings()?.into_iter();
+    let of_chain = found.filter(|(owner, of, ..)| (owner, of) == (&license.id, chain));
+    Ok(of_chain.map(|(_, _, seq, code)| Found { seq, code }).collect())
+}
+
 impl fmt::Display for Shown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.fields().fmt(f)?;
@@ -180,6 +195,10 @@ impl fmt::Display for Shown {
         }
         if !self.variables.is_empty() {
             write!(f, "\n{}", self.variable_table())?;
+        }
+        for Found { seq, code } in &self.findings {
+            let title = code.parse().map_or("", |code: Code| code.entry().title);
+            write!(f, "\nevent {seq}: {code}: {title}")?;
         }
         for Quarantined { id, code } in &self.quarantined {
             write!(f, "\nquarantine entry {id} holds a part of this chain: {code}")?;

@@ -15,7 +15,7 @@ use serde_json::{Map, Value};
 use crate::cli::Context;
 use crate::commands::filter::UsageFilterOptions;
 use crate::output::Table;
-use crate::store::{LicenseFilter, UsageRow, feature_names};
+use crate::store::{LicenseFilter, UsageRow, feature_name, feature_names};
 use crate::vendor::Vendor;
 
 /// Tell what was used
@@ -71,9 +71,8 @@ impl AuditUsageArgs {
         };
         let mut sums: BTreeMap<Vec<String>, Sum> = BTreeMap::new();
         vendor.store.usage(&filter, &mut |row| {
-            let feature =
-                names.get(&(row.product.clone(), row.feature)).map_or("", schemas::text::Text::as_str);
-            let mut key = vec![row.product.clone(), feature.to_owned()];
+            let feature = feature_name(&names, &row.product, row.feature);
+            let mut key = vec![row.product.clone(), feature];
             key.extend(by.iter().map(|dimension| value_of(*dimension, &row, &customers)));
             sums.entry(key).or_default().add(&row);
             Ok(())

@@ -69,6 +69,17 @@ fn with_undefined(known: &[ProductFeature], undefined: &[Text]) -> Vec<ProductFe
     features
 }
 
+/// Names that are told one by one.
+const NAMES: usize = 10;
+
+/// The first names, and how many more there are.
+fn beginning(names: &[&str]) -> String {
+    match names.len().checked_sub(NAMES) {
+        None | Some(0) => names.join(", "),
+        Some(more) => format!("{}, and {more} more", names[..NAMES].join(", ")),
+    }
+}
+
 #[derive(Serialize)]
 struct Changed {
     license_id: LicenseId,
@@ -84,8 +95,20 @@ impl fmt::Display for Changed {
             Some(until) => write!(f, "valid until {until}")?,
             None => f.write_str("valid without end")?,
         }
-        let features: Vec<&str> = entitlement.features.iter().map(|feature| feature.name.as_str()).collect();
-        writeln!(f, ", features {}", features.join(", "))?;
+        let names: Vec<&str> = entitlement.features.iter().map(|feature| feature.name.as_str()).collect();
+        writeln!(f, ", features {}", beginning(&names))?;
         f.write_str("Its devices learn it with their next answer, or by `counterfoil refresh CHAIN -o FILE`.")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ten_names_are_told_and_the_rest_counted() {
+        assert_eq!(beginning(&["a", "b"]), "a, b");
+        assert_eq!(beginning(&["a"; 10]), "a, a, a, a, a, a, a, a, a, a");
+        assert_eq!(beginning(&["a"; 1_024]), "a, a, a, a, a, a, a, a, a, a, and 1014 more");
     }
 }

@@ -10,6 +10,7 @@ use schemas::text::Text;
 use serde::Serialize;
 
 use crate::cli::Context;
+use crate::commands::words;
 use crate::options::PolicyOptions;
 
 /// Define a policy: what the licences issued from it grant, and on what conditions
@@ -49,6 +50,7 @@ impl fmt::Display for Created {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = &self.policy.name;
         writeln!(f, "created the policy {name} for {}", self.policy.product)?;
+        let name = words::quoted(name.as_str());
         write!(f, "Next: counterfoil license issue --policy {name} --customer NAME")
     }
 }

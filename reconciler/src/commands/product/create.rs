@@ -11,6 +11,7 @@ use schemas::text::Text;
 use serde::Serialize;
 
 use crate::cli::Context;
+use crate::commands::words;
 use crate::output::Table;
 use crate::vendor::products::NewFeature;
 
@@ -54,7 +55,9 @@ impl fmt::Display for Created {
             let metered = if feature.metered { "yes" } else { "no" };
             table.row([feature.number.to_string(), feature.name.to_string(), metered.to_owned()]);
         }
-        write!(f, "{table}\nNext: counterfoil product pack {} -o {}.cfpack", self.product, self.product)
+        let product = words::quoted(self.product.as_str());
+        let file = words::quoted(&format!("{}.cfpack", self.product));
+        write!(f, "{table}\nNext: counterfoil product pack {product} -o {file}")
     }
 }
 

@@ -41,7 +41,8 @@ impl ProductPackArgs {
     pub(crate) fn run(self, context: &Context) -> Result<Exit, Refusal> {
         let mut vendor = context.vendor()?;
         let root = self.root.open(&vendor.home)?;
-        let (pack, version) = vendor.publish_pack(&self.product, &root, context.portal(&vendor.home)?)?;
+        let portal = context.portal(&vendor.home)?;
+        let (pack, version) = vendor.publish_pack(&self.product, &root, portal.as_ref())?;
         files::write(&self.output, FileKind::Pack, encode_pack(&pack), self.armor)?;
         if self.output != Path::new("-") {
             let digest = ledger::trust::pack_digest(&pack);

@@ -1,0 +1,285 @@
+//! A licence and its devices in memory: real keys, real runs, and what waits as a store would keep it.
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+
+use schemas::certificate::CertificateBody;
+use schemas::event::authority::LicenseIssued;
+use schemas::event::device::{
+    ActivationRequested, ChainClosed, Claim, CloseReason, FeatureConsumed, LicenseKeyClaim,
+};
+use schemas::event::{Body, Event};
+use schemas::grant::{GrantStatus, Revocations};
+use schemas::ids::{ChainId, CustomerId, KeyReference, LicenseId, Link};
+use schemas::numbers::{Amount, Epoch, Revision, Seconds, Seq, Total};
+use schemas::period::{Period, Reset};
+use schemas::run::{AuthorityOrigin, DeviceOrigin, Origin, pairs};
+use schemas::terms::{
+    After, Entitlement, FeatureGrant, FingerprintRule, LicenseType, Mode, OnFork, QuotaRule, Rules,
+    SameDevice, Terms,
+};
+
+use crate::authority::{Issuer, License};
+use crate::chain::{self, Head};
+use crate::draft::{Draft, Update};
+use crate::escrow;
+use crate::fixture::{ISSUED, RENDER, at, opened, text};
+use crate::grants;
+use crate::keys::SecretKey;
+use crate::license_key::KeySecret;
+use crate::merge::{ChainOutcome, merge_chain};
+use crate::rows::Rows;
+use crate::run::{RunBuilder, VerifiedRun, verify_device};
+use crate::trust;
+
+const REFERENCE: KeyReference = KeyReference([6; 5]);
+
+pub(crate) fn total(n: u64) -> Total {
+    Total::new(n).expect("small")
+}
+
+pub(crate) fn month() -> Period {
+    Period::of(Reset::Month, at(ISSUED))
+}
+
+/// Two activations, and 1,000 units of `render` a month for both together.
+pub(crate) fn terms() -> Terms {
+    let render = FeatureGrant {
+        number: RENDER,
+        name: text("render"),
+        mode: Mode::Hard,
+        reset: Reset::Month,
+        valid_for: None,
+    };
+    Terms {
+        entitlement: Entitlement {
+            revision: Revision(1),
+            kind: LicenseType::Subscription,
+            starts_at: at("2026-11-01"),
+            valid_until: Some(at("2027-11-01")),
+            maintenance_until: None,
+            features: vec![render],
+            custom: Vec::new(),
+        },
+        valid_from_activation: None,
+        rules: Rules {
+            max_activations: 2,
+            transfers: None,
+            same_device: SameDevice::Count,
+            on_fork: OnFork::Flag,
+            quotas: vec![QuotaRule {
+                feature: RENDER,
+                limit: total(1_000),
+                overage: Total::ZERO,
+                share: None,
+            }],
+            sync_every: Some(Seconds::days(30)),
+            grace: Seconds::days(7),
+            after: After::Limit,
+            import_for: None,
+            clock_tolerance: Seconds::days(1),
+            fingerprint: FingerprintRule::default(),
+            finalisation_days: 10,
+            heals: None,
+            compact: false,
+            floating: None,
+        },
+    }
+}
+
+/// A device that signs what it does.
+#[derive(Clone)]
+pub(crate) struct Device {
+    key: SecretKey,
+    pub(crate) events: Vec<Event>,
+    used: u64,
+}
+
+impl Device {
+    /// A device that opened its chain and asked for an activation.
+    pub(crate) fn new(seed: u8) -> Self {
+        let mut device = Self::silent(seed);
+        device.push(Body::ChainOpened(Box::new(opened())));
+        device.ask();
+        device
+    }
+
+    /// A device that has said nothing yet.
+    pub(crate) fn silent(seed: u8) -> Self {
+        Self { key: SecretKey::from_seed(&[seed; 32]), events: Vec::new(), used: 0 }
+    }
+
+    pub(crate) fn ask(&mut self) {
+        let proof = secret().license_key(REFERENCE).proof(&self.chain());
+        let claim = Claim::LicenseKey(LicenseKeyClaim { proof });
+        self.push(Body::ActivationRequested(Box::new(ActivationRequested { claim })));
+    }
+
+    pub(crate) fn push(&mut self, body: Body) {
+        let at = at(ISSUED) + Seconds(self.events.len() as u64);
+        self.events.push(Event { at, body });
+    }
+
+    pub(crate) fn consume(&mut self, n: u64) {
+        self.used += n;
+        self.push(Body::FeatureConsumed(FeatureConsumed {
+            feature: RENDER,
+            period: month(),
+            n: Amount::new(n).expect("small"),
+            total: total(self.used),
+            used_at: None,
+            reference: None,
+        }));
+    }
+
+    pub(crate) fn close(&mut self) {
+        self.push(Body::ChainClosed(ChainClosed { reason: CloseReason::Deactivated, successor: None }));
+    }
+
+    pub(crate) fn origin(&self) -> DeviceOrigin {
+        DeviceOrigin { signer: self.key.public(), reference: REFERENCE }
+    }
+
+    pub(crate) fn chain(&self) -> ChainId {
+        chain::chain_of(&Origin::Device(self.origin()))
+    }
+
+    /// The run of the places `first` to `last`.
+    pub(crate) fn run(&self, first: usize, last: usize) -> VerifiedRun {
+        let mut before = RunBuilder::new(Origin::Device(self.origin()), Head::START);
+        for event in &self.events[..first - 1] {
+            before.push(event, &self.key);
+        }
+        let mut run = RunBuilder::new(Origin::Device(self.origin()), before.head());
+        for event in &self.events[first - 1..last] {
+            run.push(event, &self.key);
+        }
+        verify_device(&run.finish()).expect("it was just signed")
+    }
+
+    pub(crate) fn whole(&self) -> VerifiedRun {
+        self.run(1, self.events.len())
+    }
+}
+
+fn secret() -> KeySecret {
+    KeySecret::new([4; 32])
+}
+
+fn issuer() -> Issuer {
+    let root = SecretKey::from_seed(&[1; 32]);
+    let key = SecretKey::from_seed(&[2; 32]);
+    let body = CertificateBody {
+        root: root.public(),
+        issuer: key.public(),
+        environment: opened().environment,
+        products: Vec::new(),
+        not_before: at("2026-11-01"),
+        not_after: at("2028-11-01"),
+    };
+    let bytes = trust::sign_certificate(&body, &root);
+    let certificate = trust::verify_certificate(&bytes, &root.public()).expect("it was just signed");
+    Issuer { key, certificate }
+}
+
+/// The vendor's side of one licence.
+pub(crate) struct World {
+    issuer: Issuer,
+    pub(crate) license: License,
+    links: BTreeMap<(ChainId, Seq), Link>,
+}
+
+impl World {
+    /// A licence as [`terms`] says, with changes.
+    pub(crate) fn new(change: impl FnOnce(&mut Terms)) -> Self {
+        let issuer = issuer();
+        let mut terms = terms();
+        change(&mut terms);
+        let origin = AuthorityOrigin {
+            signer: issuer.certificate.id,
+            product: opened().product,
+            environment: opened().environment,
+            license: LicenseId([7; 16]),
+            epoch: Epoch(0),
+        };
+        let first =
+            LicenseIssued { key: REFERENCE, customer: CustomerId([8; 16]), policy: text("standard"), terms };
+        let update = Draft::issue(&issuer, origin, at(ISSUED), first).expect("short terms").finish();
+        Self { license: update.license, issuer, links: BTreeMap::new() }
+    }
+
+    /// One unit of work, stored at its end.
+    pub(crate) fn work<T>(&mut self, work: impl FnOnce(&mut Draft<'_>, &Links) -> T) -> (T, Rows) {
+        let links = Links(self.links.clone());
+        let mut draft = Draft::resume(&self.issuer, self.license.clone(), at(ISSUED));
+        let done = work(&mut draft, &links);
+        let rows = self.store(draft.finish());
+        (done, rows)
+    }
+
+    /// Merges the runs of one device, and gives the rows beside what became of them.
+    pub(crate) fn merge_runs(&mut self, chain: ChainId, runs: &[VerifiedRun]) -> (ChainOutcome, Rows) {
+        self.work(|draft, links| merge(draft, links, chain, runs))
+    }
+
+    /// Merges all that a device said.
+    pub(crate) fn merge(&mut self, device: &Device) -> ChainOutcome {
+        self.merge_runs(device.chain(), &[device.whole()]).0
+    }
+
+    pub(crate) fn write(&mut self, body: Body) {
+        self.work(|draft, _| draft.write(body)).0.expect("a short event");
+    }
+
+    pub(crate) fn status(&self, device: &Device) -> Option<GrantStatus> {
+        self.license.activations.get(&device.chain()).map(|activation| activation.status)
+    }
+
+    pub(crate) fn seats_taken(&self) -> usize {
+        self.license.seats_taken(at(ISSUED) + Seconds(60))
+    }
+
+    /// G of a device this month.
+    pub(crate) fn granted(&self, device: &Device) -> u64 {
+        let accounts = grants::accounts(&self.license, RENDER, month());
+        accounts.get(&device.chain()).map_or(0, |account| account.granted)
+    }
+
+    /// What is free of this month's quota.
+    pub(crate) fn free(&self) -> i64 {
+        let rule = &self.license.terms.rules.quotas[0];
+        let accounts = grants::accounts(&self.license, RENDER, month());
+        escrow::free(rule.limit, rule.overage, accounts.into_values())
+    }
+
+    fn store(&mut self, update: Update) -> Rows {
+        for run in &update.runs {
+            let mut head = Head { seq: Seq(run.first_seq.0 - 1), link: run.prev };
+            for pair in pairs(&run.pairs) {
+                let pair = pair.expect("it was just written");
+                let seq = head.seq.next();
+                let id = chain::event_id(&run.chain, seq, &head.link, pair.core);
+                head = Head { seq, link: chain::link(&id, &pair.signature) };
+                self.links.insert((run.chain, seq), head.link);
+            }
+        }
+        self.license = update.license;
+        update.rows
+    }
+}
+
+/// The links that are stored.
+pub(crate) struct Links(BTreeMap<(ChainId, Seq), Link>);
+
+/// Merges runs as part of a unit of work.
+pub(crate) fn merge(
+    draft: &mut Draft<'_>,
+    links: &Links,
+    chain: ChainId,
+    runs: &[VerifiedRun],
+) -> ChainOutcome {
+    let mut link_at = |seq| Ok::<_, Infallible>(links.0.get(&(chain, seq)).copied());
+    let revocations = Revocations::default();
+    let Ok(outcome) = merge_chain(draft, chain, runs, &mut link_at, &secret(), &revocations);
+    outcome
+}
