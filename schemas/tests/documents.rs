@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use counterfoil_schemas::canonical::DecodeError;
 use counterfoil_schemas::codes::Code;
 use counterfoil_schemas::event::Body;
+use counterfoil_schemas::ids::Digest;
 use counterfoil_schemas::limits;
 
 #[test]
@@ -65,7 +66,7 @@ fn the_worked_examples_are_those_of_the_vectors() {
 
     let bundle = fs::read(root().join("schemas/golden/v1/files/bundle.cfbundle")).expect("readable");
     let (content, digest) = bundle.split_at(bundle.len() - 32);
-    let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    let digest = Digest::from_slice(digest).expect("32 bytes were split off");
     let files = page("files.md");
     assert!(files.contains(&format!("of the vectors, {} bytes", bundle.len())));
     assert!(files.contains(&format!("| {} | `{digest}` | digest |", content.len())));
