@@ -78,7 +78,15 @@ struct EventRecord<'a> {
     writer: &'static str,
     kind: &'static str,
     time: String,
-    event: &'a str,
+    event: EventCell<'a>,
+}
+
+/// The event itself: an object in JSON lines, its JSON as text in a column of CSV.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum EventCell<'a> {
+    Object(&'a Event),
+    Text(String),
 }
 
 impl EventRecord<'_> {
@@ -139,7 +147,10 @@ pub fn events(
             }
             for (seq, event) in refold::events(&run)? {
                 if within(filter, &event) {
-                    let json = serde_json::to_string(&event).map_err(failed)?;
+                    let cell = match format {
+                        Format::Jsonl => EventCell::Object(&event),
+                        Format::Csv => EventCell::Text(serde_json::to_string(&event).map_err(failed)?),
+                    };
                     rows.put(&EventRecord {
                         license_id: *license,
                         chain: run.chain,
@@ -148,7 +159,7 @@ pub fn events(
                         writer: run.origin.word(),
                         kind: event.body.name(),
                         time: event.at.to_string(),
-                        event: &json,
+                        event: cell,
                     })?;
                 }
             }
@@ -344,7 +355,7 @@ mod tests {
             writer: "device",
             kind: "chain.opened",
             time: String::new(),
-            event: "{}",
+            event: EventCell::Text("{}".to_owned()),
         }
     }
 

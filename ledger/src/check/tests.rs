@@ -1,3 +1,5 @@
+//! Tests of the `check` module.
+
 use std::sync::Arc;
 
 use schemas::numbers::Seconds;

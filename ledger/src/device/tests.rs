@@ -1,3 +1,5 @@
+//! Tests of the `device` module.
+
 use schemas::bundle::Attachment;
 use schemas::codes::Code;
 use schemas::ids::{CertificateId, Commitment, Salt};

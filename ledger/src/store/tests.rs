@@ -1,3 +1,5 @@
+//! Tests of the `store` module.
+
 use std::fs;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
