@@ -228,6 +228,11 @@ impl Device {
         &self.fingerprint
     }
 
+    /// The rule by which the device counts as the one that was activated.
+    pub fn fingerprint_rule(&self) -> schemas::terms::FingerprintRule {
+        self.grant().map(|grant| grant.verified.body.fingerprint).unwrap_or_default()
+    }
+
     /// The sums of the metered features.
     pub fn meters(&self) -> &BTreeMap<(FeatureNumber, Period), Meter> {
         &self.meters
@@ -324,10 +329,6 @@ impl Device {
         let since = if is_same { None } else { self.saved.mismatch_since.or(Some(at)) };
         self.saved.mismatch_since = since;
         self.standing.mismatch_since = since;
-    }
-
-    fn fingerprint_rule(&self) -> schemas::terms::FingerprintRule {
-        self.grant().map(|grant| grant.verified.body.fingerprint).unwrap_or_default()
     }
 
     fn clock_tolerance(&self) -> Seconds {

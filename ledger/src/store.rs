@@ -5,6 +5,7 @@
 //! damaged: it is read only and never repaired by guessing.
 
 mod database;
+mod fold;
 mod group;
 mod load;
 mod lock;
@@ -66,14 +67,33 @@ impl StoreError {
 
 impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> Self {
-        use rusqlite::ErrorCode;
+        use rusqlite::{Error, ErrorCode};
+        // What this crate wrote reads back as the same types from the same tables.
+        if matches!(
+            error,
+            Error::InvalidColumnType(..)
+                | Error::FromSqlConversionFailure(..)
+                | Error::IntegralValueOutOfRange(..)
+        ) {
+            return Self::Damaged("a value is of another type");
+        }
         match error.sqlite_error_code() {
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
                 Self::Damaged("the file is not a whole database")
             }
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Busy,
+            _ if is_misfit(&error) => Self::Damaged("a table is not as it was made"),
             _ => Self::Sqlite(Arc::new(error)),
         }
+    }
+}
+
+/// Whether a statement does not fit the tables, all of which are this crate's.
+fn is_misfit(error: &rusqlite::Error) -> bool {
+    match error {
+        rusqlite::Error::SqlInputError { .. } => true,
+        rusqlite::Error::SqliteFailure(error, _) => error.extended_code == rusqlite::ffi::SQLITE_ERROR,
+        _ => false,
     }
 }
 

@@ -114,7 +114,7 @@ impl Agent {
     /// # Errors
     /// `text_invalid`, or why it cannot be recorded.
     pub fn set(&self, name: &str, value: &str) -> Result<Seq, Refusal> {
-        let name = Text::new(name).filter(|name| !name.as_str().is_empty()).ok_or(Code::TextInvalid)?;
+        let name = Text::new(name).ok_or(Code::TextInvalid)?;
         let value = Text::new(value).ok_or(Code::TextInvalid)?;
         let value = commitment::attach(value.as_str().as_bytes()).map_err(machine::no_randomness)?;
         match self.append(Command::Set { name, value })? {
@@ -142,8 +142,9 @@ impl Agent {
     /// Closes the chain for good, durably, and returns the deactivation file. Closing it again gives the file again.
     ///
     /// # Errors
-    /// As [`Self::report`].
+    /// As [`Self::report`]: a chain that cannot be reported is not closed.
     pub fn deactivate(&self) -> Result<Vec<u8>, Refusal> {
+        self.report()?;
         self.append(Command::Close)?;
         self.report()
     }

@@ -78,8 +78,14 @@ impl Context {
         Ok(Config::new(&self.global.state, pack))
     }
 
-    /// Opens the agent: this process becomes the one that writes.
+    /// Opens the agent of a state directory: this process becomes the one that writes.
     pub(crate) fn agent(&self) -> Result<Agent, Refusal> {
+        let config = self.config()?;
+        if config.state.exists() { Agent::open(config) } else { Err(Code::NotActivated.into()) }
+    }
+
+    /// The same, and makes the directory if it is not there: an activation begins it.
+    pub(crate) fn new_agent(&self) -> Result<Agent, Refusal> {
         Agent::open(self.config()?)
     }
 

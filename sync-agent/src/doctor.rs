@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use ledger::device::Device;
 use ledger::store::sqlite_is_sound;
 use schemas::codes::Code;
 use schemas::refusal::Refusal;
@@ -86,17 +87,31 @@ impl Examination {
         ) {
             self.find("licence", format!("{} [{licence}]", licence.entry().title));
         }
-        if reader.device().is_ok_and(|device| device.saved().restored) {
-            self.find("record", "the device was set back to an older state; reserved quota is not spent");
+        if let Ok(device) = reader.device() {
+            self.history(&device);
         }
         if status.clock_behind {
             self.find("clock", "it stands back by more than the tolerance");
         }
-        if let Some(since) = status.fingerprint_mismatch_since {
-            self.find("fingerprint", format!("too few components match since {since}"));
+        match status.fingerprint_mismatch_since {
+            Some(since) => self.find("fingerprint", format!("too few components match since {since}")),
+            None if licence == Code::FingerprintMismatch => {
+                self.find("fingerprint", "too few components match");
+            }
+            None => {}
         }
         if let Some(overdue) = status.overdue_at.filter(|overdue| status.time >= *overdue) {
             self.find("check-in", format!("deadline and grace ended at {overdue}"));
+        }
+    }
+
+    /// What the device and the vendor learned about copies and older states of this record.
+    fn history(&mut self, device: &Device) {
+        if device.saved().restored {
+            self.find("record", "the device was set back to an older state; reserved quota is not spent");
+        }
+        if device.grant().is_some_and(|grant| grant.verified.body.forked.is_some()) {
+            self.find("record", "the vendor holds another history of this device: it was copied or set back");
         }
     }
 }

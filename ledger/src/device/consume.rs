@@ -48,6 +48,10 @@ impl Device {
         now: &Now<'_>,
         known: Known,
     ) -> Result<Decision, DeviceError> {
+        // An empty variable in a script must not make every use the first one again.
+        if command.reference.as_ref().is_some_and(|reference| reference.as_str().is_empty()) {
+            return Err(DeviceError::Empty("ref"));
+        }
         if let Some((seq, first)) = known.first {
             return Ok(self.nothing(Done::Consumed(Consumed {
                 feature: first.feature,

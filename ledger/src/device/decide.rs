@@ -106,6 +106,9 @@ pub enum DeviceError {
     /// The feature is on or off.
     #[error("the feature {0} is not metered")]
     NotMetered(Text),
+    /// A text that names something is empty.
+    #[error("the {0} is empty")]
+    Empty(&'static str),
     /// The time of use is later than now.
     #[error("the time of use {used_at} is later than {now}")]
     UsedAtInFuture {
@@ -176,6 +179,7 @@ impl DeviceError {
             Self::NotAllowed(code) => *code,
             Self::Closed => Code::Deactivated,
             Self::NotMetered(_) => Code::FeatureNotMetered,
+            Self::Empty(_) => Code::TextInvalid,
             Self::UsedAtInFuture { .. } => Code::UsedAtInFuture,
             Self::TotalExceeded(_) => Code::TotalExceeded,
             Self::QuotaExhausted { .. } => Code::QuotaExhausted,
@@ -231,6 +235,9 @@ impl Device {
     fn decide_set(&self, name: &Text, value: &Attachment, now: &Now<'_>) -> Result<Decision, DeviceError> {
         if self.is_closed() {
             return Err(DeviceError::Closed);
+        }
+        if name.as_str().is_empty() {
+            return Err(DeviceError::Empty("name of the variable"));
         }
         let body = Body::VariableSet(VariableSet { name: name.clone(), value: value.commitment });
         Ok(Decision { attachment: Some(value.clone()), ..self.record(body, now, Done::Set) })

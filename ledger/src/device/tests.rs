@@ -148,6 +148,18 @@ fn a_total_never_passes_what_every_reader_holds() {
 }
 
 #[test]
+fn what_names_something_is_not_empty() {
+    let mut device = activated();
+    let reference = UsageRef::new("");
+    let unnamed = Consume { reference, ..consume("miles", 1) };
+    assert_eq!(consume_at(&mut device, unnamed, ISSUED), Err(Code::TextInvalid));
+    let value = Attachment { commitment: Commitment([0; 32]), salt: Salt([0; 16]), value: Vec::new() };
+    let unnamed = Command::Set { name: text(""), value };
+    let refused = decide(&device, &unnamed, ISSUED).err();
+    assert_eq!(refused.map(|error| error.code()), Some(Code::TextInvalid));
+}
+
+#[test]
 fn a_known_ref_is_answered_with_the_first_event_and_counts_nothing() {
     let mut device = activated();
     let command = Consume { reference: UsageRef::new("job-1"), ..consume("miles", 5) };

@@ -3,22 +3,22 @@
 use std::collections::BTreeMap;
 
 use rusqlite::Connection;
-use schemas::event::device::{ChainOpened, FingerprintComponent, GrantApplied};
+use schemas::event::device::{ChainOpened, FingerprintComponent};
 use schemas::event::{Body, Event};
 use schemas::grant::Revocations;
 use schemas::ids::{Link, PublicKey};
-use schemas::numbers::{FeatureNumber, Seq, Total};
-use schemas::period::Period;
+use schemas::numbers::Seq;
 use schemas::run::DeviceOrigin;
 
+use super::fold::Fold;
 use super::rows::EventRow;
 use super::{StoreError, rows};
 use crate::chain::{self, Head};
-use crate::device::{AppliedGrant, Device, Meter, Parts, Saved};
+use crate::device::{AppliedGrant, Device, Parts, Saved};
 use crate::trust;
 
-/// How many of the newest events are held against the sums when a store is opened.
-const CHECKED_EVENTS: u64 = 255;
+/// How many of the newest events are folded whenever a store is opened: a few milliseconds.
+const CHECKED_EVENTS: u64 = 8_192;
 
 /// Loads the state. Grants are believed by `root` again: what lies on a disk can have been changed.
 ///
@@ -28,9 +28,6 @@ pub(super) fn device(db: &Connection, root: &PublicKey) -> Result<Device, StoreE
     let origin = rows::load_chain(db)?;
     let saved = rows::load_state(db)?;
     let last = last_event(db, &origin, &saved)?;
-    if saved.mark < last.at && saved.noted.is_none() && saved.applied != Some(saved.head.seq) {
-        return Err(StoreError::Damaged("the clock's mark was set back"));
-    }
     let opened = opening(db)?;
     let fingerprint = recorded_fingerprint(db, &saved, &opened)?;
     let (grant, revocations) = grants(db, root)?;
@@ -39,8 +36,11 @@ pub(super) fn device(db: &Connection, root: &PublicKey) -> Result<Device, StoreE
         meters.insert((feature, period), meter);
     }
     let closed = matches!(last.body, Body::ChainClosed(_));
-    check_tail(db, &saved, grant.as_ref(), &meters, closed)?;
-    Ok(Device::restore(Parts { origin, opened, saved, fingerprint, closed, meters, grant, revocations }))
+    let device =
+        Device::restore(Parts { origin, opened, saved, fingerprint, closed, meters, grant, revocations });
+    check_unreported(db, &device)?;
+    check_tail(db, &device)?;
+    Ok(device)
 }
 
 /// The chain's link at `seq`, from the nearest place that is known: the last acknowledgement, or the beginning.
@@ -85,56 +85,26 @@ fn last_event(db: &Connection, origin: &DeviceOrigin, saved: &Saved) -> Result<E
 }
 
 /// Holds what is kept beside the events against the newest of them: all since the last applied grant, and at least
-/// [`CHECKED_EVENTS`]. No event is missing there, no grant was applied after the one that is kept, and no sum was set
-/// back. The whole chain is folded by [`super::Reader::verify`].
-fn check_tail(
-    db: &Connection,
-    saved: &Saved,
-    grant: Option<&AppliedGrant>,
-    meters: &BTreeMap<(FeatureNumber, Period), Meter>,
-    closed: bool,
-) -> Result<(), StoreError> {
-    let last = saved.head.seq;
-    let checked = Seq(last.0.saturating_sub(CHECKED_EVENTS).max(1));
-    let first = saved.applied.map_or(Seq(1), |applied| applied.min(checked));
-    let mut stated = BTreeMap::new();
-    let mut applied = None;
-    let mut next = first;
-    rows::each_event(db, first, last, |row| {
-        if row.seq != next {
-            return Err(StoreError::Damaged("an event is missing"));
-        }
-        next = row.seq.next();
-        match decode(&row)?.body {
-            Body::FeatureConsumed(consumed) => {
-                stated.insert((consumed.feature, consumed.period), consumed.total);
-            }
-            Body::GrantApplied(event) => applied = Some((row.seq, event)),
-            _ => {}
-        }
+/// [`CHECKED_EVENTS`]. The whole chain is folded by [`super::Reader::verify`].
+fn check_tail(db: &Connection, device: &Device) -> Result<(), StoreError> {
+    let saved = device.saved();
+    let newest = Seq(saved.head.seq.0.saturating_sub(CHECKED_EVENTS - 1).max(1));
+    let first = saved.applied.map_or(Seq(1), |applied| applied.min(newest));
+    let mut fold = Fold::from(first);
+    rows::each_event(db, first, saved.head.seq, |row| {
+        fold.push(row.seq, &decode(&row)?);
         Ok(())
     })?;
-    let (applied_at, applied) = applied.unzip();
-    if applied_at != saved.applied || !is_newest(applied.as_ref(), grant, closed) {
-        return Err(StoreError::Damaged("the kept grant is not the one that was applied last"));
-    }
-    let fits = |(key, total): (&_, &Total)| meters.get(key).is_some_and(|meter| meter.gross == *total);
-    if stated.iter().all(fits) {
-        Ok(())
-    } else {
-        Err(StoreError::Damaged("the sums do not fit the last events"))
-    }
+    fold.check(device)
 }
 
-/// Whether the kept grant is the one that the chain says was applied last. A closed chain keeps the receipt of its
-/// closing, which no event can name any more.
-pub(super) fn is_newest(applied: Option<&GrantApplied>, kept: Option<&AppliedGrant>, closed: bool) -> bool {
-    match (applied, kept.map(|kept| &kept.verified)) {
-        (None, None) => true,
-        (None, Some(_)) => closed,
-        (Some(_), None) => false,
-        (Some(applied), Some(kept)) if closed => (applied.epoch, applied.seq) <= kept.order(),
-        (Some(applied), Some(kept)) => applied.grant == kept.id,
+/// All that the vendor does not have must be here, or it can never be reported.
+fn check_unreported(db: &Connection, device: &Device) -> Result<(), StoreError> {
+    let (last, acknowledged) = (device.head().seq, device.ack().seq);
+    if last.0.checked_sub(acknowledged.0) == Some(rows::count_events(db, acknowledged.next(), last)?) {
+        Ok(())
+    } else {
+        Err(StoreError::Damaged("an event that was not reported is missing"))
     }
 }
 

@@ -14,10 +14,10 @@ use schemas::numbers::Seq;
 use schemas::run::{Origin, RunHeader, VERSION, append_pair, assemble};
 use serde::Serialize;
 
+use super::fold::Fold;
 use super::rows::EventRow;
 use super::{StoreError, database, load, rows};
 use crate::chain::{self, Head};
-use crate::check::Life;
 use crate::device::{Device, Meter};
 
 /// Room for a run's header, which is much shorter.
@@ -122,7 +122,8 @@ impl Reader {
         })
     }
 
-    /// Checks every link, every signature, every attachment, and that all sums follow from the events.
+    /// Checks every link, every signature, every attachment, and that all that is kept beside the events follows from
+    /// them.
     ///
     /// # Errors
     /// [`StoreError::Damaged`] with the first thing that does not verify.
@@ -130,29 +131,29 @@ impl Reader {
         let device = self.device()?;
         let mut head = Head::START;
         let mut meters = BTreeMap::<_, Meter>::new();
-        let mut applied = None;
+        let mut fold = Fold::from(Seq(1));
+        let mut references = 0;
         rows::each_event(&self.db, Seq(1), device.head().seq, |row| {
             let id = chain::event_id(&device.chain(), row.seq, &head.link, &row.core);
             if !chain::verify(&device.origin().signer, &id, &row.signature) {
                 return Err(StoreError::Damaged("an event's signature does not verify"));
             }
             head = Head { seq: row.seq, link: chain::link(&id, &row.signature) };
-            let body = load::decode(&row)?.body;
-            count(&mut meters, &body);
-            if let Body::GrantApplied(event) = body {
-                applied = Some(event);
-            }
+            let event = load::decode(&row)?;
+            count(&mut meters, &event.body);
+            fold.push(row.seq, &event);
+            references += u64::from(self.has_reference(row.seq, &event.body)?);
             Ok(())
         })?;
         if head != device.head() {
             return Err(StoreError::Damaged("the events do not lead to the kept head"));
         }
-        let closed = device.snapshot().standing.life == Life::Closed;
-        if !load::is_newest(applied.as_ref(), device.grant(), closed) {
-            return Err(StoreError::Damaged("the kept grant is not the one that was applied last"));
-        }
+        fold.check(&device)?;
         if meters != *device.meters() {
             return Err(StoreError::Damaged("the sums do not follow from the events"));
+        }
+        if references != rows::count_references(&self.db)? {
+            return Err(StoreError::Damaged("a `ref` is kept that no event carries"));
         }
         let attachments = rows::load_attachments(&self.db, Seq(1), head.seq)?;
         if !attachments.iter().all(crate::commitment::opens) {
@@ -160,6 +161,16 @@ impl Reader {
         }
         let (attachments, meters) = (attachments.len() as u64, meters.len() as u64);
         Ok(StoreVerified { events: head.seq.0, attachments, meters })
+    }
+
+    /// Whether the event at `seq` carries a `ref`, which then must be kept with that place.
+    fn has_reference(&self, seq: Seq, body: &Body) -> Result<bool, StoreError> {
+        let Body::FeatureConsumed(consumed) = body else { return Ok(false) };
+        let Some(reference) = &consumed.reference else { return Ok(false) };
+        if rows::find_reference(&self.db, consumed.feature, reference)? != Some(seq) {
+            return Err(StoreError::Damaged("the `ref` of an event is not kept with its place"));
+        }
+        Ok(true)
     }
 
     fn value_at(&self, seq: Seq) -> Result<Option<String>, StoreError> {

@@ -78,6 +78,12 @@ pub(super) fn each_event(
     if expected == last.next() { Ok(()) } else { Err(StoreError::Damaged("an event is missing")) }
 }
 
+/// How many events stand from `first` to `last`.
+pub(super) fn count_events(db: &Connection, first: Seq, last: Seq) -> Result<u64, StoreError> {
+    let sql = "SELECT count(*) FROM events WHERE seq BETWEEN ?1 AND ?2";
+    Ok(db.query_row(sql, [number(first.0), number(last.0)], |row| uint(row, 0))?)
+}
+
 /// The last place that holds an event.
 pub(super) fn last_place(db: &Connection) -> Result<Seq, StoreError> {
     Ok(db.query_row("SELECT coalesce(max(seq), 0) FROM events", [], |row| uint(row, 0).map(Seq))?)
@@ -183,6 +189,11 @@ pub(super) fn find_reference(
     let sql = "SELECT seq FROM refs WHERE feature = ?1 AND reference = ?2";
     let mut statement = db.prepare_cached(sql)?;
     Ok(statement.query_row(params![feature.0, reference.as_str()], |row| uint(row, 0).map(Seq)).optional()?)
+}
+
+/// How many `ref`s are kept.
+pub(super) fn count_references(db: &Connection) -> Result<u64, StoreError> {
+    Ok(db.query_row("SELECT count(*) FROM refs", [], |row| uint(row, 0))?)
 }
 
 pub(super) fn save_state(db: &Connection, saved: &Saved) -> Result<(), StoreError> {

@@ -190,7 +190,7 @@ fn known(db: &Connection, device: &Device, command: &Command) -> Result<Known, S
                 && let Some(feature) = device.feature_number(&consume.feature)
                 && let Some(seq) = rows::find_reference(db, feature, reference)?
             {
-                known.first = Some((seq, consumption(db, seq)?));
+                known.first = Some((seq, consumption(db, seq, feature, reference)?));
             }
         }
         Command::Apply(offered) => {
@@ -202,9 +202,19 @@ fn known(db: &Connection, device: &Device, command: &Command) -> Result<Known, S
     Ok(known)
 }
 
-fn consumption(db: &Connection, seq: Seq) -> Result<FeatureConsumed, StoreError> {
+/// The consumption that a `ref` was counted with, which must say so itself.
+fn consumption(
+    db: &Connection,
+    seq: Seq,
+    feature: FeatureNumber,
+    reference: &UsageRef,
+) -> Result<FeatureConsumed, StoreError> {
     match load::decode(&rows::load_event(db, seq)?)?.body {
-        Body::FeatureConsumed(consumed) => Ok(consumed),
+        Body::FeatureConsumed(consumed)
+            if consumed.feature == feature && consumed.reference.as_ref() == Some(reference) =>
+        {
+            Ok(consumed)
+        }
         _ => Err(StoreError::Damaged("a `ref` points to another event")),
     }
 }

@@ -1,5 +1,7 @@
 //! Tests of the `store` module.
 
+mod damage;
+
 use std::fs;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

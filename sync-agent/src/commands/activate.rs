@@ -48,7 +48,7 @@ struct Activation {
 
 pub(crate) fn run(args: &ActivateArgs, context: &Context) -> Result<Exit, Refusal> {
     let key = read_key(args)?;
-    let agent = context.agent()?;
+    let agent = context.new_agent()?;
     let request = agent.activate(&key)?;
     files::write_bundle(&args.request, &request, args.armor)?;
     if files::is_standard(&args.request) {

@@ -76,8 +76,7 @@ pub(crate) fn run(args: &ConsumeArgs, context: &Context) -> Result<Exit, Refusal
 }
 
 fn read_reference(text: &str) -> Result<UsageRef, Refusal> {
-    // An empty variable in a script must not make every use the first one again.
-    UsageRef::new(text).filter(|_| !text.is_empty()).ok_or_else(|| Refusal::new(Code::TextInvalid, "the ref"))
+    UsageRef::new(text).ok_or_else(|| Refusal::new(Code::TextInvalid, "the ref"))
 }
 
 impl fmt::Display for Counted<'_> {

@@ -45,7 +45,7 @@ impl fmt::Display for Line {
                 body.reference.as_ref().map_or(Ok(()), |reference| write!(f, ", ref {reference}"))
             }
             Body::VariableSet(body) => {
-                write!(f, "  {} = {}", body.name, value.as_deref().unwrap_or("(erased)"))
+                write!(f, "  {} = {}", body.name, value.as_deref().unwrap_or("(not known)"))
             }
             Body::GrantApplied(body) => write!(f, "  licence file {} of epoch {}", body.seq, body.epoch),
             Body::GrantRefused(body) => {

@@ -7,6 +7,7 @@ use std::thread;
 use counterfoil_sync_agent::{Agent, AgentReader, Code, Config, Consume, Refusal, State};
 use schemas::grant::GrantStatus;
 use schemas::numbers::{Amount, Seconds};
+use schemas::terms::OnFork;
 use schemas::text::UsageRef;
 use tempfile::TempDir;
 
@@ -184,6 +185,42 @@ fn a_damaged_store_is_read_only_and_never_unlimited() {
         assert_eq!(agent.status().expect("readable").state, State::Damaged);
         assert_eq!(fs::read(&db).ok().as_deref(), damage);
     }
+}
+
+#[test]
+fn a_chain_that_cannot_be_reported_is_not_closed() {
+    let mut device = Device::new();
+    let agent = device.activated();
+    for _ in 0..3 {
+        agent.consume("miles", 1).expect("counts");
+    }
+    let db = rusqlite::Connection::open(device.folder.path().join("state/chain.db")).expect("opens");
+    let last = || db.query_row("SELECT max(seq) FROM events", [], |row| row.get::<_, i64>(0)).expect("reads");
+    let before = last();
+    db.execute("DELETE FROM events WHERE seq = ?1", [before - 1]).expect("executes");
+    assert_eq!(code(agent.deactivate()), Some(Code::NeedsRepair));
+    assert_eq!(last(), before);
+}
+
+#[test]
+fn the_doctor_tells_of_a_copy_and_of_another_machine() {
+    let mut device = Device::new();
+    let agent = device.activated();
+    let subjects = |config| {
+        let findings = counterfoil_sync_agent::doctor::examine(config);
+        findings.into_iter().map(|finding| finding.subject).collect::<Vec<_>>()
+    };
+    assert!(subjects(device.config()).is_empty());
+    let report = agent.report().expect("reports");
+    let forked = device.vendor.answer(&report, device.clock.now(), |grant| grant.forked = Some(OnFork::Flag));
+    agent.apply(&forked).expect("applies");
+    assert_eq!(subjects(device.config()), ["record"]);
+    let mut machine = Machine::usual();
+    for (_, value) in machine.0.iter_mut().take(3) {
+        *value = "other";
+    }
+    let moved = Config { fingerprint: Arc::new(machine), ..device.config() };
+    assert_eq!(subjects(moved), ["record", "fingerprint"]);
 }
 
 #[test]

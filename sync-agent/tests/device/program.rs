@@ -169,6 +169,8 @@ fn refusals_have_their_codes_and_exits() {
     assert_eq!(shell.refused(4, &["consume", "export"]), "feature_not_metered");
     assert_eq!(shell.refused(4, &["consume", "miles", "--used-at", "2999-01-01"]), "used_at_in_future");
     assert_eq!(shell.refused(2, &["set", "site", &"x".repeat(257)]), "text_invalid");
+    assert_eq!(shell.refused(2, &["set", "", "plant 7"]), "text_invalid");
+    assert_eq!(shell.refused(2, &["consume", "miles", "--ref", ""]), "text_invalid");
     assert_eq!(shell.refused(5, &["apply", "studio.cfpack"]), "wrong_file");
     let key = license_key().reveal();
     let again = ["activate", "--license-key", &key, "--request", "x"];
@@ -181,6 +183,38 @@ fn refusals_have_their_codes_and_exits() {
     assert_eq!(shell.refused(5, &["consume", "miles"]), "needs_repair");
     assert_eq!(shell.succeeds(&["status"])["state"], "damaged");
     assert_eq!(shell.exits(6, &["doctor"])["findings"].as_array().map(Vec::len), Some(1));
+}
+
+#[test]
+fn only_an_activation_makes_the_state_directory() {
+    let shell = Shell::new();
+    fs::write(shell.path("batch"), "{}").expect("writable");
+    for args in [
+        &["consume", "miles"][..],
+        &["consume", "--batch", "batch"],
+        &["set", "site", "plant 7"],
+        &["apply", "studio.cfpack"],
+        &["deactivate", "--file", "bye.cfbundle"],
+        &["report", "-o", "usage.cfbundle"],
+        &["verify"],
+    ] {
+        assert_eq!(shell.refused(4, args), "not_activated", "{args:?}");
+    }
+    shell.succeeds(&["status"]);
+    assert!(!shell.path("counterfoil-state").exists());
+    shell.activate();
+    assert!(shell.path("counterfoil-state").exists());
+}
+
+#[test]
+fn a_value_that_is_not_here_is_not_known() {
+    let shell = Shell::activated();
+    shell.succeeds(&["set", "site", "plant 7"]);
+    let db = rusqlite::Connection::open(shell.path("counterfoil-state/chain.db")).expect("opens");
+    db.execute("DELETE FROM attachments", []).expect("executes");
+    drop(db);
+    let output = shell.command(&["history"]).env_remove("COUNTERFOIL_OUTPUT").output().expect("it runs");
+    assert!(String::from_utf8_lossy(&output.stdout).contains("site = (not known)"));
 }
 
 #[test]

@@ -12,6 +12,7 @@ use schemas::codes::{Code, Exit};
 use schemas::numbers::{Amount, Micros, Seq};
 use schemas::refusal::Refusal;
 use schemas::text::UsageRef;
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
 use crate::cli::Context;
@@ -24,9 +25,13 @@ const GROUP: usize = 256;
 const LINE_BYTES: u64 = 64 * 1024;
 const PROGRESS_EVERY: Duration = Duration::from_secs(3);
 
-/// One line of a batch. Further fields are passed over.
+/// One line of a batch. A misspelt `ref` must not be passed over, so other fields are refused.
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Line {
+    /// The device, in a file that was written for many.
+    #[serde(rename = "device")]
+    _device: Option<IgnoredAny>,
     feature: String,
     n: u64,
     r#ref: Option<String>,
@@ -115,6 +120,9 @@ impl Lines {
 
 fn read_line(line: &[u8]) -> Result<Consume, Refusal> {
     let invalid = |what: &str| Refusal::new(Code::BatchInvalid, what);
+    if !line.trim_ascii().starts_with(b"{") {
+        return Err(invalid("the line is no object"));
+    }
     let line: Line = serde_json::from_slice(line.trim_ascii())
         .map_err(|error| Refusal::from_error(Code::BatchInvalid, &error))?;
     let read_time = |text: String| Micros::parse(&text).ok_or_else(|| invalid("used_at is no time"));
@@ -182,6 +190,11 @@ mod tests {
         let long = format!(r#"{{"feature":"miles","n":5,"ref":"{}"}}"#, "x".repeat(65));
         for line in [
             "consume 5",
+            r#"["miles",5,null,null]"#,
+            r#"[null,"miles",5,null,null]"#,
+            "null",
+            r#"{"feature":"miles","n":5,"refs":"a"}"#,
+            r#"{"feature":"miles","n":5,"ref":""}"#,
             r#"{"feature":"miles"}"#,
             r#"{"feature":"miles","n":0}"#,
             r#"{"feature":"miles","n":-1}"#,
