@@ -51,11 +51,6 @@ impl Account {
     pub fn claims_too_much(self) -> bool {
         self.returned > self.granted.saturating_sub(self.used)
     }
-
-    /// Units that the device may still spend: G − X − R − U.
-    pub fn spendable(self) -> u64 {
-        self.granted.saturating_sub(self.written_off).saturating_sub(self.returned).saturating_sub(self.used)
-    }
 }
 
 /// What may still be granted of a limit; negative is debt and stops every raise.
