@@ -32,8 +32,6 @@ pub struct Catalog {
     pub customers: BTreeMap<CustomerId, (Micros, Commitment)>,
     /// Issuer certificates by name.
     pub issuers: BTreeMap<CertificateId, IssuerRecord>,
-    /// How often the list of revoked certificates changed.
-    pub revocations_version: u32,
 }
 
 /// The catalog chain's head and the time of its last event.
@@ -77,6 +75,15 @@ pub struct IssuerRecord {
     pub revoked_at: Option<Micros>,
 }
 
+/// The list of revoked certificates as grants carry it. A certificate is revoked once and for good, so their number
+/// is the list's version.
+pub fn revocations(issuers: &BTreeMap<CertificateId, IssuerRecord>) -> Revocations {
+    let revoked = issuers.iter().filter(|(_, issuer)| issuer.revoked_at.is_some());
+    let certificates: Vec<CertificateId> = revoked.map(|(id, _)| *id).collect();
+    let version = u32::try_from(certificates.len()).expect("a vendor certifies few keys");
+    Revocations { version, certificates }
+}
+
 impl Catalog {
     /// Folds the next event, whose link becomes the head.
     pub fn apply(&mut self, head: Head, event: &Event) {
@@ -97,7 +104,6 @@ impl Catalog {
                     && issuer.revoked_at.is_none()
                 {
                     issuer.revoked_at = Some(event.at);
-                    self.revocations_version += 1;
                 }
             }
             Body::CustomerDefined(defined) => {
@@ -105,12 +111,6 @@ impl Catalog {
             }
             _ => {}
         }
-    }
-
-    /// The list of revoked certificates as grants carry it.
-    pub fn revocations(&self) -> Revocations {
-        let revoked = self.issuers.iter().filter(|(_, issuer)| issuer.revoked_at.is_some());
-        Revocations { version: self.revocations_version, certificates: revoked.map(|(id, _)| *id).collect() }
     }
 
     fn define_product(&mut self, at: Micros, defined: &ProductDefined) {

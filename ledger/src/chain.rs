@@ -67,6 +67,15 @@ impl Head {
         let signature = sign(key, &id);
         Appended { id, signature, head: Self { seq, link: link(&id, &signature) } }
     }
+
+    /// The event after this head that has `core` and `signature`: its id, and the head after it. Whether the signature
+    /// is good is another question.
+    #[inline]
+    pub fn after(self, chain: &ChainId, core: &[u8], signature: &Signature) -> (EventId, Self) {
+        let seq = self.seq.next();
+        let id = event_id(chain, seq, &self.link, core);
+        (id, Self { seq, link: link(&id, signature) })
+    }
 }
 
 impl From<Head> for Ack {

@@ -4,6 +4,7 @@
 mod apply;
 mod consume;
 mod decide;
+pub(crate) mod meter;
 mod open;
 
 use std::collections::BTreeMap;
@@ -14,12 +15,13 @@ use schemas::event::device::{ChainOpened, FingerprintComponent};
 use schemas::event::{Body, Event};
 use schemas::grant::{Ack, Grant, Revocations};
 use schemas::ids::{ChainId, KeyReference, Link};
-use schemas::numbers::{FeatureNumber, Micros, Seconds, Seq, Total};
+use schemas::numbers::{FeatureNumber, Micros, Seconds, Seq};
 use schemas::period::Period;
 use schemas::run::DeviceOrigin;
 
 pub use self::consume::{Consume, Consumed};
 pub use self::decide::{Command, Decision, DeviceError, Done, Known, Now};
+pub use self::meter::Meter;
 pub use self::open::Opening;
 use crate::chain::{self, Head};
 use crate::check::{Granted, Life, Snapshot, Standing};
@@ -84,29 +86,6 @@ impl Saved {
             mismatch_since: None,
             restored: false,
         }
-    }
-}
-
-/// The sums of one feature in one period.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct Meter {
-    /// Units used, refunds not taken off.
-    pub gross: Total,
-    /// Units refunded.
-    pub refunded: Total,
-    /// R: units given back to the vendor.
-    pub returned: Total,
-}
-
-impl Meter {
-    /// U: units used, net of refunds.
-    pub fn used(&self) -> u64 {
-        self.gross.get().saturating_sub(self.refunded.get())
-    }
-
-    /// Units left of `units` that were granted.
-    pub fn left_of(&self, units: u64) -> u64 {
-        units.saturating_sub(self.used()).saturating_sub(self.returned.get())
     }
 }
 
@@ -262,16 +241,10 @@ impl Device {
     pub fn apply(&mut self, event: &Event, head: Head) {
         self.saved.prev = self.saved.head.link;
         self.saved.head = head;
+        if let Some((feature, period)) = meter::count(&mut self.meters, &event.body) {
+            self.spend_down(feature, period);
+        }
         match &event.body {
-            Body::FeatureConsumed(body) => self.count(body.feature, body.period, |meter| {
-                meter.gross = meter.gross.saturating_plus(body.n.get());
-            }),
-            Body::FeatureRefunded(body) => self.count(body.feature, body.period, |meter| {
-                meter.refunded = meter.refunded.saturating_plus(body.n.get());
-            }),
-            Body::QuotaReturned(body) => self.count(body.feature, body.period, |meter| {
-                meter.returned = meter.returned.max(body.total);
-            }),
             Body::AgentStarted(_) => self.started = true,
             Body::ClockNoted(_) => self.saved.noted = Some(head.seq),
             Body::GrantApplied(_) => self.saved.applied = Some(head.seq),
@@ -335,9 +308,9 @@ impl Device {
         self.grant().map_or(CLOCK_TOLERANCE, |grant| grant.verified.body.clock_tolerance)
     }
 
-    fn count(&mut self, feature: FeatureNumber, period: Period, change: impl FnOnce(&mut Meter)) {
-        let meter = self.meters.entry((feature, period)).or_default();
-        change(meter);
+    /// Brings what is left of the granted windows up to a meter that moved.
+    fn spend_down(&mut self, feature: FeatureNumber, period: Period) {
+        let meter = self.meter(feature, period);
         let Some(granted) = self.standing.granted.as_deref() else { return };
         for (window, left) in granted.windows().iter().zip(&mut self.left) {
             if window.feature == feature && window.period == period {

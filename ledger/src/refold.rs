@@ -3,13 +3,12 @@
 
 use schemas::canonical::DecodeError;
 use schemas::event::{Body, Event};
-use schemas::ids::ChainId;
 use schemas::numbers::Seq;
 use schemas::run::{Origin, pairs};
 use thiserror::Error;
 
 use crate::authority::License;
-use crate::chain::{self, Head};
+use crate::chain::Head;
 use crate::evidence::{Chain, Part};
 use crate::rows::{Rows, StoredRun};
 
@@ -63,7 +62,8 @@ fn fold_authority(
     for pair in pairs(&run.pairs) {
         let pair = pair?;
         let event = Event::decode(pair.core)?;
-        head = next_head(&run.chain, head, &pair);
+        // The vendor's own chains are short, and their heads are hashed again.
+        (_, head) = head.after(&run.chain, pair.core, &pair.signature);
         let license = match (&mut *license, &event.body) {
             (Some(license), _) => license,
             (empty, Body::LicenseIssued(issued)) => empty.insert(License::issued(origin, event.at, issued)),
@@ -72,13 +72,6 @@ fn fold_authority(
         license.apply(head, &event, rows);
     }
     Ok(())
-}
-
-/// The vendor's own chains are short, and their heads are hashed again.
-fn next_head(chain: &ChainId, head: Head, pair: &schemas::run::SignedCore<'_>) -> Head {
-    let seq = head.seq.next();
-    let id = chain::event_id(chain, seq, &head.link, pair.core);
-    Head { seq, link: chain::link(&id, &pair.signature) }
 }
 
 fn fold_device(license: &mut License, run: &StoredRun, rows: &mut Rows) -> Result<(), RefoldError> {

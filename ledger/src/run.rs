@@ -208,12 +208,11 @@ pub fn bad_signatures(
     let mut bad = Vec::new();
     for pair in pairs(pairs_of_run) {
         let pair = pair?;
-        let seq = head.seq.next();
-        let id = chain::event_id(&header.chain, seq, &head.link, pair.core);
+        let (id, next) = head.after(&header.chain, pair.core, &pair.signature);
         if !chain::verify(key, &id, &pair.signature) {
-            bad.push(seq);
+            bad.push(next.seq);
         }
-        head = Head { seq, link: chain::link(&id, &pair.signature) };
+        head = next;
     }
     Ok(bad)
 }
@@ -233,12 +232,11 @@ fn walk(header: &RunHeader, bytes: &[u8]) -> Result<Walked, RunError> {
     for pair in pairs(bytes) {
         let pair = pair?;
         let event = Event::decode(pair.core)?;
-        let seq = head.seq.next();
         if event.body.kind().writer().is_some_and(|of_kind| of_kind != writer) {
-            return Err(RunError::WrongWriter(seq));
+            return Err(RunError::WrongWriter(head.seq.next()));
         }
-        let id = chain::event_id(&header.chain, seq, &head.link, pair.core);
-        head = Head { seq, link: chain::link(&id, &pair.signature) };
+        let (id, next) = head.after(&header.chain, pair.core, &pair.signature);
+        head = next;
         end += u32::try_from(pair.pair.len()).expect("a run is at most 1 MiB");
         events.push(LinkedEvent { event, link: head.link, end });
         last = Some((id, pair.signature));

@@ -18,7 +18,7 @@ use ledger::writer::TooLong;
 use schemas::bundle::Attachment;
 use schemas::canonical::DecodeError;
 use schemas::codes::Code;
-use schemas::grant::{Grant, GrantStatus};
+use schemas::grant::{Grant, GrantStatus, Revocations};
 use schemas::ids::{ChainId, Commitment, CustomerId, Digest, KeyReference, LicenseId, Link};
 use schemas::numbers::{FeatureNumber, Micros, Seq};
 use schemas::period::Period;
@@ -104,6 +104,9 @@ pub type ChangeCatalog<'a> = dyn FnMut(&mut CatalogDraft<'_>) -> Result<Vec<Atta
 pub trait Store {
     /// The catalog as it stands.
     fn catalog(&mut self) -> Result<Catalog, StoreError>;
+
+    /// The revoked issuer certificates, without the rest of the catalog.
+    fn revocations(&mut self) -> Result<Revocations, StoreError>;
 
     /// Lets `change` write onto the catalog, alone, and stores what it wrote: one commit.
     fn change_catalog(

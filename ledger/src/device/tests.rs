@@ -3,7 +3,7 @@
 use schemas::bundle::Attachment;
 use schemas::codes::Code;
 use schemas::ids::{CertificateId, Commitment, Salt};
-use schemas::numbers::Amount;
+use schemas::numbers::{Amount, Total};
 use schemas::period::Reset;
 use schemas::terms::{Mode, OnFork};
 use schemas::text::UsageRef;

@@ -57,9 +57,9 @@ pub(super) fn link_at(db: &Connection, device: &Device, seq: Seq) -> Result<Link
     if head.seq == seq {
         return Ok(head.link);
     }
-    rows::each_event(db, head.seq.next(), seq, |EventRow { seq, core, signature }| {
-        let id = chain::event_id(&device.chain(), seq, &head.link, &core);
-        head = Head { seq, link: chain::link(&id, &signature) };
+    let chain = device.chain();
+    rows::each_event(db, head.seq.next(), seq, |EventRow { core, signature, .. }| {
+        (_, head) = head.after(&chain, &core, &signature);
         Ok(())
     })?;
     Ok(head.link)

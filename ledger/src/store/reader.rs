@@ -18,7 +18,7 @@ use super::fold::Fold;
 use super::rows::EventRow;
 use super::{StoreError, database, load, rows};
 use crate::chain::{self, Head};
-use crate::device::{Device, Meter};
+use crate::device::{Device, meter};
 
 /// Room for a run's header, which is much shorter.
 const HEADER_BYTES: usize = 512;
@@ -129,18 +129,19 @@ impl Reader {
     /// [`StoreError::Damaged`] with the first thing that does not verify.
     pub fn verify(&self) -> Result<StoreVerified, StoreError> {
         let device = self.device()?;
+        let chain = device.chain();
         let mut head = Head::START;
-        let mut meters = BTreeMap::<_, Meter>::new();
+        let mut meters = BTreeMap::new();
         let mut fold = Fold::from(Seq(1));
         let mut references = 0;
         rows::each_event(&self.db, Seq(1), device.head().seq, |row| {
-            let id = chain::event_id(&device.chain(), row.seq, &head.link, &row.core);
+            let (id, next) = head.after(&chain, &row.core, &row.signature);
             if !chain::verify(&device.origin().signer, &id, &row.signature) {
                 return Err(StoreError::Damaged("an event's signature does not verify"));
             }
-            head = Head { seq: row.seq, link: chain::link(&id, &row.signature) };
+            head = next;
             let event = load::decode(&row)?;
-            count(&mut meters, &event.body);
+            meter::count(&mut meters, &event.body);
             fold.push(row.seq, &event);
             references += u64::from(self.has_reference(row.seq, &event.body)?);
             Ok(())
@@ -200,27 +201,6 @@ impl fmt::Debug for Reader {
     }
 }
 
-fn count(
-    meters: &mut BTreeMap<(schemas::numbers::FeatureNumber, schemas::period::Period), Meter>,
-    body: &Body,
-) {
-    match body {
-        Body::FeatureConsumed(body) => {
-            let meter = meters.entry((body.feature, body.period)).or_default();
-            meter.gross = meter.gross.saturating_plus(body.n.get());
-        }
-        Body::FeatureRefunded(body) => {
-            let meter = meters.entry((body.feature, body.period)).or_default();
-            meter.refunded = meter.refunded.saturating_plus(body.n.get());
-        }
-        Body::QuotaReturned(body) => {
-            let meter = meters.entry((body.feature, body.period)).or_default();
-            meter.returned = meter.returned.max(body.total);
-        }
-        _ => {}
-    }
-}
-
 /// Cuts events into runs within the limits.
 struct Cutter<'a> {
     device: &'a Device,
@@ -242,8 +222,7 @@ impl<'a> Cutter<'a> {
             self.cut();
         }
         append_pair(&mut self.pairs, &row.core, &row.signature);
-        let id = chain::event_id(&self.device.chain(), row.seq, &self.head.link, &row.core);
-        self.head = Head { seq: row.seq, link: chain::link(&id, &row.signature) };
+        (_, self.head) = self.head.after(&self.device.chain(), &row.core, &row.signature);
     }
 
     fn finish(mut self) -> Vec<Vec<u8>> {

@@ -7,14 +7,17 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 use schemas::codes::Exit;
 use schemas::refusal::Refusal;
 use serde::Serialize;
 
 use crate::cli::Context;
+use crate::commands::filter::UsageFilterOptions;
 use crate::export::{Format, Target, manifest_path};
 use crate::progress::Progress;
+use crate::store::UsageFilter;
+use crate::vendor::Vendor;
 
 /// The form of an exported file.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, clap::ValueEnum)]
@@ -51,33 +54,49 @@ impl From<ExportFormat> for Format {
     }
 }
 
+/// What is written, in which form and where to.
+#[derive(Args, Debug)]
+pub(crate) struct ExportOptions {
+    /// The form of the file
+    #[arg(long, value_name = "FORM", value_enum, default_value_t)]
+    format: ExportFormat,
+    /// The file to write; `-` is the standard output
+    #[arg(short, long, value_name = "PATH")]
+    output: PathBuf,
+    #[command(flatten)]
+    filter: UsageFilterOptions,
+}
+
+/// One of the exports of [`crate::export`].
+type Export = fn(&mut Vendor, &UsageFilter, Format, Target<'_>, &mut dyn FnMut(u64)) -> Result<u64, Refusal>;
+
+impl ExportOptions {
+    /// Writes to a file and says so, or to the standard output and says nothing.
+    fn run(self, context: &Context, export: Export) -> Result<Exit, Refusal> {
+        let mut vendor = context.vendor()?;
+        let filter = self.filter.resolve(&mut vendor)?;
+        let progress = Progress::start("rows written", None);
+        let mut tell = |rows| progress.add(rows);
+        let is_stream = self.output == Path::new("-");
+        let mut stdout = io::stdout().lock();
+        let target = if is_stream { Target::Stream(&mut stdout) } else { Target::File(&self.output) };
+        let rows = export(&mut vendor, &filter, self.format.into(), target, &mut tell)?;
+        drop(stdout);
+        progress.finish();
+        if !is_stream {
+            let manifest = manifest_path(&self.output);
+            context.output.result(&Exported { rows, file: self.output, manifest })?;
+        }
+        Ok(Exit::Done)
+    }
+}
+
 /// What was written.
 #[derive(Serialize)]
 struct Exported {
     rows: u64,
     file: PathBuf,
     manifest: PathBuf,
-}
-
-impl Exported {
-    /// Writes to a file and says so, or to the standard output and says nothing.
-    fn write(
-        context: &Context,
-        path: PathBuf,
-        export: impl FnOnce(Target<'_>, &mut dyn FnMut(u64)) -> Result<u64, Refusal>,
-    ) -> Result<Exit, Refusal> {
-        let progress = Progress::start("rows written", None);
-        let mut tell = |rows| progress.add(rows);
-        if path == Path::new("-") {
-            export(Target::Stream(&mut io::stdout().lock()), &mut tell)?;
-            progress.finish();
-            return Ok(Exit::Done);
-        }
-        let rows = export(Target::File(&path), &mut tell)?;
-        progress.finish();
-        context.output.result(&Self { rows, manifest: manifest_path(&path), file: path })?;
-        Ok(Exit::Done)
-    }
 }
 
 impl fmt::Display for Exported {

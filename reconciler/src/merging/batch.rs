@@ -65,7 +65,7 @@ impl<'a> Batch<'a> {
     /// Takes the parcels in: one commit, and an outcome for each chain of each parcel in their order.
     pub(super) fn commit(&self, vendor: &mut Vendor) -> Result<Vec<Outcome>, Refusal> {
         let (routes, unknown) = self.route(vendor)?;
-        let revocations = vendor.catalog()?.revocations();
+        let revocations = vendor.store.revocations()?;
         let merged = self.merge(vendor, &routes, &revocations)?;
         let mut outcomes = Vec::new();
         for stop in unknown {

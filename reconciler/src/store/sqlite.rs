@@ -16,12 +16,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use ledger::authority::{Issuer, License};
-use ledger::catalog::Catalog;
+use ledger::catalog::{Catalog, revocations};
 use ledger::rows::{HistoryEntry, StoredRun, Variable};
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _, TransactionBehavior, params};
 use schemas::bundle::Attachment;
 use schemas::codes::Code;
-use schemas::grant::Grant;
+use schemas::grant::{Grant, Revocations};
 use schemas::ids::{ChainId, Commitment, KeyReference, LicenseId, Link, Salt};
 use schemas::migrations::LEDGER_SQLITE;
 use schemas::numbers::{Micros, Seq};
@@ -126,6 +126,10 @@ impl From<rusqlite::Error> for StoreError {
 impl Store for SqliteStore {
     fn catalog(&mut self) -> Result<Catalog, StoreError> {
         catalog::load(&self.connection)
+    }
+
+    fn revocations(&mut self) -> Result<Revocations, StoreError> {
+        Ok(revocations(&catalog::issuers(&self.connection)?))
     }
 
     fn change_catalog(

@@ -40,7 +40,7 @@ impl Vendor {
     /// # Errors
     /// `chain_unknown`, `not_activated` when nothing was ever decided about the chain.
     pub fn refresh(&mut self, license: &LicenseId, chain: ChainId) -> Result<Grant, Refusal> {
-        let revocations = self.catalog()?.revocations();
+        let revocations = self.store.revocations()?;
         self.change_license(license, None, |draft| {
             let activation = draft
                 .license()
@@ -65,7 +65,7 @@ impl Vendor {
         chain: ChainId,
         reason: Option<&str>,
     ) -> Result<Grant, Refusal> {
-        let revocations = self.catalog()?.revocations();
+        let revocations = self.store.revocations()?;
         let attachment = super::licenses::reason_attachment(reason)?;
         let reason = attachment.as_ref().map(|attachment| attachment.commitment);
         self.change_license(license, attachment.as_ref(), |draft| {

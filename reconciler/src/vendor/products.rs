@@ -174,7 +174,10 @@ fn product_defined(product: &Text, features: Vec<ProductFeature>) -> Body {
 }
 
 /// Gives new features the numbers after those that are known; none is ever used again.
-fn number(known: &[ProductFeature], new: &[NewFeature]) -> Result<Vec<ProductFeature>, Refusal> {
+///
+/// # Errors
+/// `terms_invalid` when a name is there already, or there are too many.
+pub(crate) fn number(known: &[ProductFeature], new: &[NewFeature]) -> Result<Vec<ProductFeature>, Refusal> {
     let mut features = known.to_vec();
     for NewFeature { name, metered } in new {
         if features.iter().any(|feature| feature.name == *name) {

@@ -1,14 +1,11 @@
 //! `counterfoil export events`
 
-use std::path::PathBuf;
-
 use clap::Args;
 use schemas::codes::Exit;
 use schemas::refusal::Refusal;
 
-use super::{ExportFormat, Exported};
+use super::ExportOptions;
 use crate::cli::Context;
-use crate::commands::filter::UsageFilterOptions;
 use crate::export;
 
 /// Write every event, one a line
@@ -16,23 +13,12 @@ use crate::export;
 #[command(after_help = "Examples:
   counterfoil export events --format jsonl -o events.jsonl")]
 pub(crate) struct ExportEventsArgs {
-    /// The form of the file
-    #[arg(long, value_name = "FORM", value_enum, default_value_t)]
-    format: ExportFormat,
-    /// The file to write; `-` is the standard output
-    #[arg(short, long, value_name = "PATH")]
-    output: PathBuf,
     #[command(flatten)]
-    filter: UsageFilterOptions,
+    options: ExportOptions,
 }
 
 impl ExportEventsArgs {
     pub(crate) fn run(self, context: &Context) -> Result<Exit, Refusal> {
-        let mut vendor = context.vendor()?;
-        let filter = self.filter.resolve(&mut vendor)?;
-        let format = self.format.into();
-        Exported::write(context, self.output, |target, progress| {
-            export::events(&mut vendor, &filter, format, target, progress)
-        })
+        self.options.run(context, export::events)
     }
 }

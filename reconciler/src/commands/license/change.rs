@@ -5,8 +5,6 @@ use std::fmt;
 use clap::Args;
 use schemas::codes::Exit;
 use schemas::ids::LicenseId;
-use schemas::numbers::FeatureNumber;
-use schemas::pack::ProductFeature;
 use schemas::refusal::Refusal;
 use schemas::terms::Terms;
 use schemas::text::Text;
@@ -14,7 +12,7 @@ use serde::Serialize;
 
 use crate::cli::Context;
 use crate::options::PolicyOptions;
-use crate::vendor::products::NewFeature;
+use crate::vendor::products::{NewFeature, number};
 
 /// Change what a licence grants; its devices learn it with their next licence file
 ///
@@ -44,11 +42,10 @@ impl LicenseChangeArgs {
         let known = if undefined.is_empty() {
             known
         } else {
-            // Refuse what contradicts itself before the product is changed.
-            let would_be = with_undefined(&known, &undefined);
-            self.changes.change(&license.terms, &would_be)?;
             let new: Vec<NewFeature> =
                 undefined.into_iter().map(|name| NewFeature { name, metered: false }).collect();
+            // Refuse what contradicts itself before the product is changed.
+            self.changes.change(&license.terms, &number(&known, &new)?)?;
             vendor.add_features(&license.product, &new)?.features
         };
         let reason = self.reason.as_ref().map(Text::as_str);
@@ -57,16 +54,6 @@ impl LicenseChangeArgs {
         context.output.result(&Changed { license_id: license.id, terms: license.terms })?;
         Ok(Exit::Done)
     }
-}
-
-/// The features as they would be with those that are not defined yet.
-fn with_undefined(known: &[ProductFeature], undefined: &[Text]) -> Vec<ProductFeature> {
-    let mut features = known.to_vec();
-    for name in undefined {
-        let number = FeatureNumber(features.last().map_or(0, |feature| feature.number.0) + 1);
-        features.push(ProductFeature { number, name: name.clone(), metered: false });
-    }
-    features
 }
 
 /// Names that are told one by one.

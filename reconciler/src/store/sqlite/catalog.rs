@@ -26,11 +26,6 @@ pub(super) fn load(connection: &Connection) -> Result<Catalog, StoreError> {
         policies: policies(connection)?,
         customers: customers(connection)?,
         issuers: issuers(connection)?,
-        revocations_version: connection.query_row(
-            "SELECT count(*) FROM issuers WHERE revoked_at IS NOT NULL",
-            [],
-            |row| row.get(0),
-        )?,
     })
 }
 
@@ -69,14 +64,12 @@ pub(super) fn refold(source: &Connection, target: &Connection) -> Result<u64, St
         for pair in pairs(&run.pairs) {
             let pair = pair?;
             let event = Event::decode(pair.core)?;
-            let seq = head.seq.next();
-            let id = ledger::chain::event_id(&run.chain, seq, &head.link, pair.core);
-            head = Head { seq, link: ledger::chain::link(&id, &pair.signature) };
+            (_, head) = head.after(&run.chain, pair.core, &pair.signature);
             catalog.apply(head, &event);
             history.push(HistoryEntry {
                 chain: run.chain,
                 branch: 0,
-                seq,
+                seq: head.seq,
                 at: event.at,
                 kind: event.body.kind(),
                 core: pair.core.to_vec(),
@@ -219,7 +212,8 @@ fn customers(connection: &Connection) -> Result<BTreeMap<CustomerId, (Micros, Co
     Ok(customers)
 }
 
-fn issuers(connection: &Connection) -> Result<BTreeMap<CertificateId, IssuerRecord>, StoreError> {
+/// The issuer certificates.
+pub(super) fn issuers(connection: &Connection) -> Result<BTreeMap<CertificateId, IssuerRecord>, StoreError> {
     let mut statement =
         connection.prepare_cached("SELECT certificate_id, certificate, revoked_at FROM issuers")?;
     let mut rows = statement.query([])?;

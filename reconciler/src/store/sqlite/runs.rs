@@ -138,10 +138,8 @@ fn walk(run: &StoredRun, seq: Seq) -> Result<Option<Walked>, StoreError> {
     for pair in pairs(&run.pairs) {
         let pair = pair?;
         let before = head;
-        let place = before.seq.next();
-        let id = chain::event_id(&run.chain, place, &before.link, pair.core);
-        head = Head { seq: place, link: chain::link(&id, &pair.signature) };
-        if place == seq {
+        (_, head) = before.after(&run.chain, pair.core, &pair.signature);
+        if head.seq == seq {
             return Ok(Some((before, head, (pair.core.to_vec(), pair.signature))));
         }
     }
