@@ -261,6 +261,13 @@ impl Device {
         }
     }
 
+    /// Takes in an event that was recorded before and changed nothing that its own fields do not tell.
+    pub fn follow(&mut self, event: &Event, head: Head) {
+        self.mark = Mark::kept(self.mark.at().max(event.at), self.mark.is_behind());
+        self.apply(event, head);
+        self.started = false;
+    }
+
     /// Sets the clock's mark.
     pub fn set_mark(&mut self, mark: Mark) {
         self.mark = mark;

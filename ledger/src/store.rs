@@ -1,7 +1,7 @@
 //! The device's append-only store: one `SQLite` file for one chain.
 //!
 //! What is answered is durable: WAL with `synchronous=FULL`, one commit for a group of callers. Any number of
-//! [`Reader`]s work beside the one [`Writer`]; they write nothing. A store whose state does not fit its last event is
+//! [`Reader`]s work beside the one [`Writer`]; they write nothing. A store whose state does not fit its last events is
 //! damaged: it is read only and never repaired by guessing.
 
 mod database;
@@ -12,6 +12,7 @@ mod lock;
 mod reader;
 mod rows;
 mod signer;
+mod trail;
 mod writer;
 
 use std::io;

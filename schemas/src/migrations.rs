@@ -14,5 +14,10 @@ pub const LEDGER_SQLITE: &[Migration] =
     &[Migration { name: "V1__ledger", sql: include_str!("../sql/ledger-sqlite/V1__ledger.sql") }];
 
 /// A device's store on `SQLite`.
-pub const DEVICE_SQLITE: &[Migration] =
-    &[Migration { name: "V1__device", sql: include_str!("../sql/device-sqlite/V1__device.sql") }];
+pub const DEVICE_SQLITE: &[Migration] = &[
+    Migration { name: "V1__device", sql: include_str!("../sql/device-sqlite/V1__device.sql") },
+    Migration {
+        name: "V2__state_may_trail",
+        sql: include_str!("../sql/device-sqlite/V2__state_may_trail.sql"),
+    },
+];

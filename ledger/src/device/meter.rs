@@ -29,27 +29,28 @@ impl Meter {
     }
 }
 
+/// The sum that an event moves, if it moves one.
+pub(crate) fn moved_by(body: &Body) -> Option<(FeatureNumber, Period)> {
+    match body {
+        Body::FeatureConsumed(body) => Some((body.feature, body.period)),
+        Body::FeatureRefunded(body) => Some((body.feature, body.period)),
+        Body::QuotaReturned(body) => Some((body.feature, body.period)),
+        _ => None,
+    }
+}
+
 /// Takes an event into the sums; which sum it moved, if it moves one.
 pub(crate) fn count(
     meters: &mut BTreeMap<(FeatureNumber, Period), Meter>,
     body: &Body,
 ) -> Option<(FeatureNumber, Period)> {
+    let moved = moved_by(body)?;
+    let meter = meters.entry(moved).or_default();
     match body {
-        Body::FeatureConsumed(body) => {
-            let meter = meters.entry((body.feature, body.period)).or_default();
-            meter.gross = meter.gross.saturating_plus(body.n.get());
-            Some((body.feature, body.period))
-        }
-        Body::FeatureRefunded(body) => {
-            let meter = meters.entry((body.feature, body.period)).or_default();
-            meter.refunded = meter.refunded.saturating_plus(body.n.get());
-            Some((body.feature, body.period))
-        }
-        Body::QuotaReturned(body) => {
-            let meter = meters.entry((body.feature, body.period)).or_default();
-            meter.returned = meter.returned.max(body.total);
-            Some((body.feature, body.period))
-        }
-        _ => None,
+        Body::FeatureConsumed(body) => meter.gross = meter.gross.saturating_plus(body.n.get()),
+        Body::FeatureRefunded(body) => meter.refunded = meter.refunded.saturating_plus(body.n.get()),
+        Body::QuotaReturned(body) => meter.returned = meter.returned.max(body.total),
+        _ => {}
     }
+    Some(moved)
 }

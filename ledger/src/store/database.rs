@@ -1,6 +1,5 @@
 //! Opening the database file: settings, version, tables.
 
-use std::cmp::Ordering;
 use std::fs::{self, File};
 use std::path::Path;
 use std::time::Duration;
@@ -43,10 +42,13 @@ pub fn sqlite_is_sound() -> bool {
     rusqlite::version_number() >= OLDEST_SQLITE
 }
 
-/// Opens the store for its one writer.
+/// Opens the store for its one writer, and brings one of an older version to the newest.
 pub(super) fn open_to_write(path: &Path) -> Result<Connection, StoreError> {
-    let db = open_as(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    let mut db = open_as(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     db.pragma_update(None, "synchronous", "FULL")?;
+    if version(&db)? < newest_version() {
+        migrate(&mut db)?;
+    }
     Ok(db)
 }
 
@@ -98,12 +100,16 @@ fn prepare(db: &Connection) -> Result<(), StoreError> {
     if application != APPLICATION_ID {
         return Err(StoreError::Damaged("the file is not a device's store"));
     }
-    let version: u32 = db.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    match version.cmp(&newest_version()) {
-        Ordering::Greater => Err(StoreError::UnknownVersion),
-        Ordering::Less => Err(StoreError::Damaged("tables are missing")),
-        Ordering::Equal => Ok(()),
+    match version(db)? {
+        0 => Err(StoreError::Damaged("tables are missing")),
+        version if version > newest_version() => Err(StoreError::UnknownVersion),
+        // The tables of every version are the same, so that what is only read need not be changed first.
+        _ => Ok(()),
     }
+}
+
+fn version(db: &Connection) -> Result<u32, StoreError> {
+    Ok(db.pragma_query_value(None, "user_version", |row| row.get(0))?)
 }
 
 fn newest_version() -> u32 {

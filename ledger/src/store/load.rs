@@ -1,4 +1,4 @@
-//! Putting a chain's state together from its store, and holding it against the last event.
+//! Putting a chain's state together from its store, and holding it against the last events.
 
 use std::collections::BTreeMap;
 
@@ -6,12 +6,13 @@ use rusqlite::Connection;
 use schemas::event::device::{ChainOpened, FingerprintComponent};
 use schemas::event::{Body, Event};
 use schemas::grant::Revocations;
-use schemas::ids::{Link, PublicKey};
+use schemas::ids::{EventId, Link, PublicKey};
 use schemas::numbers::Seq;
 use schemas::run::DeviceOrigin;
 
 use super::fold::Fold;
 use super::rows::EventRow;
+use super::trail::Trail;
 use super::{StoreError, rows};
 use crate::chain::{self, Head};
 use crate::device::{AppliedGrant, Device, Parts, Saved};
@@ -20,14 +21,15 @@ use crate::trust;
 /// How many of the newest events are folded whenever a store is opened: a few milliseconds.
 const CHECKED_EVENTS: u64 = 8_192;
 
-/// Loads the state. Grants are believed by `root` again: what lies on a disk can have been changed.
+/// Loads the state, and what of it is not written beside the events. Grants are believed by `root` again: what lies on
+/// a disk can have been changed.
 ///
 /// # Errors
-/// [`StoreError::Damaged`] when the state does not fit the last event, or a kept grant does not verify.
-pub(super) fn device(db: &Connection, root: &PublicKey) -> Result<Device, StoreError> {
+/// [`StoreError::Damaged`] when the state does not fit the last events, or a kept grant does not verify.
+pub(super) fn device(db: &Connection, root: &PublicKey) -> Result<(Device, Trail), StoreError> {
     let origin = rows::load_chain(db)?;
     let saved = rows::load_state(db)?;
-    let last = last_event(db, &origin, &saved)?;
+    let kept_at = event_of(db, &origin, &saved)?;
     let opened = opening(db)?;
     let fingerprint = recorded_fingerprint(db, &saved, &opened)?;
     let (grant, revocations) = grants(db, root)?;
@@ -35,12 +37,13 @@ pub(super) fn device(db: &Connection, root: &PublicKey) -> Result<Device, StoreE
     for (feature, period, meter) in rows::load_meters(db)? {
         meters.insert((feature, period), meter);
     }
-    let closed = matches!(last.body, Body::ChainClosed(_));
-    let device =
+    let closed = matches!(kept_at.body, Body::ChainClosed(_));
+    let mut device =
         Device::restore(Parts { origin, opened, saved, fingerprint, closed, meters, grant, revocations });
+    let trail = catch_up(db, &mut device)?;
     check_unreported(db, &device)?;
     check_tail(db, &device)?;
-    Ok(device)
+    Ok((device, trail))
 }
 
 /// The chain's link at `seq`, from the nearest place that is known: the last acknowledgement, or the beginning.
@@ -69,19 +72,45 @@ pub(super) fn decode(row: &EventRow) -> Result<Event, StoreError> {
     Event::decode(&row.core).map_err(|_| StoreError::Damaged("an event does not decode"))
 }
 
-fn last_event(db: &Connection, origin: &DeviceOrigin, saved: &Saved) -> Result<Event, StoreError> {
-    if rows::last_place(db)? != saved.head.seq {
-        return Err(StoreError::Damaged("the state does not stand at the last event"));
+/// The event that the kept state stands at.
+fn event_of(db: &Connection, origin: &DeviceOrigin, saved: &Saved) -> Result<Event, StoreError> {
+    if saved.head.seq == Seq(0) || rows::last_place(db)? < saved.head.seq {
+        return Err(StoreError::Damaged("the last events are missing"));
     }
     let row = rows::load_event(db, saved.head.seq)?;
     let chain = chain::device_chain(&origin.signer, &origin.reference);
-    let id = chain::event_id(&chain, row.seq, &saved.prev, &row.core);
-    if chain::link(&id, &row.signature) != saved.head.link
-        || !chain::verify(&origin.signer, &id, &row.signature)
-    {
-        return Err(StoreError::Damaged("the last event does not verify"));
+    let before = Head { seq: Seq(saved.head.seq.0 - 1), link: saved.prev };
+    let (id, head) = before.after(&chain, &row.core, &row.signature);
+    if head != saved.head {
+        return Err(StoreError::Damaged("the state does not fit its event"));
     }
+    is_signed(origin, &id, &row)?;
     decode(&row)
+}
+
+/// Takes in the events after the one that the kept state stands at. The signature of the last holds them all.
+fn catch_up(db: &Connection, device: &mut Device) -> Result<Trail, StoreError> {
+    let chain = device.chain();
+    let mut trail = Trail::default();
+    let mut last = None;
+    rows::each_event(db, device.head().seq.next(), rows::last_place(db)?, |row| {
+        let (id, head) = device.head().after(&chain, &row.core, &row.signature);
+        let event = decode(&row)?;
+        trail.push(&event.body);
+        device.follow(&event, head);
+        last = Some((id, row));
+        Ok(())
+    })?;
+    last.map_or(Ok(()), |(id, row)| is_signed(device.origin(), &id, &row))?;
+    Ok(trail)
+}
+
+fn is_signed(origin: &DeviceOrigin, id: &EventId, row: &EventRow) -> Result<(), StoreError> {
+    if chain::verify(&origin.signer, id, &row.signature) {
+        Ok(())
+    } else {
+        Err(StoreError::Damaged("the last event does not verify"))
+    }
 }
 
 /// Holds what is kept beside the events against the newest of them: all since the last applied grant, and at least

@@ -68,9 +68,9 @@ impl Reader {
     /// The chain's state.
     ///
     /// # Errors
-    /// [`StoreError::Damaged`] when the state does not fit the last event.
+    /// [`StoreError::Damaged`] when the state does not fit the last events.
     pub fn device(&self) -> Result<Device, StoreError> {
-        load::device(&self.db, &self.root)
+        load::device(&self.db, &self.root).map(|(device, _)| device)
     }
 
     /// A bundle of all events after the last that the vendor is known to have; of the last event when it has all.

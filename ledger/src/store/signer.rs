@@ -1,6 +1,7 @@
 //! Deciding and signing a group of commands, and the rows that come of it.
 
-use std::collections::BTreeSet;
+use std::mem;
+use std::sync::Arc;
 
 use rusqlite::Connection;
 use schemas::bundle::Attachment;
@@ -11,6 +12,7 @@ use schemas::numbers::{FeatureNumber, Seq};
 use schemas::period::Period;
 use schemas::text::UsageRef;
 
+use super::trail::Trail;
 use super::writer::Process;
 use super::{AppendError, StoreError, load, rows};
 use crate::check::Snapshot;
@@ -49,7 +51,9 @@ impl Process {
 pub(super) struct Signer {
     pub(super) device: Device,
     pub(super) key: SecretKey,
-    pub(super) process: Process,
+    pub(super) process: Arc<Process>,
+    /// What of the state is not written.
+    pub(super) trail: Trail,
     /// Whether the state may hold events that nobody will keep.
     pub(super) unsettled: bool,
 }
@@ -59,8 +63,13 @@ pub(super) struct Signed {
     pub(super) outcomes: Vec<Outcomes>,
     pub(super) snapshot: Snapshot,
     rows: Vec<NewRow>,
+    state: Option<State>,
+}
+
+/// The state at an event, and the sums that moved since it was last written.
+pub(super) struct State {
+    saved: Saved,
     sums: Vec<(FeatureNumber, Period, Meter)>,
-    state: Option<Saved>,
 }
 
 enum NewRow {
@@ -74,8 +83,11 @@ impl Signed {
     /// The same group with a later one that was signed, and written but for its sums and its state, after it.
     pub(super) fn followed_by(mut self, later: Self) -> Self {
         self.outcomes.extend(later.outcomes);
-        self.sums.extend(later.sums);
-        Self { state: later.state.or(self.state), snapshot: later.snapshot, ..self }
+        let state = match (self.state.take(), later.state) {
+            (Some(earlier), Some(later)) => Some(earlier.followed_by(later)),
+            (earlier, later) => later.or(earlier),
+        };
+        Self { state, snapshot: later.snapshot, ..self }
     }
 
     /// Writes events and what belongs to each.
@@ -83,12 +95,23 @@ impl Signed {
         self.rows.iter().try_for_each(|row| row.write(db))
     }
 
-    /// Writes the sums and the state after the group.
+    /// Writes the state, where it is due.
     pub(super) fn write_state(&self, db: &Connection) -> Result<(), StoreError> {
+        self.state.as_ref().map_or(Ok(()), |state| state.write(db))
+    }
+}
+
+impl State {
+    fn followed_by(mut self, later: Self) -> Self {
+        self.sums.extend(later.sums);
+        Self { saved: later.saved, sums: self.sums }
+    }
+
+    pub(super) fn write(&self, db: &Connection) -> Result<(), StoreError> {
         for (feature, period, meter) in &self.sums {
             rows::save_meter(db, *feature, *period, *meter)?;
         }
-        self.state.as_ref().map_or(Ok(()), |state| rows::save_state(db, state))
+        rows::save_state(db, &self.saved)
     }
 }
 
@@ -107,10 +130,9 @@ impl Signer {
     /// Signs a group that looks nothing up.
     pub(super) fn sign(&mut self, jobs: &[Job]) -> Signed {
         let mut rows = Vec::new();
-        let signed = self.carry_out(jobs, |device, key, now, command| {
-            Ok(device
-                .decide(command, now, Known::default())
-                .map(|decision| sign_decision(device, key, decision, &mut rows)))
+        let signed = self.carry_out(jobs, |signer, now, command| {
+            let decided = signer.device.decide(command, now, Known::default());
+            Ok(decided.map(|decision| signer.record(decision, &mut rows)))
         });
         let signed = signed.expect("what looks nothing up cannot fail to");
         Signed { rows, ..signed }
@@ -118,12 +140,11 @@ impl Signer {
 
     /// Signs a group and writes it command by command, so that each finds what those before it left.
     pub(super) fn sign_and_write(&mut self, jobs: &[Job], db: &Connection) -> Result<Signed, StoreError> {
-        self.carry_out(jobs, |device, key, now, command| {
-            let known = known(db, device, command)?;
+        self.carry_out(jobs, |signer, now, command| {
+            let known = known(db, &signer.device, command)?;
             let mut rows = Vec::new();
-            let done = device
-                .decide(command, now, known)
-                .map(|decision| sign_decision(device, key, decision, &mut rows));
+            let decided = signer.device.decide(command, now, known);
+            let done = decided.map(|decision| signer.record(decision, &mut rows));
             rows.iter().try_for_each(|row| row.write(db))?;
             Ok(done)
         })
@@ -132,20 +153,16 @@ impl Signer {
     fn carry_out(
         &mut self,
         jobs: &[Job],
-        mut one: impl FnMut(
-            &mut Device,
-            &SecretKey,
-            &Now<'_>,
-            &Command,
-        ) -> Result<Result<Done, DeviceError>, StoreError>,
+        mut one: impl FnMut(&mut Self, &Now<'_>, &Command) -> Result<Result<Done, DeviceError>, StoreError>,
     ) -> Result<Signed, StoreError> {
         let before = self.device.saved();
+        let process = Arc::clone(&self.process);
         let mut outcomes = Vec::with_capacity(jobs.len());
         for Job { commands, reading } in jobs {
-            let now = self.process.now(*reading);
+            let now = process.now(*reading);
             let mut answers = Vec::with_capacity(commands.len());
             for command in commands {
-                let answer = one(&mut self.device, &self.key, &now, command)?;
+                let answer = one(self, &now, command)?;
                 let refused = answer.is_err();
                 answers.push(answer.map_err(AppendError::from));
                 if refused {
@@ -154,30 +171,45 @@ impl Signer {
             }
             outcomes.push(answers);
         }
-        let after = self.device.saved();
-        Ok(Signed {
-            sums: self.sums(&outcomes),
-            outcomes,
-            snapshot: self.device.snapshot(),
-            rows: Vec::new(),
-            state: (after != before).then_some(after),
-        })
+        let state = self.trail.is_due(&before, &self.device.saved()).then(|| self.take_state());
+        Ok(Signed { outcomes, snapshot: self.device.snapshot(), rows: Vec::new(), state })
     }
 
-    /// The sums that the group's consumptions changed.
-    fn sums(&self, outcomes: &[Outcomes]) -> Vec<(FeatureNumber, Period, Meter)> {
-        let counted: BTreeSet<_> = outcomes
-            .iter()
-            .flatten()
-            .filter_map(|outcome| match outcome {
-                Ok(Done::Consumed(consumed)) => Some((consumed.feature, consumed.period)),
-                _ => None,
-            })
-            .collect();
-        counted
-            .into_iter()
-            .map(|(feature, period)| (feature, period, self.device.meter(feature, period)))
-            .collect()
+    /// The state as it is to be written now.
+    pub(super) fn take_state(&mut self) -> State {
+        let trail = mem::take(&mut self.trail);
+        let meter = |(feature, period)| (feature, period, self.device.meter(feature, period));
+        State { saved: self.device.saved(), sums: trail.sums().map(meter).collect() }
+    }
+
+    /// Signs what was decided and takes it into the state.
+    fn record(&mut self, decision: Decision, rows: &mut Vec<NewRow>) -> Done {
+        let Decision { events, mark, attachment, grant, done } = decision;
+        let at = events.last().map_or(mark.at(), |event| event.at);
+        self.device.set_mark(mark);
+        for event in &events {
+            self.append(event, rows);
+        }
+        rows.extend(attachment.map(|attachment| NewRow::Attachment(self.device.head().seq, attachment)));
+        if let Some(grant) = grant {
+            self.device.take_grant((*grant).clone(), at);
+            rows.push(NewRow::Grant(grant));
+        }
+        done
+    }
+
+    fn append(&mut self, event: &Event, rows: &mut Vec<NewRow>) {
+        let core = event.encode();
+        let appended = self.device.head().append(&self.device.chain(), &core, &self.key);
+        let seq = appended.head.seq;
+        rows.push(NewRow::Event(seq, core, appended.signature));
+        if let Body::FeatureConsumed(FeatureConsumed { feature, reference: Some(reference), .. }) =
+            &event.body
+        {
+            rows.push(NewRow::Reference(*feature, reference.clone(), seq));
+        }
+        self.device.apply(event, appended.head);
+        self.trail.push(&event.body);
     }
 }
 
@@ -217,31 +249,4 @@ fn consumption(
         }
         _ => Err(StoreError::Damaged("a `ref` points to another event")),
     }
-}
-
-/// Signs what was decided and takes it into the state.
-fn sign_decision(device: &mut Device, key: &SecretKey, decision: Decision, rows: &mut Vec<NewRow>) -> Done {
-    let Decision { events, mark, attachment, grant, done } = decision;
-    let at = events.last().map_or(mark.at(), |event| event.at);
-    device.set_mark(mark);
-    for event in &events {
-        sign_event(device, key, event, rows);
-    }
-    rows.extend(attachment.map(|attachment| NewRow::Attachment(device.head().seq, attachment)));
-    if let Some(grant) = grant {
-        device.take_grant((*grant).clone(), at);
-        rows.push(NewRow::Grant(grant));
-    }
-    done
-}
-
-fn sign_event(device: &mut Device, key: &SecretKey, event: &Event, rows: &mut Vec<NewRow>) {
-    let core = event.encode();
-    let appended = device.head().append(&device.chain(), &core, key);
-    let seq = appended.head.seq;
-    rows.push(NewRow::Event(seq, core, appended.signature));
-    if let Body::FeatureConsumed(FeatureConsumed { feature, reference: Some(reference), .. }) = &event.body {
-        rows.push(NewRow::Reference(*feature, reference.clone(), seq));
-    }
-    device.apply(event, appended.head);
 }

@@ -161,6 +161,40 @@ fn a_copy_of_the_files_taken_while_the_writer_is_open_holds_all_that_was_answere
     }
 }
 
+/// A store as a process leaves it that dies after its last answer, and the state that it had in memory.
+fn left_by_a_process_that_died(commands: Vec<Command>) -> (Shelf, crate::device::Device) {
+    let alive = Shelf::activated();
+    let writer = alive.write();
+    for command in commands {
+        writer.append(command, now()).expect("is carried out");
+    }
+    let died = Shelf::new();
+    for name in ["chain.db", "chain.db-wal"] {
+        fs::copy(alive.folder.path().join(name), died.folder.path().join(name)).expect("copies");
+    }
+    (died, writer.device().expect("readable"))
+}
+
+/// The place that the kept state stands at.
+fn kept_at(shelf: &Shelf) -> Seq {
+    let db = rusqlite::Connection::open(shelf.path()).expect("opens");
+    let seq: i64 = db.query_row("SELECT head_seq FROM state", [], |row| row.get(0)).expect("one row");
+    Seq(seq.unsigned_abs())
+}
+
+#[test]
+fn the_state_may_trail_its_events_and_is_folded_from_them() {
+    let commands = (0..2_000).map(|n| miles(n % 7 + 1, None)).collect();
+    let (died, state) = left_by_a_process_that_died(commands);
+    assert!((Seq(1_000)..Seq(2_000)).contains(&kept_at(&died)));
+    damaged_by(&died, "UPDATE events SET signature = zeroblob(64) WHERE seq = 1998");
+    damaged_by(&died, "DELETE FROM events WHERE seq = 1998");
+    died.read().verify().expect("all verifies");
+    let again = died.write().device().expect("readable");
+    assert_eq!((again.saved(), again.meters()), (state.saved(), state.meters()));
+    assert_eq!(kept_at(&died), state.head().seq, "a store that was closed stands at its last event");
+}
+
 #[test]
 fn many_threads_append_and_each_acknowledged_event_is_there_once() {
     let shelf = Shelf::activated();

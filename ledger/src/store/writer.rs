@@ -6,7 +6,7 @@
 use std::fmt;
 use std::mem;
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rusqlite::{Connection, TransactionBehavior};
 use schemas::event::device::FingerprintComponent;
@@ -67,14 +67,14 @@ impl Writer {
         publish: impl Fn(Snapshot) + Send + Sync + 'static,
     ) -> Result<Self, StoreError> {
         let db = database::open_to_write(path)?;
-        let device = load::device(&db, &root)?;
+        let (device, trail) = load::device(&db, &root)?;
         if device.origin().signer != key.public() {
             return Err(StoreError::Damaged("the key is not the chain's"));
         }
         publish(device.snapshot());
         Ok(Self {
             groups: Groups::new(),
-            signer: Mutex::new(Signer { device, key, process, unsettled: false }),
+            signer: Mutex::new(Signer { device, key, process: Arc::new(process), trail, unsettled: false }),
             keeper: Mutex::new(Keeper { db, root, stale: false }),
             publish: Box::new(publish),
         })
@@ -130,14 +130,32 @@ impl Writer {
         Ok(signer.device.clone())
     }
 
-    /// Moves all that was written into the one database file.
+    /// Moves all that was written into the one database file, the state as it is now included.
     ///
     /// # Errors
     /// [`StoreError::Busy`] while a reader is at work.
     pub fn settle(&self) -> Result<(), StoreError> {
+        self.write_trail()?;
         let keeper = hold(&self.keeper);
         let busy = keeper.db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
         if busy { Err(StoreError::Busy) } else { Ok(()) }
+    }
+
+    /// Writes what of the state is not written yet.
+    fn write_trail(&self) -> Result<(), StoreError> {
+        let mut signer = hold(&self.signer);
+        let mut keeper = hold(&self.keeper);
+        keeper.stale |= mem::take(&mut signer.unsettled);
+        self.refresh(&mut signer, &mut keeper)?;
+        if signer.trail.is_empty() {
+            return Ok(());
+        }
+        keeper.stale = true;
+        let transaction = keeper.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        signer.take_state().write(&transaction)?;
+        transaction.commit()?;
+        keeper.stale = false;
+        Ok(())
     }
 
     /// Signs a group, gives the baton away when its turn to be kept has come, and keeps it.
@@ -185,8 +203,9 @@ impl Writer {
     /// before.
     fn refresh(&self, signer: &mut Signer, keeper: &mut Keeper) -> Result<(), StoreError> {
         if keeper.stale {
-            let device = load::device(&keeper.db, &keeper.root);
-            signer.device = device.inspect_err(|_| (self.publish)(Snapshot::bare(Life::Damaged)))?;
+            let loaded = load::device(&keeper.db, &keeper.root);
+            (signer.device, signer.trail) =
+                loaded.inspect_err(|_| (self.publish)(Snapshot::bare(Life::Damaged)))?;
             keeper.stale = false;
             (self.publish)(signer.device.snapshot());
         }
@@ -200,6 +219,14 @@ impl Writer {
             let kept = signer.device.saved().mark;
             !decision.events.is_empty() || decision.mark.at().since(kept) >= MARK_EVERY
         })
+    }
+}
+
+impl Drop for Writer {
+    /// A state that stands at the last event shows when events are taken away from a store at rest. Where it cannot be
+    /// written it trails: nothing that was answered rests on it.
+    fn drop(&mut self) {
+        drop(self.write_trail());
     }
 }
 
