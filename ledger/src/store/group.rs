@@ -69,9 +69,11 @@ impl<J, O> Groups<J, O> {
     /// Makes the first that waits the next leader.
     fn hand_over(&self) {
         let mut queue = hold(&self.queue);
-        match queue.waiting.first() {
-            Some(next) => next.promote(),
-            None => queue.led = false,
+        let next = queue.waiting.first().map(Arc::clone);
+        queue.led = next.is_some();
+        drop(queue);
+        if let Some(next) = next {
+            next.promote();
         }
     }
 }
@@ -136,6 +138,7 @@ impl<J, O> Ticket<J, O> {
         if let Stage::Waiting(job) = mem::replace(&mut *stage, Stage::Lost) {
             *stage = Stage::Leads(job);
         }
+        drop(stage);
         self.changed.notify_one();
     }
 

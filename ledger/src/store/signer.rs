@@ -80,9 +80,9 @@ enum NewRow {
 }
 
 impl Signed {
-    /// The same group with a later one that was signed, and written but for its sums and its state, after it.
-    pub(super) fn followed_by(mut self, later: Self) -> Self {
+    fn followed_by(mut self, later: Self) -> Self {
         self.outcomes.extend(later.outcomes);
+        self.rows.extend(later.rows);
         let state = match (self.state.take(), later.state) {
             (Some(earlier), Some(later)) => Some(earlier.followed_by(later)),
             (earlier, later) => later.or(earlier),
@@ -90,14 +90,10 @@ impl Signed {
         Self { state, snapshot: later.snapshot, ..self }
     }
 
-    /// Writes events and what belongs to each.
-    pub(super) fn write_rows(&self, db: &Connection) -> Result<(), StoreError> {
-        self.rows.iter().try_for_each(|row| row.write(db))
-    }
-
-    /// Writes the state, where it is due.
-    pub(super) fn write_state(&self, db: &Connection) -> Result<(), StoreError> {
-        self.state.as_ref().map_or(Ok(()), |state| state.write(db))
+    /// Writes what is not written yet: events and what belongs to each, and the state where it is due.
+    pub(super) fn write(&mut self, db: &Connection) -> Result<(), StoreError> {
+        mem::take(&mut self.rows).iter().try_for_each(|row| row.write(db))?;
+        self.state.take().map_or(Ok(()), |state| state.write(db))
     }
 }
 
@@ -148,6 +144,25 @@ impl Signer {
             rows.iter().try_for_each(|row| row.write(db))?;
             Ok(done)
         })
+    }
+
+    /// Signs more jobs into a group that is signed.
+    pub(super) fn sign_more(
+        &mut self,
+        mut group: Signed,
+        jobs: &[Job],
+        db: &Connection,
+    ) -> Result<Signed, StoreError> {
+        if jobs.is_empty() {
+            return Ok(group);
+        }
+        let more = if jobs.iter().any(Job::looks_up) {
+            group.write(db)?;
+            self.sign_and_write(jobs, db)?
+        } else {
+            self.sign(jobs)
+        };
+        Ok(group.followed_by(more))
     }
 
     fn carry_out(

@@ -177,22 +177,18 @@ impl Writer {
         self.refresh(&mut signer, &mut keeper)?;
         keeper.stale = true;
         let transaction = keeper.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let mut group = match signed_ahead {
-            Some(group) => {
-                group.write_rows(&transaction)?;
-                group
-            }
+        let group = match signed_ahead {
+            Some(group) => group,
             None => signer.sign_and_write(jobs, &transaction)?,
         };
         // Those that came while this group waited for its turn share its commit.
         let late = baton.take_waiting();
         *callers += late.len();
-        if !late.is_empty() {
-            group = group.followed_by(signer.sign_and_write(&late, &transaction)?);
-        }
+        let mut group = signer.sign_more(group, &late, &transaction)?;
         signer.unsettled = false;
+        // From here on the next group may be signed.
         drop((signer, baton));
-        group.write_state(&transaction)?;
+        group.write(&transaction)?;
         transaction.commit()?;
         keeper.stale = false;
         (self.publish)(group.snapshot);
