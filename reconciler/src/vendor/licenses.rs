@@ -3,8 +3,8 @@
 use ledger::authority::{License, Standing};
 use ledger::commitment;
 use ledger::draft::Draft;
-use ledger::grants;
 use ledger::license_key::LicenseKey;
+use ledger::quotas;
 use schemas::bundle::Attachment;
 use schemas::codes::Code;
 use schemas::event::Body;
@@ -221,7 +221,7 @@ impl Vendor {
 
 /// Terms are refused before a grant that rests on them would be too long for its device.
 pub(super) fn refuse_too_long(terms: &Terms) -> Result<(), Refusal> {
-    if grants::fits(terms) {
+    if quotas::fits(terms) {
         return Ok(());
     }
     Err(Refusal::new(Code::TermsInvalid, "a grant with so many features and quotas is too long for a device"))

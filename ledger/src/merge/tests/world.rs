@@ -24,10 +24,10 @@ use crate::chain::{self, Head};
 use crate::draft::{Draft, Update};
 use crate::escrow;
 use crate::fixture::{ISSUED, RENDER, at, opened, text};
-use crate::grants;
 use crate::keys::SecretKey;
 use crate::license_key::KeySecret;
 use crate::merge::{ChainOutcome, merge_chain};
+use crate::quotas;
 use crate::rows::Rows;
 use crate::run::{RunBuilder, VerifiedRun, verify_device};
 use crate::trust;
@@ -241,14 +241,14 @@ impl World {
 
     /// G of a device this month.
     pub(crate) fn granted(&self, device: &Device) -> u64 {
-        let accounts = grants::accounts(&self.license, RENDER, month());
+        let accounts = quotas::accounts(&self.license, RENDER, month());
         accounts.get(&device.chain()).map_or(0, |account| account.granted)
     }
 
     /// What is free of this month's quota.
     pub(crate) fn free(&self) -> i64 {
         let rule = &self.license.terms.rules.quotas[0];
-        let accounts = grants::accounts(&self.license, RENDER, month());
+        let accounts = quotas::accounts(&self.license, RENDER, month());
         escrow::free(rule.limit, rule.overage, accounts.into_values())
     }
 

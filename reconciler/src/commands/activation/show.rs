@@ -6,7 +6,7 @@ use std::fmt;
 use clap::Args;
 use ledger::authority::{Activation, License};
 use ledger::evidence::Chain;
-use ledger::grants;
+use ledger::quotas;
 use schemas::codes::{Code, Exit};
 use schemas::event::authority::ReleaseReason;
 use schemas::ids::{ChainId, Link};
@@ -151,7 +151,7 @@ fn quotas(license: &License, chain: &ChainId, known: &Activation, features: &[Pr
     let keys: BTreeSet<(FeatureNumber, Period)> = known.quotas.keys().chain(metered).copied().collect();
     keys.into_iter()
         .map(|(feature, period)| {
-            let account = grants::accounts(license, feature, period).get(chain).copied().unwrap_or_default();
+            let account = quotas::accounts(license, feature, period).get(chain).copied().unwrap_or_default();
             Quota {
                 feature: words::feature_name(features, feature),
                 period,

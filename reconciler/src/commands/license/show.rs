@@ -4,7 +4,7 @@ use std::fmt;
 
 use clap::Args;
 use ledger::authority::License;
-use ledger::{escrow, grants};
+use ledger::{escrow, quotas};
 use schemas::codes::Exit;
 use schemas::ids::{CustomerId, LicenseId};
 use schemas::numbers::{Micros, Seconds, Total};
@@ -126,7 +126,7 @@ fn quotas(license: &License, now: Micros) -> Vec<Quota> {
 
 fn quota(license: &License, rule: &QuotaRule, feature: &FeatureGrant, now: Micros) -> Quota {
     let period = Period::of(feature.reset, now);
-    let accounts = grants::accounts(license, rule.feature, period);
+    let accounts = quotas::accounts(license, rule.feature, period);
     let used = accounts.values().map(|account| account.used).fold(0, u64::saturating_add);
     let free = match feature.mode {
         Mode::Hard => escrow::free(rule.limit, rule.overage, accounts.values().copied()),
