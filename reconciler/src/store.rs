@@ -11,7 +11,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ledger::authority::License;
 use ledger::catalog::{Catalog, CatalogDraft};
+use ledger::digest::BranchEvidence;
 use ledger::draft::Update;
+use ledger::merge::Stored;
 use ledger::refold::RefoldError;
 use ledger::rows::{HistoryEntry, StoredRun, Variable};
 use ledger::writer::TooLong;
@@ -19,7 +21,7 @@ use schemas::bundle::Attachment;
 use schemas::canonical::DecodeError;
 use schemas::codes::Code;
 use schemas::grant::{Grant, GrantStatus, Revocations};
-use schemas::ids::{ChainId, Commitment, CustomerId, Digest, KeyReference, LicenseId, Link};
+use schemas::ids::{ChainId, Commitment, CustomerId, Digest, KeyReference, LicenseId};
 use schemas::numbers::{FeatureNumber, Micros, Seq};
 use schemas::period::Period;
 use schemas::refusal::Refusal;
@@ -87,15 +89,9 @@ pub struct Change {
     pub attachments: Vec<Attachment>,
 }
 
-/// Gives the stored links of a chain's trunk.
-pub trait Links {
-    /// The link after the event at `seq`, if the trunk of `chain` holds it.
-    fn link_at(&mut self, license: &LicenseId, chain: &ChainId, seq: Seq)
-    -> Result<Option<Link>, StoreError>;
-}
-
 /// Turns a licence as it is stored into what is to be stored.
-pub type ChangeLicense<'a> = dyn FnMut(License, &mut dyn Links) -> Result<Change, StoreError> + 'a;
+pub type ChangeLicense<'a> =
+    dyn FnMut(License, &mut dyn Stored<StoreError>) -> Result<Change, StoreError> + 'a;
 
 /// Writes onto the catalog as it is stored, and returns values beside its run.
 pub type ChangeCatalog<'a> = dyn FnMut(&mut CatalogDraft<'_>) -> Result<Vec<Attachment>, StoreError> + 'a;
@@ -328,19 +324,15 @@ pub struct UsageRow {
     pub events: u64,
 }
 
-/// One branch head of a device chain.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+/// One branch of a device chain.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct EvidenceRow {
     /// The licence.
     pub license: LicenseId,
     /// The device chain.
     pub chain: ChainId,
-    /// The branch's first place.
-    pub first_seq: Seq,
-    /// The head's place.
-    pub seq: Seq,
-    /// The head's link.
-    pub link: Link,
+    /// The branch.
+    pub branch: BranchEvidence,
 }
 
 /// Bytes that are refused for now, with the reason.

@@ -1,5 +1,7 @@
 //! Lists and reports: read-only, each one statement.
 
+use ledger::chain::Head;
+use ledger::digest::BranchEvidence;
 use ledger::rows::{HistoryEntry, Variable};
 use rusqlite::{Connection, ToSql};
 use schemas::canonical;
@@ -222,7 +224,7 @@ pub(super) fn usage(
 /// The branch heads of every device chain.
 pub(super) fn evidence(connection: &Connection) -> Result<Vec<EvidenceRow>, StoreError> {
     let mut statement = connection.prepare_cached(
-        "SELECT license_id, chain, first_seq, seq, link FROM branches ORDER BY license_id, chain, first_seq, seq, link",
+        "SELECT license_id, chain, branch, parent, first_seq, seq, link FROM branches ORDER BY license_id, chain, branch",
     )?;
     let mut rows = statement.query([])?;
     let mut evidence = Vec::new();
@@ -230,9 +232,12 @@ pub(super) fn evidence(connection: &Connection) -> Result<Vec<EvidenceRow>, Stor
         evidence.push(EvidenceRow {
             license: LicenseId(row.get(0)?),
             chain: ChainId(row.get(1)?),
-            first_seq: Seq(uint(row.get(2)?)?),
-            seq: Seq(uint(row.get(3)?)?),
-            link: Link(row.get(4)?),
+            branch: BranchEvidence {
+                number: row.get(2)?,
+                parent: row.get(3)?,
+                first_seq: Seq(uint(row.get(4)?)?),
+                head: Head { seq: Seq(uint(row.get(5)?)?), link: Link(row.get(6)?) },
+            },
         });
     }
     Ok(evidence)
