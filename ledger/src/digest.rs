@@ -6,8 +6,8 @@
 //! all     = SHA-256("cf/evidence/all/1" || (licence || its digest)…)      licences in ascending order
 //! ```
 //!
-//! Counts are 4 bytes and places 8 bytes, big endian; heads and fork points are in ascending order. Licences without
-//! evidence do not count. Parked and quarantined runs, authority events and attachments are outside.
+//! Counts are 4 bytes and places 8 bytes, big endian; heads and fork points are in ascending order. A head's first place
+//! is the one after the last parting on the way to it. Licences without evidence do not count. Parked and quarantined runs, authority events and attachments are outside.
 
 use std::collections::BTreeSet;
 

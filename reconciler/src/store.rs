@@ -13,6 +13,7 @@ use ledger::authority::License;
 use ledger::catalog::{Catalog, CatalogDraft};
 use ledger::digest::BranchEvidence;
 use ledger::draft::Update;
+use ledger::forks::Verdict;
 use ledger::merge::Stored;
 use ledger::refold::RefoldError;
 use ledger::rows::{HistoryEntry, StoredRun, Variable};
@@ -181,6 +182,9 @@ pub trait Store {
     /// The branch heads of every device chain, in the order of licence, chain and branch: the evidence.
     fn evidence(&mut self) -> Result<Vec<EvidenceRow>, StoreError>;
 
+    /// The recorded forks of device chains, in the order of licence and chain.
+    fn forks(&mut self) -> Result<Vec<ForkRow>, StoreError>;
+
     /// Evidence that contradicts itself: licence, chain, place, code.
     fn findings(&mut self) -> Result<Vec<(LicenseId, ChainId, Seq, String)>, StoreError>;
 
@@ -333,6 +337,23 @@ pub struct EvidenceRow {
     pub chain: ChainId,
     /// The branch.
     pub branch: BranchEvidence,
+}
+
+/// A recorded fork of a device chain.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct ForkRow {
+    /// The licence.
+    pub license: LicenseId,
+    /// The device chain.
+    pub chain: ChainId,
+    /// The earliest place that is known at which its histories part.
+    pub seq: Seq,
+    /// When that was recorded.
+    pub at: Micros,
+    /// What the histories tell; nothing while only one of them is attached.
+    pub verdict: Option<Verdict>,
+    /// Branches that are attached.
+    pub branches: u64,
 }
 
 /// Bytes that are refused for now, with the reason.

@@ -552,6 +552,10 @@ codes! {
         "there is no such licence"
         "No licence has this identifier or key."
         "See `counterfoil license list`.",
+    ForkUnknown "fork_unknown" NotFound 404
+        "no such fork is known"
+        "No device chain that has forked begins with this name."
+        "See `counterfoil audit forks`.",
     ChainUnknown "chain_unknown" NotFound 404
         "there is no such activation"
         "No device chain of this name is in the ledger."

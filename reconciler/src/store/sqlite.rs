@@ -32,8 +32,9 @@ use schemas::refusal::Refusal;
 use schemas::text::Text;
 
 use super::{
-    ActivationFilter, ActivationSummary, Change, ChangeCatalog, ChangeLicense, EvidenceRow, LicenseFilter,
-    LicenseSummary, Mismatch, NewQuarantine, QuarantineEntry, Store, StoreError, UsageFilter, UsageRow,
+    ActivationFilter, ActivationSummary, Change, ChangeCatalog, ChangeLicense, EvidenceRow, ForkRow,
+    LicenseFilter, LicenseSummary, Mismatch, NewQuarantine, QuarantineEntry, Store, StoreError, UsageFilter,
+    UsageRow,
 };
 
 /// The least SQLite that is safe: older ones can corrupt a WAL that is reset.
@@ -278,6 +279,10 @@ impl Store for SqliteStore {
 
     fn evidence(&mut self) -> Result<Vec<EvidenceRow>, StoreError> {
         lists::evidence(&self.connection)
+    }
+
+    fn forks(&mut self) -> Result<Vec<ForkRow>, StoreError> {
+        lists::forks(&self.connection)
     }
 
     fn findings(&mut self) -> Result<Vec<(LicenseId, ChainId, Seq, String)>, StoreError> {
