@@ -24,6 +24,15 @@ pub struct ChainEvidence {
     pub fork_points: Vec<Seq>,
 }
 
+impl ChainEvidence {
+    /// What is attached of a chain that has these branch heads: every branch but the first begins at a fork point.
+    pub fn of_heads(chain: ChainId, mut heads: Vec<(Seq, Seq, Link)>) -> Self {
+        heads.sort_unstable();
+        let fork_points = heads.iter().skip(1).map(|(first_seq, ..)| *first_seq).collect();
+        Self { chain, heads, fork_points }
+    }
+}
+
 /// The evidence digest of one licence. The order in which chains, heads and fork points are given does not matter.
 pub fn of_license(license: &LicenseId, chains: &[ChainEvidence]) -> Digest {
     let mut chains: Vec<ChainEvidence> = chains.to_vec();

@@ -3,7 +3,7 @@
 
 use schemas::canonical::DecodeError;
 use schemas::event::{Body, Event};
-use schemas::numbers::Seq;
+use schemas::numbers::{Epoch, Seq};
 use schemas::run::{Origin, pairs};
 use thiserror::Error;
 
@@ -21,16 +21,19 @@ pub enum RefoldError {
     /// The first authority run does not begin with `license.issued`.
     #[error("the licence's first event is missing")]
     NotIssued,
+    /// An authority chain of a later epoch does not go on from where the one before it ended.
+    #[error("the licence's epochs do not follow each other")]
+    NotRestored,
 }
 
-/// Folds the runs of one licence, each chain's in order: the authority chain's first.
+/// Folds the runs of one licence, each chain's in order: the authority chains' first, in the order of their epochs.
 ///
 /// # Errors
-/// When an event does not decode, or the licence's first event is missing.
+/// When an event does not decode, the licence's first event is missing, or its epochs do not follow each other.
 pub fn license(authority: &[StoredRun], device: &[StoredRun]) -> Result<(License, Rows), RefoldError> {
     let mut rows = Rows::default();
     let mut license = None;
-    for run in authority {
+    for run in in_order_of_epochs(authority) {
         fold_authority(&mut license, run, &mut rows)?;
     }
     let mut license = license.ok_or(RefoldError::NotIssued)?;
@@ -38,6 +41,21 @@ pub fn license(authority: &[StoredRun], device: &[StoredRun]) -> Result<(License
         fold_device(&mut license, run, &mut rows)?;
     }
     Ok((license, rows))
+}
+
+/// Authority runs in the order in which they were written.
+pub(crate) fn in_order_of_epochs(runs: &[StoredRun]) -> Vec<&StoredRun> {
+    let mut runs: Vec<&StoredRun> = runs.iter().collect();
+    runs.sort_by_key(|run| (epoch_of(run), run.first_seq));
+    runs
+}
+
+/// The epoch of an authority run.
+pub(crate) fn epoch_of(run: &StoredRun) -> Option<Epoch> {
+    match &run.origin {
+        Origin::Authority(origin) => Some(origin.epoch),
+        Origin::Device(_) | Origin::Catalog(_) => None,
+    }
 }
 
 /// The events of a stored run with their places.
@@ -69,9 +87,26 @@ fn fold_authority(
             (empty, Body::LicenseIssued(issued)) => empty.insert(License::issued(origin, event.at, issued)),
             _ => return Err(RefoldError::NotIssued),
         };
+        if license.epoch != origin.epoch {
+            license.epoch = next_epoch(license, origin.epoch, &event.body)?;
+        }
         license.apply(head, &event, rows);
     }
     Ok(())
+}
+
+/// An epoch goes on from where the one before it ended, and says so first.
+fn next_epoch(license: &License, epoch: Epoch, first: &Body) -> Result<Epoch, RefoldError> {
+    match first {
+        Body::AuthorityRestored(ended)
+            if epoch > license.epoch
+                && ended.epoch == license.epoch
+                && (Head { seq: ended.seq, link: ended.link }) == license.head =>
+        {
+            Ok(epoch)
+        }
+        _ => Err(RefoldError::NotRestored),
+    }
 }
 
 fn fold_device(license: &mut License, run: &StoredRun, rows: &mut Rows) -> Result<(), RefoldError> {

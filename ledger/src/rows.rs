@@ -39,6 +39,8 @@ pub struct Rows {
     pub activations: BTreeSet<ChainId>,
     /// Quotas that moved.
     pub quotas: BTreeSet<(ChainId, FeatureNumber, Period)>,
+    /// Sealed periods that moved.
+    pub periods: BTreeSet<(FeatureNumber, Period)>,
 }
 
 /// Units and events summed.

@@ -12,7 +12,7 @@ use ledger::run::{self, RunError};
 use ledger::trust::{self, TrustedIssuer};
 use schemas::codes::{Code, Exit};
 use schemas::event::Event;
-use schemas::ids::{CertificateId, ChainId, Digest, KeyReference, LicenseId, PublicKey};
+use schemas::ids::{CertificateId, ChainId, Digest, KeyReference, LicenseId, Link, PublicKey};
 use schemas::numbers::{Micros, Seq};
 use schemas::refusal::Refusal;
 use schemas::run::{Origin, RunHeader, pairs};
@@ -131,23 +131,16 @@ fn misplaced(store: &mut dyn Store, walk: &Walk) -> Result<Vec<AuditFault>, Refu
 /// # Errors
 /// When the ledger cannot be read.
 pub fn evidence_digest(store: &mut dyn Store) -> Result<(Digest, BTreeMap<LicenseId, Digest>), Refusal> {
-    let mut licenses: BTreeMap<LicenseId, Vec<ChainEvidence>> = BTreeMap::new();
+    let mut heads: BTreeMap<LicenseId, BTreeMap<ChainId, Vec<(Seq, Seq, Link)>>> = BTreeMap::new();
     for EvidenceRow { license, chain, first_seq, seq, link } in store.evidence()? {
-        let chains = licenses.entry(license).or_default();
-        match chains.last_mut() {
-            Some(last) if last.chain == chain => {
-                last.heads.push((first_seq, seq, link));
-                last.fork_points.push(first_seq);
-            }
-            _ => chains.push(ChainEvidence {
-                chain,
-                heads: vec![(first_seq, seq, link)],
-                fork_points: Vec::new(),
-            }),
-        }
+        heads.entry(license).or_default().entry(chain).or_default().push((first_seq, seq, link));
     }
-    let digests: BTreeMap<LicenseId, Digest> =
-        licenses.iter().map(|(license, chains)| (*license, digest::of_license(license, chains))).collect();
+    let mut digests: BTreeMap<LicenseId, Digest> = BTreeMap::new();
+    for (license, chains) in heads {
+        let chains: Vec<ChainEvidence> =
+            chains.into_iter().map(|(chain, heads)| ChainEvidence::of_heads(chain, heads)).collect();
+        digests.insert(license, digest::of_license(&license, &chains));
+    }
     let all = digest::of_ledger(digests.iter().map(|(license, digest)| (*license, *digest)));
     Ok((all, digests))
 }

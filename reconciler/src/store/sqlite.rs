@@ -4,8 +4,10 @@
 //! one and then is refused as busy.
 
 mod catalog;
+mod copy;
 mod license;
 mod lists;
+mod periods;
 mod quarantine;
 mod rebuild;
 mod rows;
@@ -301,6 +303,10 @@ impl Store for SqliteStore {
     fn compare_with_rebuild(&mut self, progress: &mut dyn FnMut(u64)) -> Result<Vec<Mismatch>, StoreError> {
         let mut second = Self::in_temporary_file()?;
         rebuild::compare(&mut self.connection, &mut second.connection, progress)
+    }
+
+    fn copy_to(&mut self, path: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<(), StoreError> {
+        copy::into(&mut self.connection, path, progress)
     }
 
     fn version(&mut self) -> Result<String, StoreError> {

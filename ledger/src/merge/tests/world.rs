@@ -10,8 +10,8 @@ use schemas::event::device::{
 };
 use schemas::event::{Body, Event};
 use schemas::grant::{GrantStatus, Revocations};
-use schemas::ids::{ChainId, CustomerId, KeyReference, LicenseId, Link};
-use schemas::numbers::{Amount, Epoch, Revision, Seconds, Seq, Total};
+use schemas::ids::{ChainId, CustomerId, KeyReference, LicenseId, Link, PublicKey};
+use schemas::numbers::{Amount, Epoch, Micros, Revision, Seconds, Seq, Total};
 use schemas::period::{Period, Reset};
 use schemas::run::{AuthorityOrigin, DeviceOrigin, Origin, pairs};
 use schemas::terms::{
@@ -28,7 +28,7 @@ use crate::keys::SecretKey;
 use crate::license_key::KeySecret;
 use crate::merge::{ChainOutcome, merge_chain};
 use crate::quotas;
-use crate::rows::Rows;
+use crate::rows::{Rows, StoredRun};
 use crate::run::{RunBuilder, VerifiedRun, verify_device};
 use crate::trust;
 
@@ -182,10 +182,13 @@ fn issuer() -> Issuer {
     Issuer { key, certificate }
 }
 
-/// The vendor's side of one licence.
+/// The vendor's side of one licence; a clone of it is a backup.
+#[derive(Clone)]
 pub(crate) struct World {
     issuer: Issuer,
     pub(crate) license: License,
+    /// All that was attached and written.
+    pub(crate) runs: Vec<StoredRun>,
     links: BTreeMap<(ChainId, Seq), Link>,
 }
 
@@ -205,13 +208,27 @@ impl World {
         let first =
             LicenseIssued { key: REFERENCE, customer: CustomerId([8; 16]), policy: text("standard"), terms };
         let update = Draft::issue(&issuer, origin, at(ISSUED), first).expect("short terms").finish();
-        Self { license: update.license, issuer, links: BTreeMap::new() }
+        Self { license: update.license, issuer, runs: update.runs, links: BTreeMap::new() }
+    }
+
+    /// The key that the issuer's certificate rests on.
+    pub(crate) fn root(&self) -> PublicKey {
+        self.issuer.certificate.body.root
     }
 
     /// One unit of work, stored at its end.
     pub(crate) fn work<T>(&mut self, work: impl FnOnce(&mut Draft<'_>, &Links) -> T) -> (T, Rows) {
+        self.work_at(at(ISSUED), work)
+    }
+
+    /// One unit of work at another time.
+    pub(crate) fn work_at<T>(
+        &mut self,
+        now: Micros,
+        work: impl FnOnce(&mut Draft<'_>, &Links) -> T,
+    ) -> (T, Rows) {
         let links = Links(self.links.clone());
-        let mut draft = Draft::resume(&self.issuer, self.license.clone(), at(ISSUED));
+        let mut draft = Draft::resume(&self.issuer, self.license.clone(), now);
         let done = work(&mut draft, &links);
         let rows = self.store(draft.finish());
         (done, rows)
@@ -264,12 +281,20 @@ impl World {
             }
         }
         self.license = update.license;
+        self.runs.extend(update.runs);
         update.rows
     }
 }
 
 /// The links that are stored.
 pub(crate) struct Links(BTreeMap<(ChainId, Seq), Link>);
+
+impl Links {
+    /// The link after the event at a place.
+    pub(crate) fn at(&self, chain: &ChainId, seq: Seq) -> Option<Link> {
+        self.0.get(&(*chain, seq)).copied()
+    }
+}
 
 /// Merges runs as part of a unit of work.
 pub(crate) fn merge(

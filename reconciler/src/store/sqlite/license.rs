@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use ledger::authority::{Activation, GrantPlace, License, Quota, Released, Standing};
 use ledger::chain::Head;
 use ledger::evidence::{Branch, Chain, Meter};
+use ledger::recovery::Recovery;
 use ledger::rows::Rows;
 use rusqlite::{Connection, Row, params};
 use schemas::canonical;
@@ -17,13 +18,14 @@ use schemas::run::{DeviceOrigin, Origin};
 use schemas::text::Text;
 
 use super::catalog::text;
-use super::runs;
+use super::{periods, runs};
 use super::{Change, StoreError, int, micros, optional_micros, uint};
 
 /// Reads a licence with its activations, quotas, chains, branches and meters.
 pub(super) fn load(connection: &Connection, id: &LicenseId) -> Result<Option<License>, StoreError> {
     let mut statement = connection.prepare_cached(
-        "SELECT product, environment, reference, customer_id, policy, issued_at, standing, terms, epoch, seq, link, last_at
+        "SELECT product, environment, reference, customer_id, policy, issued_at, standing, terms, epoch, seq, link, last_at,
+                lost_epoch, lost_seq, taking_back, terms_epoch, standing_epoch
          FROM licenses WHERE license_id = ?1",
     )?;
     let mut rows = statement.query([id.as_bytes()])?;
@@ -44,8 +46,24 @@ pub(super) fn load(connection: &Connection, id: &LicenseId) -> Result<Option<Lic
         last_at: micros(row.get(11)?)?,
         activations: activations(connection, id)?,
         chains: chains(connection, id)?,
+        periods: periods::load(connection, id)?,
+        recovery: recovery(row, 12)?,
     };
     Ok(Some(license))
+}
+
+/// Reads what was taken back from column `at` on.
+fn recovery(row: &Row<'_>, at: usize) -> Result<Recovery, StoreError> {
+    let lost = match (row.get(at)?, row.get(at + 1)?) {
+        (Some(epoch), Some(seq)) => Some((Epoch(epoch), Seq(uint(seq)?))),
+        _ => None,
+    };
+    Ok(Recovery {
+        lost,
+        taking_back: row.get(at + 2)?,
+        terms: Epoch(row.get(at + 3)?),
+        standing: Epoch(row.get(at + 4)?),
+    })
 }
 
 /// Takes a licence's key reference, unless another licence has it.
@@ -110,6 +128,11 @@ pub(super) fn project(connection: &Connection, license: &License, rows: &Rows) -
             write_meter(connection, &license.id, (chain, *feature, *period), meter)?;
         }
     }
+    for key in &rows.periods {
+        if let Some(seal) = license.periods.get(key) {
+            periods::write(connection, &license.id, *key, seal)?;
+        }
+    }
     write_added(connection, &license.id, rows)
 }
 
@@ -118,8 +141,8 @@ fn write_license(connection: &Connection, license: &License) -> Result<(), Store
         .prepare_cached(
             "INSERT OR REPLACE INTO licenses
              (license_id, product, environment, reference, customer_id, policy, issued_at, standing, terms, valid_until,
-              epoch, seq, link, last_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+              epoch, seq, link, last_at, lost_epoch, lost_seq, taking_back, terms_epoch, standing_epoch)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)",
         )?
         .execute(params![
             license.id.as_bytes(),
@@ -136,6 +159,11 @@ fn write_license(connection: &Connection, license: &License) -> Result<(), Store
             int(license.head.seq.0),
             license.head.link.as_bytes(),
             int(license.last_at.get()),
+            license.recovery.lost.map(|(epoch, _)| epoch.0),
+            license.recovery.lost.map(|(_, seq)| int(seq.0)),
+            license.recovery.taking_back,
+            license.recovery.terms.0,
+            license.recovery.standing.0,
         ])?;
     Ok(())
 }
@@ -484,6 +512,7 @@ pub(super) fn period(number: u32) -> Result<Period, StoreError> {
     Period::from_number(number).ok_or(StoreError::Damaged("period"))
 }
 
-fn total(number: i64) -> Result<Total, StoreError> {
+/// Reads a total.
+pub(super) fn total(number: i64) -> Result<Total, StoreError> {
     Total::new(uint(number)?).ok_or(StoreError::Damaged("total"))
 }
