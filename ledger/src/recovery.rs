@@ -279,7 +279,8 @@ fn assume(license: &License, lost: &Lost) -> License {
     assumed
 }
 
-/// The grant that tells the device the same on the new epoch, with G and X never lower than it holds.
+/// The grant that tells the device the same on the new epoch, with G and X never lower than it holds. Nothing is raised
+/// here: its evidence may be as lost as its grant was.
 fn grant_again(
     assumed: &License,
     lost: &Lost,
@@ -290,7 +291,7 @@ fn grant_again(
     let chain = lost.body().device;
     let mut grant =
         grants::grant(assumed, chain, draft.now(), verdict, Vec::new(), revocations.clone());
-    let mut quotas = accounts(&grant.quotas);
+    let mut quotas = accounts(&quotas::reserved(assumed, &chain, draft.now(), &grant.check_in, false));
     for (key, quota) in accounts(&lost.body().quotas) {
         raise(quotas.entry(key).or_default(), quota);
     }

@@ -317,7 +317,7 @@ proptest! {
             prop_assert!(seat(&restored, device).is_some());
         }
         prop_assert_eq!(restored.license.head, head);
-        // All evidence in again, in any order: the same units are out, and nothing was granted twice.
+        // All evidence in again: the same units are out, and nothing was granted twice.
         for (device, grant) in devices.iter().zip(&last) {
             if grant.is_some() {
                 restored.merge(device);
