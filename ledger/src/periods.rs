@@ -9,8 +9,8 @@ mod reproduce;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use schemas::event::{Body, Event};
 use schemas::event::authority::{PeriodSealed, UsageAdjusted};
+use schemas::event::{Body, Event};
 use schemas::grant::TookIn;
 use schemas::ids::{ChainId, Commitment, Digest};
 use schemas::numbers::{Epoch, FeatureNumber, Micros, Seconds, Seq, Total};
@@ -326,11 +326,7 @@ fn reckon_one(license: &License, feature: FeatureNumber, period: Period, now: Mi
 }
 
 /// Units used in a period by all chains, net of refunds, all branches of each chain together.
-fn used<'a>(
-    chains: impl IntoIterator<Item = &'a Chain>,
-    feature: FeatureNumber,
-    period: Period,
-) -> Total {
+fn used<'a>(chains: impl IntoIterator<Item = &'a Chain>, feature: FeatureNumber, period: Period) -> Total {
     let meters = chains.into_iter().filter_map(|chain| chain.meters.get(&(feature, period)));
     meters.fold(Total::ZERO, |sum, meter| sum.saturating_plus(meter.net()))
 }
@@ -345,11 +341,14 @@ fn calendar(license: &License, now: Micros) -> impl Iterator<Item = (FeatureNumb
     let (starts_at, ends_at) = (terms.entitlement.starts_at, terms.entitlement.valid_until);
     let runs = license.standing != Standing::Revoked && terms.valid_from_activation.is_none();
     let first = starts_at.max(license.issued_at);
-    let metered = terms.entitlement.features.iter().filter(move |feature| {
-        runs && feature.mode != Mode::OnOff && feature.reset != Reset::Never
-    });
+    let metered = terms
+        .entitlement
+        .features
+        .iter()
+        .filter(move |feature| runs && feature.mode != Mode::OnOff && feature.reset != Reset::Never);
     metered.flat_map(move |feature| {
-        let periods = std::iter::successors(Some(Period::of(feature.reset, first)), |period| Some(period.next()));
+        let periods =
+            std::iter::successors(Some(Period::of(feature.reset, first)), |period| Some(period.next()));
         periods
             .take_while(move |period| {
                 period.start() <= now && ends_at.is_none_or(|ends_at| period.start() < ends_at)
@@ -364,7 +363,8 @@ fn evidence(license: &License) -> Digest {
     let chains: Vec<ChainEvidence> = chains
         .map(|(chain, known)| {
             let branches = known.branches.values();
-            let heads = branches.map(|branch| (branch.first_seq, branch.head.seq, branch.head.link)).collect();
+            let heads =
+                branches.map(|branch| (branch.first_seq, branch.head.seq, branch.head.link)).collect();
             ChainEvidence::of_heads(*chain, heads)
         })
         .collect();

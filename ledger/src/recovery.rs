@@ -289,8 +289,7 @@ fn grant_again(
     draft: &Draft<'_>,
 ) -> GrantBody {
     let chain = lost.body().device;
-    let mut grant =
-        grants::grant(assumed, chain, draft.now(), verdict, Vec::new(), revocations.clone());
+    let mut grant = grants::grant(assumed, chain, draft.now(), verdict, Vec::new(), revocations.clone());
     let mut quotas = accounts(&quotas::reserved(assumed, &chain, draft.now(), &grant.check_in, false));
     for (key, quota) in accounts(&lost.body().quotas) {
         raise(quotas.entry(key).or_default(), quota);

@@ -217,7 +217,8 @@ mod tests {
             assert_eq!(Period::from_number(period.number()), Some(period));
             assert_eq!(Period::parse(name), Some(period));
         }
-        for text in ["", "26", "2024-2", "2024-13", "2024-02-30", "2024-02-29T10:00:00Z", "lifetime", "1969"] {
+        for text in ["", "26", "2024-2", "2024-13", "2024-02-30", "2024-02-29T10:00:00Z", "lifetime", "1969"]
+        {
             assert_eq!(Period::parse(text), None, "{text}");
         }
     }

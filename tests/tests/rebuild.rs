@@ -27,6 +27,7 @@ const PROJECTIONS: &[&str] = &[
     "license_keys",
     "licenses",
     "meters",
+    "periods",
     "policies",
     "products",
     "quotas",
@@ -35,7 +36,7 @@ const PROJECTIONS: &[&str] = &[
 ];
 const SOURCES: &[&str] = &["attachments", "catalog_attachments", "catalog_runs", "quarantine", "runs"];
 
-/// A ledger in which every projection has a row: two devices, one that states a wrong total.
+/// A ledger in which every projection has a row: devices, one that states a wrong total, and a sealed period.
 fn ledger_with_everything() -> Lab {
     let lab = Lab::with_policy(STANDARD);
     let license = lab.issue();
@@ -44,7 +45,10 @@ fn ledger_with_everything() -> Lab {
     lab.device("dev1", "set site 'plant 7'").done();
     lab.sync("dev1");
     lab.write("wrong.cfbundle", HandMade::new(1, &license).consume(5).miscount().consume(6).bundle());
-    lab.vendor("merge wrong.cfbundle").done();
+    let early = HandMade::new(2, &license).opened_at("2025-01-10T00:00:00Z").consume(5);
+    lab.write("early.cfbundle", early.bundle());
+    lab.vendor("merge wrong.cfbundle early.cfbundle").done();
+    lab.vendor("period seal --all").done();
     lab
 }
 

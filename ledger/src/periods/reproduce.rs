@@ -110,8 +110,8 @@ impl<'a> Woven<'a> {
         let mut tips: BTreeMap<Link, TookIn> = BTreeMap::new();
         for head in heads {
             let (run, count) = places[&head.link];
-            let goes_on = woven[run].1 > count
-                || woven.iter().any(|(run, count)| *count > 0 && run.prev == head.link);
+            let goes_on =
+                woven[run].1 > count || woven.iter().any(|(run, count)| *count > 0 && run.prev == head.link);
             if !goes_on {
                 tips.insert(head.link, *head);
             }
@@ -125,8 +125,7 @@ impl<'a> Woven<'a> {
         for (run, count) in self.runs.iter().filter(|(_, count)| *count > 0) {
             let schemas::run::Origin::Device(origin) = &run.origin else { continue };
             let events = refold::events(run)?;
-            let counting =
-                events.iter().take(*count).filter(|(_, event)| counts(event, feature, period));
+            let counting = events.iter().take(*count).filter(|(_, event)| counts(event, feature, period));
             let part = Part {
                 chain: self.chain,
                 branch: run.branch,
@@ -146,10 +145,7 @@ impl<'a> Woven<'a> {
 }
 
 /// Where the heads, and the links that runs go on from, stand: the run's number, and its events up to there.
-fn places(
-    runs: &[&StoredRun],
-    heads: &[TookIn],
-) -> Result<BTreeMap<Link, (usize, usize)>, DecodeError> {
+fn places(runs: &[&StoredRun], heads: &[TookIn]) -> Result<BTreeMap<Link, (usize, usize)>, DecodeError> {
     let mut wanted: BTreeSet<Link> = heads.iter().map(|head| head.link).collect();
     wanted.extend(runs.iter().map(|run| run.prev));
     let mut places = BTreeMap::new();

@@ -113,7 +113,11 @@ fn late_use_is_adjusted_once_before_the_next_seal_and_the_sealed_figure_stays() 
     }));
     world.merge(&early);
     assert_eq!(reckoned(&world, OVER).unadjusted(), (5, 0));
-    assert_eq!(seal_at(&mut world, OVER, SealOrder::default()), Sealed::default(), "not before the next seal");
+    assert_eq!(
+        seal_at(&mut world, OVER, SealOrder::default()),
+        Sealed::default(),
+        "not before the next seal"
+    );
 
     let next = seal_at(&mut world, NEXT_OVER, SealOrder::default());
     assert_eq!(next.sealed, [(RENDER, month().next())]);
@@ -212,7 +216,8 @@ fn evidence_that_no_grant_took_in_is_told_before_it_is_sealed() {
     });
     let unknown = not_taken_in(&world.license);
     assert_eq!(unknown.iter().map(|head| (head.chain, head.seq)).collect::<Vec<_>>(), [(chain, Seq(3))]);
-    world.work(|draft, _| grants::issue_grant(draft, chain, unknown, schemas::grant::Revocations::default()))
+    world
+        .work(|draft, _| grants::issue_grant(draft, chain, unknown, schemas::grant::Revocations::default()))
         .0
         .expect("a short grant");
     seal_at(&mut world, OVER, SealOrder::default());

@@ -31,7 +31,8 @@ fn changed(world: &mut World, body: Body) {
 fn refreshed(world: &mut World, device: &Device) -> Grant {
     let chain = device.chain();
     let issued = world.work(|draft, _| {
-        grants::issue_grant(draft, chain, Vec::new(), Revocations::default()).map(|()| draft.grant(&chain).cloned())
+        grants::issue_grant(draft, chain, Vec::new(), Revocations::default())
+            .map(|()| draft.grant(&chain).cloned())
     });
     issued.0.expect("a short grant").expect("it was written")
 }
@@ -127,9 +128,8 @@ fn the_new_grant_asks_from_the_first_event_that_is_missing() {
     let mut restored = restore(&world);
     device.consume(1);
     let last = merged(&mut world, &device);
-    let lost = Enclosed::read(last).and_then(|enclosed| {
-        enclosed.believe(&restored.license, &restored.root(), &Revocations::default())
-    });
+    let lost = Enclosed::read(last)
+        .and_then(|enclosed| enclosed.believe(&restored.license, &restored.root(), &Revocations::default()));
     let lost = lost.expect("genuine");
     let (grant, _) = restored.work(|draft, _| {
         take_back(draft, &lost, &Revocations::default()).map(|_| draft.grant(&device.chain()).cloned())

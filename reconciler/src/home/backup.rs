@@ -171,8 +171,7 @@ impl Backup {
             size: part.size,
             sha256: part.sha256.to_string(),
         });
-        let file =
-            ManifestFile { version: VERSION, made_at: self.made_at.to_string(), part: part.collect() };
+        let file = ManifestFile { version: VERSION, made_at: self.made_at.to_string(), part: part.collect() };
         toml::to_string(&file).expect("texts and numbers are TOML")
     }
 }

@@ -41,12 +41,7 @@ pub(super) struct PeriodLine {
 
 impl PeriodLine {
     /// A period of `license_id`, whose evidence is as complete now as `present` says.
-    pub(super) fn of(
-        license_id: LicenseId,
-        feature: String,
-        period: &Reckoned,
-        present: Conditions,
-    ) -> Self {
+    pub(super) fn of(license_id: LicenseId, feature: String, period: &Reckoned, present: Conditions) -> Self {
         let seal = period.seal.as_ref();
         let Conditions { silent, gaps, forks, clocks } = seal.map_or(present, |seal| seal.conditions);
         let (came, went) = period.unadjusted();

@@ -106,7 +106,15 @@ impl fmt::Display for List {
             return f.write_str("no such periods");
         }
         let mut table = Table::new(&[
-            "LICENCE", "FEATURE", "PERIOD", "STATE", "USED", "SEALED", "ADJUSTED", "SEAL FROM", "EVIDENCE",
+            "LICENCE",
+            "FEATURE",
+            "PERIOD",
+            "STATE",
+            "USED",
+            "SEALED",
+            "ADJUSTED",
+            "SEAL FROM",
+            "EVIDENCE",
         ]);
         for period in &self.periods {
             table.row([

@@ -18,8 +18,8 @@ use schemas::run::{DeviceOrigin, Origin};
 use schemas::text::Text;
 
 use super::catalog::text;
-use super::{periods, runs};
 use super::{Change, StoreError, int, micros, optional_micros, uint};
+use super::{periods, runs};
 
 /// Reads a licence with its activations, quotas, chains, branches and meters.
 pub(super) fn load(connection: &Connection, id: &LicenseId) -> Result<Option<License>, StoreError> {
@@ -107,6 +107,8 @@ pub(super) fn project(connection: &Connection, license: &License, rows: &Rows) -
     for chain in &rows.activations {
         if let Some(activation) = license.activations.get(chain) {
             write_activation(connection, &license.id, chain, activation)?;
+            // One that was taken back has no evidence yet.
+            write_chain_license(connection, &license.id, chain)?;
         }
     }
     for (chain, feature, period) in &rows.quotas {
@@ -246,9 +248,7 @@ fn write_chain(
             known.requested_at.map(|at| int(at.get())),
             known.closed_at.map(|at| int(at.get())),
         ])?;
-    connection
-        .prepare_cached("INSERT OR IGNORE INTO chain_licenses (chain, license_id) VALUES (?1, ?2)")?
-        .execute(params![chain.as_bytes(), license.as_bytes()])?;
+    write_chain_license(connection, license, chain)?;
     for (number, branch) in &known.branches {
         connection
             .prepare_cached(
@@ -265,6 +265,18 @@ fn write_chain(
                 int(branch.last_at.get())
             ])?;
     }
+    Ok(())
+}
+
+/// A chain alone finds its licence.
+fn write_chain_license(
+    connection: &Connection,
+    license: &LicenseId,
+    chain: &ChainId,
+) -> Result<(), StoreError> {
+    connection
+        .prepare_cached("INSERT OR IGNORE INTO chain_licenses (chain, license_id) VALUES (?1, ?2)")?
+        .execute(params![chain.as_bytes(), license.as_bytes()])?;
     Ok(())
 }
 
