@@ -15,6 +15,8 @@ use schemas::text::Text;
 use crate::chain::{self, Head};
 use crate::evidence::Chain;
 use crate::keys::SecretKey;
+use crate::periods::{self, Seal};
+use crate::recovery::Recovery;
 use crate::rows::{HistoryEntry, Known, Rows};
 use crate::trust::TrustedIssuer;
 
@@ -51,6 +53,10 @@ pub struct License {
     pub chains: BTreeMap<ChainId, Chain>,
     /// The forks that were recorded: of each chain the earliest place.
     pub forks: BTreeMap<ChainId, RecordedFork>,
+    /// The periods that are sealed.
+    pub periods: BTreeMap<(FeatureNumber, Period), Seal>,
+    /// What was taken back after the ledger was restored from a backup.
+    pub recovery: Recovery,
 }
 
 /// A fork as the authority chain records it.
@@ -172,10 +178,13 @@ impl License {
             activations: BTreeMap::new(),
             chains: BTreeMap::new(),
             forks: BTreeMap::new(),
+            periods: BTreeMap::new(),
+            recovery: Recovery::default(),
         }
     }
 
-    /// Folds the next event of the authority chain, whose link becomes the head.
+    /// Folds the next event of the authority chain, whose link becomes the head. The caller has set the epoch to that
+    /// of the event's chain.
     pub fn apply(&mut self, head: Head, event: &Event, rows: &mut Rows) {
         self.head = head;
         self.last_at = event.at;
@@ -187,6 +196,7 @@ impl License {
             kind: event.body.kind(),
             core: event.encode(),
         });
+        self.recovery.apply(self.epoch, head, &event.body);
         match &event.body {
             Body::EntitlementChanged(changed) => self.terms = changed.terms.clone(),
             Body::LicenseSuspended(_) => self.standing = Standing::Suspended,
@@ -203,6 +213,8 @@ impl License {
                     rows.quotas.insert((written_off.chain, written_off.feature, written_off.period));
                 }
             }
+            Body::PeriodSealed(sealed) => periods::apply_seal(self, head.seq, event.at, sealed, rows),
+            Body::UsageAdjusted(adjusted) => periods::apply_adjustment(self, adjusted, rows),
             _ => {}
         }
     }

@@ -16,6 +16,7 @@ use schemas::numbers::Seq;
 use sha2::{Digest as _, Sha256};
 
 use crate::chain::Head;
+use crate::evidence::{Branch, Chain};
 use crate::rows::BranchNumber;
 
 /// What is attached of one device chain.
@@ -42,7 +43,21 @@ pub struct BranchEvidence {
     pub head: Head,
 }
 
+impl BranchEvidence {
+    /// What is attached of a branch.
+    pub fn of(number: BranchNumber, branch: &Branch) -> Self {
+        Self { number, parent: branch.parent, first_seq: branch.first_seq, head: branch.head }
+    }
+}
+
 impl ChainEvidence {
+    /// What is attached of a folded chain.
+    pub fn of_chain(chain: ChainId, known: &Chain) -> Self {
+        let branches: Vec<BranchEvidence> =
+            known.branches.iter().map(|(number, branch)| BranchEvidence::of(*number, branch)).collect();
+        Self::of(chain, &branches)
+    }
+
     /// What branches come to, whichever of them came first and was called the trunk.
     pub fn of(chain: ChainId, branches: &[BranchEvidence]) -> Self {
         let parting = |branch: &&BranchEvidence| branch.number != branch.parent;

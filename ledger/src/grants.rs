@@ -87,7 +87,8 @@ fn start_validity(draft: &mut Draft<'_>) -> Result<(), TooLong> {
     draft.write(Body::EntitlementChanged(Box::new(EntitlementChanged { terms, reason: None })))
 }
 
-fn grant(
+/// What a device chain is told with this verdict.
+pub(crate) fn grant(
     license: &License,
     chain: ChainId,
     now: Micros,

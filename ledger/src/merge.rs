@@ -129,6 +129,12 @@ pub trait Stored<E> {
     /// When it cannot be read or is not there.
     fn run_holding(&mut self, chain: &ChainId, branch: BranchNumber, seq: Seq) -> Result<StoredRun, E>;
 
+    /// The link after the event at `seq` of one of the licence's authority chains, if it is there.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    fn authority_link(&mut self, chain: &ChainId, seq: Seq) -> Result<Option<Link>, E>;
+
     /// What the trunk states to have returned, in order.
     ///
     /// # Errors

@@ -148,7 +148,7 @@ fn periods_ahead(reset: Reset, now: Micros, until: Micros) -> impl Iterator<Item
 }
 
 /// Puts neighbouring periods with the same G and X into one line.
-fn lines(accounts: BTreeMap<(FeatureNumber, Period), Quota>) -> Vec<QuotaLine> {
+pub(crate) fn lines(accounts: BTreeMap<(FeatureNumber, Period), Quota>) -> Vec<QuotaLine> {
     let mut lines: Vec<QuotaLine> = Vec::new();
     for ((feature, period), Quota { granted, written_off }) in accounts {
         match lines.last_mut() {

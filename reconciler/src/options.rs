@@ -65,6 +65,9 @@ pub struct PolicyOptions {
     /// What a device does after deadline and grace: warn, limit or block [default: limit]
     #[arg(long, value_name = "WHAT")]
     pub after: Option<schemas::terms::After>,
+    /// How many days an ended period waits for late reports before it can be sealed [default: 30]
+    #[arg(long, value_name = "DAYS")]
+    pub finalisation_days: Option<u16>,
     /// How long a licence file may be applied after it was made, or `never` for without end [default: without end]
     #[arg(long, value_name = "SPAN")]
     pub import_for: Option<SpanOrNever>,
@@ -188,6 +191,7 @@ impl PolicyOptions {
         replace(&mut rules.sync_every, self.sync_every.map(|span| span.0));
         replace(&mut rules.grace, self.grace.map(|span| span.0));
         replace(&mut rules.after, self.after);
+        replace(&mut rules.finalisation_days, self.finalisation_days);
         replace(&mut rules.import_for, self.import_for.map(|span| span.0));
         replace(&mut rules.clock_tolerance, self.clock_tolerance.map(|span| span.0));
         Ok(())

@@ -8,6 +8,7 @@
 pub mod sqlite;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use ledger::authority::License;
 use ledger::catalog::{Catalog, CatalogDraft};
@@ -205,6 +206,10 @@ pub trait Store {
 
     /// Folds the sources into a second, empty store and compares every projection byte for byte. Changes nothing.
     fn compare_with_rebuild(&mut self, progress: &mut dyn FnMut(u64)) -> Result<Vec<Mismatch>, StoreError>;
+
+    /// Writes a copy of the whole ledger, as it stands at one moment, to the new file `path`, while others go on using
+    /// it. `progress` hears how much of how much is copied.
+    fn copy_to(&mut self, path: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<(), StoreError>;
 
     /// The version of the database.
     fn version(&mut self) -> Result<String, StoreError>;

@@ -510,7 +510,7 @@ codes! {
         "Run `counterfoil init`, or give `--home DIR` or COUNTERFOIL_HOME.",
     HomeExists "home_exists" Failed 409
         "there is a home here already"
-        "`init` never overwrites keys or a ledger."
+        "`init` and `restore` never overwrite keys or a ledger."
         "Use it, or give another `--home DIR`.",
     HomeDamaged "home_damaged" Verification 409
         "the home is damaged"
@@ -592,6 +592,18 @@ codes! {
         "the ledger's events do not verify"
         "A stored run breaks its chain or a signature does not verify."
         "Keep this ledger as evidence, and compare it with a copy; see docs/operations.md.",
+    PeriodUnknown "period_unknown" NotFound 404
+        "there is no such period"
+        "The licence has no such period of this feature, or the feature's use is counted for the licence's whole life."
+        "See `counterfoil period list`.",
+    SealMismatch "seal_mismatch" Verification 409
+        "a sealed figure does not follow from the evidence"
+        "The stored runs, up to the heads that were known when the period was sealed, give another figure or another digest."
+        "Run `counterfoil audit verify --deep`; keep this ledger as evidence, and compare it with a copy.",
+    BackupDamaged "backup_damaged" Verification 422
+        "the backup is damaged"
+        "A part of the backup is missing or is not what its manifest says. Nothing was restored."
+        "Restore from another backup.",
     StoreUnsupported "store_unsupported" Usage 422
         "this kind of store is not supported"
         "The ledger is kept in SQLite."

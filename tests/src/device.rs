@@ -31,6 +31,7 @@ pub struct HandMade {
     product: String,
     events: Vec<Event>,
     used: u64,
+    start: Micros,
 }
 
 impl HandMade {
@@ -43,8 +44,9 @@ impl HandMade {
         let origin = DeviceOrigin { signer: secret.public(), reference: key.reference() };
         let proof = key.proof(&chain::device_chain(&origin.signer, &origin.reference));
         let claim = Claim::LicenseKey(LicenseKeyClaim { proof });
-        let mut device =
-            Self { secret, origin, claim, product: "studio".to_owned(), events: Vec::new(), used: 0 };
+        let start = Micros::parse(START).expect("RFC 3339");
+        let product = "studio".to_owned();
+        let mut device = Self { secret, origin, claim, product, events: Vec::new(), used: 0, start };
         device.open();
         device
     }
@@ -71,6 +73,23 @@ impl HandMade {
     #[must_use]
     pub fn of_product(mut self, product: &str) -> Self {
         product.clone_into(&mut self.product);
+        self.open();
+        self
+    }
+
+    /// The same chain, at whose next event it is `instant`, in a month in which nothing was used yet.
+    #[must_use]
+    pub fn at(mut self, instant: &str) -> Self {
+        let instant = Micros::parse(instant).expect("RFC 3339");
+        self.start = Micros::new(instant.get() - self.events.len() as u64 * 1_000_000);
+        self.used = 0;
+        self
+    }
+
+    /// The same chain, opened at `instant`.
+    #[must_use]
+    pub fn opened_at(mut self, instant: &str) -> Self {
+        self.start = Micros::parse(instant).expect("RFC 3339");
         self.open();
         self
     }
@@ -169,8 +188,7 @@ impl HandMade {
     }
 
     fn next_at(&self) -> Micros {
-        let start = Micros::parse(START).expect("RFC 3339");
-        Micros::new(start.get() + self.events.len() as u64 * 1_000_000)
+        Micros::new(self.start.get() + self.events.len() as u64 * 1_000_000)
     }
 }
 

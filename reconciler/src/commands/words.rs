@@ -127,6 +127,7 @@ pub(crate) fn conditions(fields: Fields, rules: &Rules, features: &[FeatureGrant
         .with("same device", rules.same_device)
         .with("after a fork", rules.on_fork)
         .with("check-in", check_in(rules))
+        .with("periods wait", format_args!("{} days", rules.finalisation_days))
         .with("import within", or(rules.import_for.map(span), "without end"))
         .with("clock tolerance", span(rules.clock_tolerance))
         .with("fingerprint", fingerprint(rules))

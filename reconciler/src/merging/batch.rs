@@ -3,17 +3,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use ledger::draft::Draft;
-use ledger::merge::{ChainOutcome, merge_chain};
+use ledger::merge::{ChainOutcome, Stored, merge_chain};
+use ledger::recovery::{self, Enclosed};
 use ledger::trust;
+use ledger::writer::TooLong;
 use schemas::bundle::Answer;
 use schemas::codes::Code;
 use schemas::grant::{Grant, Revocations, SeqRange};
-use schemas::ids::{ChainId, KeyReference, LicenseId};
+use schemas::ids::{ChainId, KeyReference, LicenseId, PublicKey};
 use schemas::refusal::Refusal;
 use schemas::run::Origin;
 
 use super::intake::{Delivery, Parcel};
-use crate::store::Change;
+use crate::store::{Change, StoreError};
 use crate::vendor::Vendor;
 
 /// What became of one chain of one parcel.
@@ -59,6 +61,7 @@ type Routes = BTreeMap<LicenseId, Vec<Stop>>;
 /// What is known of a stop after its licence was worked on.
 struct Merged {
     stop: Stop,
+    license: LicenseId,
     outcome: ChainOutcome,
     grant: Option<Grant>,
 }
@@ -78,10 +81,10 @@ impl<'a> Batch<'a> {
             let outcome = ChainOutcome { refused: Some(Code::LicenseUnknown), ..ChainOutcome::default() };
             outcomes.push(self.outcome(vendor, stop, &outcome, None));
         }
-        for Merged { stop, outcome, grant } in merged {
+        for Merged { stop, license, outcome, grant } in merged {
             let grant = match grant {
                 Some(grant) => Some(grant),
-                None => newest_grant(vendor, &stop.chain)?,
+                None => vendor.store.newest_grant(&license, &stop.chain)?,
             };
             outcomes.push(self.outcome(vendor, stop, &outcome, grant));
         }
@@ -129,11 +132,19 @@ impl<'a> Batch<'a> {
             for stop in &routes[&id] {
                 let parcel = &self.parcels[stop.parcel];
                 let runs = &parcel.deliveries[&stop.chain].runs;
-                let outcome = merge_chain(&mut draft, stop.chain, runs, stored, secret, revocations)?;
+                let untold = match parcel.enclosed.get(&stop.chain) {
+                    Some(enclosed) => {
+                        take_back(&mut draft, enclosed, stored, home.root_public(), revocations)?.is_err()
+                    }
+                    None => false,
+                };
+                let mut outcome = merge_chain(&mut draft, stop.chain, runs, stored, secret, revocations)?;
+                outcome.unanswerable |= untold;
                 if outcome.refused.is_none() {
                     attachments.extend(parcel.attachments_of(runs));
                 }
-                merged.push(Merged { stop: *stop, outcome, grant: draft.grant(&stop.chain).cloned() });
+                let grant = draft.grant(&stop.chain).cloned();
+                merged.push(Merged { stop: *stop, license: id, outcome, grant });
             }
             Ok(Change { update: draft.finish(), attachments })
         })?;
@@ -152,7 +163,8 @@ impl<'a> Batch<'a> {
             codes.insert(Code::TermsInvalid);
         }
         let answer = match (grant, outcome.refused, codes.first()) {
-            (Some(grant), None, _) => Answer::Grant(Box::new(grant)),
+            // A chain whose beginning is missing has a grant where one was taken back: it asks for that beginning.
+            (Some(grant), None | Some(Code::ChainGap), _) => Answer::Grant(Box::new(grant)),
             (_, Some(code), _) | (None, None, Some(&code)) => notice(vendor, stop.chain, code),
             (None, None, None) => notice(vendor, stop.chain, Code::NotActivated),
         };
@@ -172,10 +184,22 @@ impl<'a> Batch<'a> {
     }
 }
 
-fn newest_grant(vendor: &mut Vendor, chain: &ChainId) -> Result<Option<Grant>, Refusal> {
-    match vendor.store.license_of_chain(chain)? {
-        Some(license) => Ok(vendor.store.newest_grant(&license, chain)?),
-        None => Ok(None),
+/// Takes back what an enclosed grant proves and the backup had lost. A grant that is not believed proves nothing; the
+/// inner error is that the device cannot be told again.
+fn take_back(
+    draft: &mut Draft<'_>,
+    enclosed: &Enclosed,
+    stored: &mut dyn Stored<StoreError>,
+    root: &PublicKey,
+    revocations: &Revocations,
+) -> Result<Result<(), TooLong>, StoreError> {
+    let license = draft.license();
+    if !enclosed.is_lost(license, |chain, seq| stored.authority_link(chain, seq))? {
+        return Ok(Ok(()));
+    }
+    match enclosed.believe(license, root, revocations) {
+        Some(lost) => Ok(recovery::take_back(draft, &lost, revocations).map(drop)),
+        None => Ok(Ok(())),
     }
 }
 

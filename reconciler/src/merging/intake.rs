@@ -9,6 +9,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
 use ledger::commitment;
+use ledger::recovery::Enclosed;
 use ledger::run::{VerifiedRun, verify_device};
 use schemas::armor;
 use schemas::bundle::{Attachment, BundlePart, BundleReader};
@@ -33,6 +34,8 @@ pub(super) struct Parcel {
     pub(super) attachments: BTreeMap<Commitment, Attachment>,
     /// Those that do not.
     pub(super) false_attachments: Vec<Attachment>,
+    /// The newest grant that each device enclosed, decoded and not believed yet.
+    pub(super) enclosed: BTreeMap<ChainId, Enclosed>,
 }
 
 /// The runs of one chain.
@@ -120,6 +123,17 @@ impl Parcel {
             deliveries: BTreeMap::new(),
             attachments: BTreeMap::new(),
             false_attachments: Vec::new(),
+            enclosed: BTreeMap::new(),
+        }
+    }
+
+    /// Keeps a grant that a device enclosed, unless a newer one of the same device is there. At most one for each chain
+    /// of a bundle is of use.
+    pub(super) fn enclose(&mut self, enclosed: Enclosed) {
+        let newest = self.enclosed.get(&enclosed.device()).map(Enclosed::order);
+        let has_room = newest.is_some() || self.enclosed.len() < limits::BUNDLE_CHAINS;
+        if has_room && newest < Some(enclosed.order()) {
+            self.enclosed.insert(enclosed.device(), enclosed);
         }
     }
 
@@ -189,7 +203,11 @@ fn parse_parts(source: &Source, reader: impl io::Read + Seek) -> Result<Parcel, 
                     parcel.false_attachments.push(attachment);
                 }
             }
-            BundlePart::LastGrant(_) => {}
+            BundlePart::LastGrant(grant) => {
+                if let Some(enclosed) = Enclosed::read(*grant) {
+                    parcel.enclose(enclosed);
+                }
+            }
         }
     }
     if parcel.deliveries.is_empty() {

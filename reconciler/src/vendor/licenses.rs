@@ -228,7 +228,7 @@ pub(super) fn refuse_too_long(terms: &Terms) -> Result<(), Refusal> {
 }
 
 /// A reason is personal data: a commitment stands for it.
-pub(super) fn reason_attachment(reason: Option<&str>) -> Result<Option<Attachment>, Refusal> {
+pub(crate) fn reason_attachment(reason: Option<&str>) -> Result<Option<Attachment>, Refusal> {
     reason
         .map(|reason| {
             commitment::attach(reason.as_bytes()).map_err(|error| Refusal::from_error(Code::Failed, &error))

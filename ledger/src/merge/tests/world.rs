@@ -10,8 +10,8 @@ use schemas::event::device::{
 };
 use schemas::event::{Body, Event};
 use schemas::grant::{GrantStatus, Revocations};
-use schemas::ids::{ChainId, CustomerId, Digest, KeyReference, LicenseId};
-use schemas::numbers::{Amount, Epoch, Revision, Seconds, Seq, Total};
+use schemas::ids::{ChainId, CustomerId, Digest, KeyReference, LicenseId, Link, PublicKey};
+use schemas::numbers::{Amount, Epoch, Micros, Revision, Seconds, Seq, Total};
 use schemas::period::{Period, Reset};
 use schemas::run::{AuthorityOrigin, DeviceOrigin, Origin};
 use schemas::terms::{
@@ -183,7 +183,8 @@ fn issuer() -> Issuer {
     Issuer { key, certificate }
 }
 
-/// The vendor's side of one licence.
+/// The vendor's side of one licence; a clone of it is a backup.
+#[derive(Clone)]
 pub(crate) struct World {
     issuer: Issuer,
     pub(crate) license: License,
@@ -214,10 +215,24 @@ impl World {
         world
     }
 
+    /// The key that the issuer's certificate rests on.
+    pub(crate) fn root(&self) -> PublicKey {
+        self.issuer.certificate.body.root
+    }
+
     /// One unit of work, stored at its end.
     pub(crate) fn work<T>(&mut self, work: impl FnOnce(&mut Draft<'_>, &mut Shelf) -> T) -> (T, Rows) {
+        self.work_at(at(ISSUED), work)
+    }
+
+    /// One unit of work at another time.
+    pub(crate) fn work_at<T>(
+        &mut self,
+        now: Micros,
+        work: impl FnOnce(&mut Draft<'_>, &mut Shelf) -> T,
+    ) -> (T, Rows) {
         let mut stored = self.stored.clone();
-        let mut draft = Draft::resume(&self.issuer, self.license.clone(), at(ISSUED));
+        let mut draft = Draft::resume(&self.issuer, self.license.clone(), now);
         let done = work(&mut draft, &mut stored);
         let rows = self.store(draft.finish());
         (done, rows)
@@ -281,6 +296,11 @@ impl World {
         rows
     }
 
+    /// All that was attached and written.
+    pub(crate) fn runs(&self) -> &[StoredRun] {
+        &self.stored.runs
+    }
+
     /// The rows of all that was stored.
     pub(crate) fn stored_rows(&self) -> &Rows {
         &self.rows
@@ -303,6 +323,17 @@ pub(crate) struct Shelf {
     parked: BTreeMap<(ChainId, Digest), Vec<u8>>,
 }
 
+impl Shelf {
+    /// The link after the event at a place of a chain that never forked.
+    pub(crate) fn link_at(&self, chain: &ChainId, seq: Seq) -> Option<Link> {
+        let run = self
+            .runs
+            .iter()
+            .find(|run| run.chain == *chain && (run.first_seq..=run.head.seq).contains(&seq))?;
+        run.link_at(seq)
+    }
+}
+
 impl Stored<Infallible> for Shelf {
     fn run_holding(
         &mut self,
@@ -314,6 +345,10 @@ impl Stored<Infallible> for Shelf {
             (run.chain, run.branch) == (*chain, branch) && (run.first_seq..=run.head.seq).contains(&seq)
         };
         Ok(self.runs.iter().find(holds).expect("only places that are there are asked for").clone())
+    }
+
+    fn authority_link(&mut self, chain: &ChainId, seq: Seq) -> Result<Option<Link>, Infallible> {
+        Ok(self.link_at(chain, seq))
     }
 
     fn returns(&mut self, chain: &ChainId) -> Result<Vec<(Seq, QuotaReturned)>, Infallible> {
