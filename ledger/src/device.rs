@@ -6,6 +6,7 @@ mod consume;
 mod decide;
 pub(crate) mod meter;
 mod open;
+mod returns;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -23,6 +24,7 @@ pub use self::consume::{Consume, Consumed};
 pub use self::decide::{Command, Decision, DeviceError, Done, Known, Now};
 pub use self::meter::Meter;
 pub use self::open::Opening;
+pub use self::returns::{Return, Returned};
 use crate::chain::{self, Head};
 use crate::check::{Granted, Life, Snapshot, Standing};
 use crate::clock::Mark;

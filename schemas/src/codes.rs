@@ -467,6 +467,14 @@ codes! {
         "this feature is not metered"
         "Only metered features are consumed."
         "Use `check` for a feature that is on or off.",
+    QuotaNotReserved "quota_not_reserved" Refused 409
+        "this feature has no reserved quota"
+        "Only units that are reserved for this device can be given back; what is counted freely holds none."
+        "See `counterfoil-agent status` for the features with a quota.",
+    ReturnTooLarge "return_too_large" Refused 409
+        "fewer units are left than are to be given back"
+        "A device gives back what it was granted for the period and has not used."
+        "Give back at most what `status` shows as left.",
     AmountInvalid "amount_invalid" Usage 422
         "the amount is zero or too large"
         "One consumption counts 1 to 4294967295 units."

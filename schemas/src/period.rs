@@ -94,6 +94,18 @@ impl Period {
         }
     }
 
+    /// Reads the form in which a period is shown: `life`, `2026`, `2026-11` or `2026-11-24`.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (reset, first_day) = match text.len() {
+            _ if text == "life" => return Some(Self::of(Reset::Never, Micros::default())),
+            4 => (Reset::Year, format!("{text}-01-01")),
+            7 => (Reset::Month, format!("{text}-01")),
+            _ => (Reset::Day, text.to_owned()),
+        };
+        let period = Self::of(reset, Micros::parse(&first_day)?);
+        (period.to_string() == text).then_some(period)
+    }
+
     fn index(self) -> u32 {
         self.0 / 4
     }
@@ -203,6 +215,14 @@ mod tests {
                 (name, at(start), at(end))
             );
             assert_eq!(Period::from_number(period.number()), Some(period));
+            assert_eq!(Period::parse(name), Some(period));
+        }
+    }
+
+    #[test]
+    fn what_is_no_period_is_not_read_as_one() {
+        for text in ["", "lives", "20244", "2024-13", "2024-02-30", "2024-2", "24-02-01", "2024-02-29T00:00:00Z"] {
+            assert_eq!(Period::parse(text), None, "{text}");
         }
     }
 

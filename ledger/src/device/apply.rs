@@ -108,6 +108,8 @@ impl Device {
         } else {
             let mut events = self.due(now, note.map(Body::ClockNoted), at);
             events.push(applied(offered, at));
+            let returns = self.asked_back(&offered.verified.body).into_iter();
+            events.extend(returns.map(|body| Event { at, body: Body::QuotaReturned(body) }));
             events
         };
         Decision {

@@ -13,7 +13,7 @@ use schemas::period::Period;
 use schemas::text::Text;
 use thiserror::Error;
 
-use super::{AppliedGrant, Consume, Consumed, Device};
+use super::{AppliedGrant, Consume, Consumed, Device, Return, Returned};
 use crate::check::Life;
 use crate::clock::{Mark, Observed, Reading};
 use crate::fingerprint;
@@ -23,6 +23,8 @@ use crate::fingerprint;
 pub enum Command {
     /// Count units of a metered feature.
     Consume(Consume),
+    /// Give reserved units back.
+    Return(Return),
     /// Set a device variable.
     Set {
         /// The variable's name.
@@ -80,6 +82,8 @@ pub struct Decision {
 pub enum Done {
     /// Units were counted, or had been before.
     Consumed(Consumed),
+    /// Reserved units were given back.
+    Returned(Returned),
     /// A variable was set by the event at this place.
     Set(Seq),
     /// The grant was applied.
@@ -106,6 +110,21 @@ pub enum DeviceError {
     /// The feature is on or off.
     #[error("the feature {0} is not metered")]
     NotMetered(Text),
+    /// The feature's use is not held by reserved quota.
+    #[error("the feature {0} has no reserved quota")]
+    NotReserved(Text),
+    /// Fewer units are left than are to be given back.
+    #[error("of {feature}, {left} units are left for {period}; {asked} were to be given back")]
+    ReturnTooLarge {
+        /// The feature.
+        feature: Text,
+        /// The period.
+        period: Period,
+        /// Units left.
+        left: u64,
+        /// Units that were to be given back.
+        asked: u64,
+    },
     /// A text that names something is empty.
     #[error("the {0} is empty")]
     Empty(&'static str),
@@ -179,6 +198,8 @@ impl DeviceError {
             Self::NotAllowed(code) => *code,
             Self::Closed => Code::Deactivated,
             Self::NotMetered(_) => Code::FeatureNotMetered,
+            Self::NotReserved(_) => Code::QuotaNotReserved,
+            Self::ReturnTooLarge { .. } => Code::ReturnTooLarge,
             Self::Empty(_) => Code::TextInvalid,
             Self::UsedAtInFuture { .. } => Code::UsedAtInFuture,
             Self::TotalExceeded(_) => Code::TotalExceeded,
@@ -202,6 +223,7 @@ impl Device {
     pub fn decide(&self, command: &Command, now: &Now<'_>, known: Known) -> Result<Decision, DeviceError> {
         match command {
             Command::Consume(command) => self.decide_consume(command, now, known),
+            Command::Return(command) => self.decide_return(command, now),
             Command::Set { name, value } => self.decide_set(name, value, now),
             Command::Apply(offered) => self.decide_apply(offered, now, &known),
             Command::Close => Ok(self.decide_close(now)),

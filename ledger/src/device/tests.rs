@@ -1,5 +1,7 @@
 //! Tests of the `device` module.
 
+mod returns;
+
 use schemas::bundle::Attachment;
 use schemas::codes::Code;
 use schemas::ids::{CertificateId, Commitment, Salt};

@@ -20,6 +20,8 @@ pub(super) struct Fold {
     first: Seq,
     sums: BTreeMap<(FeatureNumber, Period), Stated>,
     applied: Option<(Seq, GrantApplied)>,
+    /// The last of the events that the application of a grant recorded: itself and the returns that it asked for.
+    applying: Option<Seq>,
     noted: Option<Seq>,
     fingerprint: Option<Seq>,
     restored: bool,
@@ -43,6 +45,7 @@ impl Fold {
             first,
             sums: BTreeMap::new(),
             applied: None,
+            applying: None,
             noted: None,
             fingerprint: None,
             restored: false,
@@ -57,7 +60,12 @@ impl Fold {
         match &event.body {
             Body::FeatureConsumed(body) => self.sum(body.feature, body.period).gross = Some(body.total),
             Body::FeatureRefunded(body) => self.sum(body.feature, body.period).refunded += body.n.get(),
-            Body::QuotaReturned(body) => self.sum(body.feature, body.period).returned = Some(body.total),
+            Body::QuotaReturned(body) => {
+                self.sum(body.feature, body.period).returned = Some(body.total);
+                if self.applying.is_some_and(|applying| applying.next() == seq) {
+                    self.applying = Some(seq);
+                }
+            }
             Body::ClockNoted(_) => self.noted = Some(seq),
             Body::FingerprintChanged(_) => {
                 self.fingerprint = Some(seq);
@@ -65,6 +73,7 @@ impl Fold {
             }
             Body::GrantApplied(body) => {
                 self.applied = Some((seq, body.clone()));
+                self.applying = Some(seq);
                 self.restored = false;
                 self.judged_at.push(event.at);
             }
@@ -124,7 +133,7 @@ impl Fold {
     /// The mark never stands before the last event. Only a grant can have cured it since, and sets it no earlier than
     /// its own time of issue.
     fn fits_mark(&self, device: &Device) -> bool {
-        let is_last = self.applied_at() == Some(device.head().seq);
+        let is_last = self.applying == Some(device.head().seq);
         let curing = device.grant().filter(|_| is_last || self.receipt(device).is_some());
         device.saved().mark >= curing.map_or(self.last_at, |grant| grant.verified.issued_at)
     }
