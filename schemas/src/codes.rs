@@ -392,7 +392,7 @@ codes! {
     AckUnknown "ack_unknown" Verification 409
         "the vendor holds more of this device's history than the device"
         "The device was set back to an older state, or its state was copied."
-        "Restore the device's newest state, or deactivate and activate anew.",
+        "Restore the device's newest state, or run `counterfoil-agent activate --successor` and give the request to the vendor.",
     // What `check` answers.
     Allowed "allowed" Done 200
         "allowed"
@@ -414,6 +414,10 @@ codes! {
         "this device was deactivated"
         "The licence was given back on this device."
         "Activate again.",
+    Released "released" Refused 403
+        "the vendor took this activation back"
+        "The seat was given to another device, taken back by an operator, or the device was silent past its deadline."
+        "Activate again, or ask the vendor.",
     Forked "forked" Refused 403
         "this device's licence was copied"
         "The vendor holds two histories of this device."
@@ -467,6 +471,14 @@ codes! {
         "this feature is not metered"
         "Only metered features are consumed."
         "Use `check` for a feature that is on or off.",
+    NotRestored "not_restored" Refused 409
+        "nothing asks for a successor of this device's record"
+        "A record is followed by another one where the device was set back to an older state, or the vendor has it go on so."
+        "Nothing is to be done; `status` shows how this device stands.",
+    SuccessorPending "successor_pending" Refused 409
+        "the vendor has not answered the record that goes on here"
+        "The device went on with a new record after it was set back. What is on or off or counted goes on, reserved quota is not spent."
+        "Report to the vendor and apply the answer.",
     QuotaNotReserved "quota_not_reserved" Refused 409
         "this feature has no reserved quota"
         "Only units that are reserved for this device can be given back; what is counted freely holds none."

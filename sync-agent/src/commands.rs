@@ -11,6 +11,7 @@ pub(crate) mod explain;
 pub(crate) mod files;
 pub(crate) mod history;
 pub(crate) mod report;
+pub(crate) mod return_quota;
 pub(crate) mod set;
 pub(crate) mod show;
 pub(crate) mod status;

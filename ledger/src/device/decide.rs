@@ -14,7 +14,6 @@ use schemas::text::Text;
 use thiserror::Error;
 
 use super::{AppliedGrant, Consume, Consumed, Device, Return, Returned};
-use crate::check::Life;
 use crate::clock::{Mark, Observed, Reading};
 use crate::fingerprint;
 
@@ -36,6 +35,8 @@ pub enum Command {
     Apply(Box<AppliedGrant>),
     /// Close the chain.
     Close,
+    /// Close the chain in favour of this one, which follows it.
+    Succeed(ChainId),
     /// Note what is due about clock and fingerprint, and nothing else.
     Note,
 }
@@ -179,6 +180,9 @@ pub enum DeviceError {
     /// The grant's import date has passed.
     #[error("the licence file could be applied until {0}")]
     GrantLate(Micros),
+    /// Nothing is known that a successor would mend.
+    #[error("nothing is known of this device that asks for a successor")]
+    NotRestored,
     /// The vendor holds events of this chain that the device does not have.
     #[error(
         "the vendor holds this chain up to event {acknowledged}, the device up to {held}, or another event there"
@@ -211,6 +215,7 @@ impl DeviceError {
             Self::Superseded(_) => Code::GrantSuperseded,
             Self::GrantLate(_) => Code::GrantLate,
             Self::AckUnknown { .. } => Code::AckUnknown,
+            Self::NotRestored => Code::NotRestored,
         }
     }
 }
@@ -227,6 +232,7 @@ impl Device {
             Command::Set { name, value } => self.decide_set(name, value, now),
             Command::Apply(offered) => self.decide_apply(offered, now, &known),
             Command::Close => Ok(self.decide_close(now)),
+            Command::Succeed(successor) => self.decide_succeed(*successor, now),
             Command::Note => Ok(self.decide_note(now)),
         }
     }
@@ -266,11 +272,22 @@ impl Device {
     }
 
     fn decide_close(&self, now: &Now<'_>) -> Decision {
-        if self.standing.life == Life::Closed {
+        if self.is_closed() {
             return self.nothing(Done::Closed);
         }
         let body = ChainClosed { reason: CloseReason::Deactivated, successor: None };
         self.record(Body::ChainClosed(body), now, |_| Done::Closed)
+    }
+
+    fn decide_succeed(&self, successor: ChainId, now: &Now<'_>) -> Result<Decision, DeviceError> {
+        if self.is_closed() {
+            return Err(DeviceError::Closed);
+        }
+        if !self.may_be_succeeded() {
+            return Err(DeviceError::NotRestored);
+        }
+        let body = ChainClosed { reason: CloseReason::Succeeded, successor: Some(successor) };
+        Ok(self.record(Body::ChainClosed(body), now, |_| Done::Closed))
     }
 
     fn decide_note(&self, now: &Now<'_>) -> Decision {

@@ -96,6 +96,14 @@ impl Device {
         returns
     }
 
+    /// Units that the last grant asks back and the device could not give; nothing where it asks for none or has them.
+    pub fn still_asked_back(&self, feature: FeatureNumber, period: Period) -> Option<u64> {
+        let requests = &self.grant()?.verified.body.return_requests;
+        let asked = requests.iter().filter(|request| (request.feature, request.period) == (feature, period));
+        let asked = asked.map(|request| request.n.get()).max()?;
+        Some(asked.saturating_sub(self.meter(feature, period).returned.get())).filter(|n| *n > 0)
+    }
+
     /// G − X − R − U of a feature in a period; nothing where no quota is granted for it.
     pub(super) fn units_left(&self, feature: FeatureNumber, period: Period) -> Option<u64> {
         let units = self.grant()?.verified.body.units_for(feature, period)?;

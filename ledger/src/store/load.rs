@@ -15,6 +15,7 @@ use super::rows::EventRow;
 use super::trail::Trail;
 use super::{StoreError, rows};
 use crate::chain::{self, Head};
+use crate::check::Life;
 use crate::device::{AppliedGrant, Device, Parts, Saved};
 use crate::trust;
 
@@ -37,9 +38,9 @@ pub(super) fn device(db: &Connection, root: &PublicKey) -> Result<(Device, Trail
     for (feature, period, meter) in rows::load_meters(db)? {
         meters.insert((feature, period), meter);
     }
-    let closed = matches!(kept_at.body, Body::ChainClosed(_));
+    let life = Life::after(&kept_at.body);
     let mut device =
-        Device::restore(Parts { origin, opened, saved, fingerprint, closed, meters, grant, revocations });
+        Device::restore(Parts { origin, opened, saved, fingerprint, life, meters, grant, revocations });
     let trail = catch_up(db, &mut device)?;
     check_unreported(db, &device)?;
     check_tail(db, &device)?;

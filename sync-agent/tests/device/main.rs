@@ -1,5 +1,8 @@
 //! The device side from outside: the library and the program, against a vendor in miniature.
 
 mod agent;
+mod bench;
+mod quota;
+mod restored;
 mod program;
 mod vendor;
