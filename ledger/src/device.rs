@@ -338,7 +338,8 @@ impl Device {
     fn judge_fingerprint(&mut self, at: Micros) {
         let is_same =
             fingerprint::is_same(self.fingerprint_rule(), &self.opened.fingerprint, &self.fingerprint);
-        let since = if is_same { None } else { self.saved.mismatch_since.or(Some(at)) };
+        // A clock that was cured may stand before the beginning of a grace that it had put off.
+        let since = (!is_same).then(|| self.saved.mismatch_since.map_or(at, |since| since.min(at)));
         self.saved.mismatch_since = since;
         self.standing.mismatch_since = since;
     }

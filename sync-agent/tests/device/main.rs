@@ -2,6 +2,7 @@
 
 mod agent;
 mod bench;
+mod clocks;
 mod quota;
 mod restored;
 mod program;

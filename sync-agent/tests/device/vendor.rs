@@ -254,6 +254,16 @@ impl TestClock {
         reading.monotonic += span.micros();
     }
 
+    /// Lets time pass on the clock that only goes forward, as while a machine is held.
+    pub(crate) fn tick(&self, span: Seconds) {
+        self.0.lock().expect("no test panics while it holds the clock").monotonic += span.micros();
+    }
+
+    /// Begins the clock that only goes forward anew, as a start of the machine does.
+    pub(crate) fn reboot(&self) {
+        self.0.lock().expect("no test panics while it holds the clock").monotonic = 0;
+    }
+
     /// Sets the wall clock.
     pub(crate) fn set(&self, wall: Micros) {
         self.0.lock().expect("no test panics while it holds the clock").wall = wall;
