@@ -221,7 +221,9 @@ mod tests {
 
     #[test]
     fn what_is_no_period_is_not_read_as_one() {
-        for text in ["", "lives", "20244", "2024-13", "2024-02-30", "2024-2", "24-02-01", "2024-02-29T00:00:00Z"] {
+        for text in
+            ["", "lives", "20244", "2024-13", "2024-02-30", "2024-2", "24-02-01", "2024-02-29T00:00:00Z"]
+        {
             assert_eq!(Period::parse(text), None, "{text}");
         }
     }

@@ -65,7 +65,7 @@ impl Ancestor {
     fn open(dir: StateDir, chain: ChainId, root: PublicKey) -> Option<Self> {
         let reader = Reader::open(&dir.chain(), root).ok()?;
         let head = reader.device().ok()?.head();
-        Some(Self { chain, dir, reader, head })
+        Some(Self { chain, reader, dir, head })
     }
 
     /// Keeps `grant` if it says that the vendor has the chain to its end. Whether that is news.

@@ -1,6 +1,6 @@
 //! Reading a state directory beside its agent: nothing is written, nothing is waited for.
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 
 use ledger::check::{Answer, Life, Snapshot};
@@ -130,7 +130,9 @@ impl AgentReader {
     /// The chains before this one, the nearest first.
     pub(crate) fn ancestors(&self) -> Vec<Ancestor> {
         match (self.reader(), self.root()) {
-            (Ok(reader), Some(root)) if self.dir.has_archive() => lineage::ancestors(&self.dir, reader, &root),
+            (Ok(reader), Some(root)) if self.dir.has_archive() => {
+                lineage::ancestors(&self.dir, reader, &root)
+            }
             _ => Vec::new(),
         }
     }
@@ -182,14 +184,14 @@ fn open_store(dir: &StateDir, pack: Option<&TrustedPack>) -> Result<Option<Reade
         Condition::ChainLost => {
             Err(refuse::store(&StoreError::Damaged("the chain is missing")).at(dir.path().display()))
         }
-        Condition::Chain => open_chain(dir, dir.chain(), pack).map(Some),
-        Condition::Successor => open_chain(dir, dir.next().chain(), pack).map(Some),
+        Condition::Chain => open_chain(dir, &dir.chain(), pack).map(Some),
+        Condition::Successor => open_chain(dir, &dir.next().chain(), pack).map(Some),
     }
 }
 
-fn open_chain(dir: &StateDir, path: PathBuf, pack: Option<&TrustedPack>) -> Result<Reader, Refusal> {
+fn open_chain(dir: &StateDir, path: &Path, pack: Option<&TrustedPack>) -> Result<Reader, Refusal> {
     let root = pack.ok_or(Code::PackMissing)?.body.root;
-    let mut reader = Reader::open(&path, root).map_err(|error| refuse::store(&error).at(path.display()))?;
+    let mut reader = Reader::open(path, root).map_err(|error| refuse::store(&error).at(path.display()))?;
     if dir.has_archive()
         && let Some(grant) = lineage::inherited(dir, &reader, &root)
     {

@@ -51,7 +51,8 @@ pub(crate) fn run(args: &ReturnArgs, context: &Context) -> Result<Exit, Refusal>
 }
 
 fn parse_period(text: &str) -> Result<Period, String> {
-    Period::parse(text).ok_or_else(|| "expected a period such as 2026, 2026-11, 2026-11-24 or life".to_owned())
+    Period::parse(text)
+        .ok_or_else(|| "expected a period such as 2026, 2026-11, 2026-11-24 or life".to_owned())
 }
 
 impl fmt::Display for GivenBack<'_> {

@@ -176,12 +176,16 @@ fn a_device_without_a_clock_lives_by_its_grants() {
     let request = agent.activate(&license_key()).expect("asks");
     let answer = device.vendor.answer(&request, at("2026-11-24T07:00:00Z"), |_| {});
     agent.apply(&answer).expect("applies");
-    holds(&mut device, agent, &[
-        (Pass(HOUR), "2026-11-24T08:00:00Z", 1, OK),
-        (Boot("1970-01-01T00:00:00Z"), "2026-11-24T08:00:00Z", 1, OK),
-        (Sync("2026-12-01T00:00:00Z"), "2026-12-01T00:00:00Z", 2, OK),
-        (Pass(HOUR), "2026-12-01T01:00:00Z", 2, OK),
-    ]);
+    holds(
+        &mut device,
+        agent,
+        &[
+            (Pass(HOUR), "2026-11-24T08:00:00Z", 1, OK),
+            (Boot("1970-01-01T00:00:00Z"), "2026-11-24T08:00:00Z", 1, OK),
+            (Sync("2026-12-01T00:00:00Z"), "2026-12-01T00:00:00Z", 2, OK),
+            (Pass(HOUR), "2026-12-01T01:00:00Z", 2, OK),
+        ],
+    );
 }
 
 #[test]

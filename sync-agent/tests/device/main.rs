@@ -3,7 +3,7 @@
 mod agent;
 mod bench;
 mod clocks;
+mod program;
 mod quota;
 mod restored;
-mod program;
 mod vendor;

@@ -111,7 +111,8 @@ impl Vendor {
         mut change: impl FnMut(&mut GrantBody),
     ) -> Vec<u8> {
         let heads = heads_of(bundle).into_iter();
-        let answers: Vec<Answer> = heads.map(|(chain, ack)| self.sign(chain, ack, now, &mut change)).collect();
+        let answers: Vec<Answer> =
+            heads.map(|(chain, ack)| self.sign(chain, ack, now, &mut change)).collect();
         encode_answers(&answers)
     }
 

@@ -60,17 +60,12 @@ fn units_of_a_period_ahead_are_given_back_and_those_of_a_past_one_are_not() {
 #[test]
 fn what_is_not_reserved_is_not_given_back() {
     let mut device = activated();
-    for (feature, code) in [
-        ("miles", Code::QuotaNotReserved),
-        ("export", Code::QuotaNotReserved),
-        ("beta", Code::FeatureAbsent),
-    ] {
+    for (feature, code) in
+        [("miles", Code::QuotaNotReserved), ("export", Code::QuotaNotReserved), ("beta", Code::FeatureAbsent)]
+    {
         assert_eq!(return_at(&mut device, returning(feature, 1, None), ISSUED), Err(code), "{feature}");
     }
-    assert_eq!(
-        return_at(&mut pending(), returning("render", 1, None), ISSUED),
-        Err(Code::NotActivated)
-    );
+    assert_eq!(return_at(&mut pending(), returning("render", 1, None), ISSUED), Err(Code::NotActivated));
     let closed = decide(&device, &Command::Close, ISSUED).expect("closes");
     carry_out(&mut device, closed);
     assert_eq!(return_at(&mut device, returning("render", 1, None), ISSUED), Err(Code::Deactivated));
