@@ -1,6 +1,7 @@
 //! Tests of the `device` module.
 
 mod returns;
+mod succession;
 
 use schemas::bundle::Attachment;
 use schemas::codes::Code;

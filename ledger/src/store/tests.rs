@@ -9,8 +9,9 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 
 use schemas::event::device::{Claim, LicenseKeyClaim};
+use schemas::grant::ReturnRequest;
 use schemas::ids::{InstanceId, KeyProof, PublicKey};
-use schemas::numbers::{Amount, Seconds, Seq};
+use schemas::numbers::{Amount, Seconds, Seq, Total};
 use schemas::text::UsageRef;
 use tempfile::TempDir;
 
@@ -18,7 +19,7 @@ use super::*;
 use crate::check::{Life, Snapshot};
 use crate::clock::Reading;
 use crate::commitment;
-use crate::device::{AppliedGrant, Command, Consume, Done, Opening};
+use crate::device::{AppliedGrant, Command, Consume, Done, Opening, Return};
 use crate::fixture::{self, ISSUED, at, key, origin, text};
 use crate::keys::SecretKey;
 use crate::run;
@@ -193,6 +194,39 @@ fn the_state_may_trail_its_events_and_is_folded_from_them() {
     let again = died.write().device().expect("readable");
     assert_eq!((again.saved(), again.meters()), (state.saved(), state.meters()));
     assert_eq!(kept_at(&died), state.head().seq, "a store that was closed stands at its last event");
+}
+
+#[test]
+fn units_given_back_trail_like_units_used() {
+    let back = |n| {
+        let n = Amount::new(n).expect("in range");
+        Command::Return(Return { feature: "render".into(), n, period: None })
+    };
+    let (died, state) = left_by_a_process_that_died(vec![miles(1, None), back(3), miles(2, None), back(4)]);
+    assert!(kept_at(&died) < state.head().seq, "the state trails");
+    let again = died.write().device().expect("readable");
+    assert_eq!((again.saved(), again.meters(), again.left()), (state.saved(), state.meters(), state.left()));
+    assert!(again.meters().values().any(|meter| meter.returned.get() == 7));
+    died.read().verify().expect("all verifies");
+}
+
+#[test]
+fn a_grant_that_asks_quota_back_and_what_is_given_are_kept_together() {
+    let shelf = Shelf::activated();
+    let writer = shelf.write();
+    let asking = |grant: &mut schemas::grant::GrantBody| {
+        let line = grant.quotas[0];
+        let n = Total::new(60).expect("small");
+        grant.return_requests = vec![ReturnRequest { feature: line.feature, period: line.first, n }];
+    };
+    apply(&writer, grant(2, asking)).expect("applies");
+    let state = writer.device().expect("readable");
+    assert_eq!(state.left(), [40, 100]);
+    drop(writer);
+    let again = shelf.write().device().expect("readable");
+    assert_eq!((again.saved(), again.left()), (state.saved(), state.left()));
+    shelf.read().verify().expect("all verifies");
+    damaged_by(&shelf, "UPDATE meters SET returned = 0 WHERE returned > 0");
 }
 
 #[test]

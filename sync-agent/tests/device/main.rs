@@ -6,4 +6,5 @@ mod clocks;
 mod program;
 mod quota;
 mod restored;
+mod states;
 mod vendor;

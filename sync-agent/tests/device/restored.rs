@@ -163,14 +163,14 @@ fn the_end_of_the_old_chain_may_be_told_by_the_new_ones_grant() {
 
 #[test]
 fn a_vendor_that_heals_has_the_device_go_on_by_itself() {
-    let heal = |grant: &mut GrantBody| grant.forked = Some(OnFork::Heal);
+    let healing = |grant: &mut GrantBody| grant.forked = Some(OnFork::Heal);
     // The grant acknowledges what the device does not have.
     let (mut device, agent, _) = set_back();
     device.back_up();
     let old = chain_of(&agent);
     let (_, head) = heads_of(&agent.report().expect("reports"))[0];
     let ahead = Ack { seq: head.seq.next(), ..head };
-    let refresh = device.vendor.grant(old, ahead, device.clock.now(), heal);
+    let refresh = device.vendor.grant(old, ahead, device.clock.now(), healing);
     let applied = agent.apply(&refresh).expect("goes on");
     assert_eq!(applied.state, State::Pending);
     assert_ne!(applied.chain, old);
@@ -184,7 +184,7 @@ fn a_vendor_that_heals_has_the_device_go_on_by_itself() {
     // The grant acknowledges this device's own branch.
     device.restore();
     let agent = device.open();
-    let applied = device.sync_with(&agent, heal);
+    let applied = device.sync_with(&agent, healing);
     assert_eq!(applied.state, State::Pending);
     assert_ne!(chain_of(&agent), old);
     // A licence that does not stand is not gone on with.
@@ -192,7 +192,7 @@ fn a_vendor_that_heals_has_the_device_go_on_by_itself() {
     device.restore();
     let agent = device.open();
     let applied = device.sync_with(&agent, |grant| {
-        heal(grant);
+        healing(grant);
         grant.status = GrantStatus::Released;
     });
     assert_eq!((applied.state, applied.chain), (State::Released, old));
