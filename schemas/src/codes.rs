@@ -419,9 +419,9 @@ codes! {
         "The seat was given to another device, taken back by an operator, or the device was silent past its deadline."
         "Activate again, or ask the vendor.",
     Forked "forked" Refused 403
-        "this device's licence was copied"
-        "The vendor holds two histories of this device."
-        "Ask the vendor.",
+        "this device's record was copied or set back"
+        "The vendor holds two histories of this device, or more of it than the device has; reserved quota is not spent."
+        "See `counterfoil-agent status` for which it is and what to do, or ask the vendor.",
     NotStarted "not_started" Refused 403
         "the licence is not valid yet"
         "The licence's first day has not come."
@@ -460,7 +460,7 @@ codes! {
         "One process at a time writes a state directory or a home; this one waited and gave up."
         "Wait for the other process to end, then try again.",
     ActivationPending "activation_pending" Refused 409
-        "an activation with another licence key is under way here"
+        "another activation is under way here"
         "A state directory holds one activation."
         "Apply the answer to it, or use another `--state` directory.",
     AlreadyActivated "already_activated" Refused 409

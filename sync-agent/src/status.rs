@@ -163,7 +163,7 @@ pub struct QuotaStatus {
     pub period: Period,
     /// Units used.
     pub used: Total,
-    /// Units left, where the quota is reserved.
+    /// Units left, where the quota is reserved and the device knows.
     pub left: Option<u64>,
     /// Units given back.
     pub returned: Total,
@@ -257,7 +257,9 @@ fn quotas(device: &Device, granted: &Granted, now: Micros) -> Vec<QuotaStatus> {
         }
         let windows = granted.windows().iter().zip(device.left());
         let held = windows.filter(|(window, _)| window.feature == feature.number && now < window.end);
-        quotas.extend(held.map(|(window, left)| line(window.period, Some(*left))));
+        // What a device that was set back has left, it does not know.
+        let known = |left: u64| (!device.standing().restored).then_some(left);
+        quotas.extend(held.map(|(window, left)| line(window.period, known(*left))));
     }
     quotas
 }

@@ -2,6 +2,7 @@
 //! state directory that was restored.
 
 use std::fs;
+use std::thread;
 
 use counterfoil_tests::Lab;
 use counterfoil_tests::lab::{number, text};
@@ -117,6 +118,47 @@ fn a_restored_state_directory_is_noticed_and_goes_on_with_a_new_record() {
     lab.device("dev1", "consume miles 4").done();
     lab.device("dev1", "verify").done();
     assert!(lab.device("dev1", "doctor").exits(6).stdout().contains("not answered"));
+}
+
+/// The state directory is whole after every kill: the old record goes on, or the new one does.
+#[test]
+fn a_killed_succession_is_finished_or_undone() {
+    let (lab, old) = activated();
+    lab.copy("dev1", "backup");
+    lab.device("dev1", "consume render 5").done();
+    lab.report("dev1", "before.cfbundle");
+    lab.vendor("merge before.cfbundle --answers answers").done();
+    fs::remove_dir_all(lab.path("dev1")).expect("removable");
+    lab.copy("backup", "dev1");
+    lab.device("dev1", "apply answers/before.cfgrant").refused(5, "ack_unknown");
+    lab.copy("dev1", "restored");
+    for awaited in [
+        "next",
+        "next/device.key",
+        "next/chain.db",
+        "archive",
+        "archive/OLD/chain.db",
+        "archive/OLD/seal.key",
+    ] {
+        let awaited = format!("dev1/{}", awaited.replace("OLD", &old));
+        let mut child = lab.start_device("dev1", "activate --successor --request successor.cfbundle");
+        while child.try_wait().expect("it was started").is_none() && !lab.path(&awaited).exists() {
+            thread::yield_now();
+        }
+        child.kill().expect("it is ours");
+        child.wait().expect("it was started");
+        lab.device("dev1", "status").done();
+        lab.device("dev1", "check export").done();
+        let asked = lab.device("dev1", "activate --successor --request again.cfbundle").done();
+        assert_ne!(text(&asked, "chain"), old, "killed at {awaited}");
+        assert!(!lab.path("dev1/next").exists());
+        lab.device("dev1", "verify").done();
+        lab.device("dev1", "verify again.cfbundle").done();
+        let shown = lab.device("dev1", "show again.cfbundle").done();
+        assert_eq!(shown["runs"].as_array().map(Vec::len), Some(2), "killed at {awaited}");
+        fs::remove_dir_all(lab.path("dev1")).expect("removable");
+        lab.copy("restored", "dev1");
+    }
 }
 
 #[test]

@@ -60,6 +60,7 @@ fn a_device_learns_from_a_grant_that_it_was_set_back_and_says_so() {
     assert!(status.restored);
     assert_eq!(status.why.map(|why| why.code), Some(Code::AckUnknown));
     assert_eq!(status.state, State::Active);
+    assert!(status.quotas.iter().all(|quota| quota.left.is_none()), "what is left is not known");
     drop(agent);
     goes_on_without_reserved_quota(&device.open());
 }
@@ -98,7 +99,7 @@ fn a_successor_goes_on_under_the_old_terms_until_it_is_answered() {
     let status = agent.status().expect("readable");
     assert_eq!((status.state, status.license_id), (State::Pending, license));
     assert_eq!(status.why.map(|why| why.code), Some(Code::SuccessorPending));
-    assert!(status.quotas.iter().all(|quota| quota.left.is_none_or(|left| left == 0)));
+    assert!(status.quotas.iter().all(|quota| quota.left.is_none()));
     goes_on_without_reserved_quota(&agent);
     drop(agent);
     let reader = AgentReader::open(device.config()).expect("opens");
@@ -245,6 +246,32 @@ fn a_successor_that_is_set_back_is_succeeded_again_and_all_before_it_travels() {
     goes_on_without_reserved_quota(&agent);
     device.sync(&agent);
     assert_eq!(heads_of(&agent.report().expect("reports")).len(), 1);
+}
+
+#[test]
+fn a_reader_at_work_does_not_keep_a_successor_from_its_place() {
+    let (device, agent) = restored();
+    agent.consume("miles", 3).expect("counts");
+    let reader = AgentReader::open(device.config()).expect("opens");
+    let before = reader.report().expect("reports");
+    let request = agent.succeed().expect("goes on");
+    assert_eq!(reader.report().expect("its view stands"), before);
+    drop(reader);
+    assert_eq!(heads_of(&request).len(), 2);
+    assert!(heads_of(&request)[0].1.seq > heads_of(&before)[0].1.seq);
+    drop(agent);
+    let agent = device.open();
+    assert_eq!(agent.request().expect("is asked again"), request);
+}
+
+#[test]
+fn a_lost_archive_is_found_and_keeps_nothing_from_being_reported() {
+    let (device, agent) = restored();
+    agent.succeed().expect("goes on");
+    fs::remove_dir_all(device.state().join("archive")).expect("removable");
+    assert_eq!(heads_of(&agent.report().expect("reports")).len(), 1);
+    let findings = counterfoil_sync_agent::doctor::examine(device.config());
+    assert!(findings.iter().any(|finding| finding.subject == "archive"), "{findings:?}");
 }
 
 #[test]
