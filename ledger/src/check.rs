@@ -77,6 +77,8 @@ pub struct Standing {
     /// Whether reserved quota is not spent: the device learned that it was set back to an older state, or goes on from
     /// such a one and was not answered yet.
     pub restored: bool,
+    /// Why nothing is allowed any more, where a grant took the licence away that could not be applied.
+    pub ended: Option<Code>,
 }
 
 /// All that a check depends on, prepared.
@@ -94,7 +96,7 @@ impl Snapshot {
     /// The snapshot of a device without a grant.
     pub fn bare(life: Life) -> Self {
         Self {
-            standing: Standing { life, granted: None, mismatch_since: None, restored: false },
+            standing: Standing { life, granted: None, mismatch_since: None, restored: false, ended: None },
             mark: Mark::kept(Micros::default(), false),
             left: Box::default(),
         }
@@ -195,6 +197,9 @@ impl Standing {
             Life::Open | Life::Succeeded => {}
         }
         let granted = self.granted.as_deref().ok_or(Code::NotActivated)?;
+        if let Some(code) = self.ended {
+            return Err(code);
+        }
         match granted.status {
             GrantStatus::Active => Ok(granted),
             GrantStatus::Denied => Err(Code::NotActivated),

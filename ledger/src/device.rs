@@ -6,12 +6,12 @@ mod consume;
 mod decide;
 pub(crate) mod meter;
 mod open;
+mod refused;
 mod returns;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use schemas::codes::Code;
 use schemas::event::device::{ChainOpened, FingerprintComponent};
 use schemas::event::{Body, Event};
 use schemas::grant::{Ack, Grant, Revocations};
@@ -25,6 +25,7 @@ pub use self::consume::{Consume, Consumed};
 pub use self::decide::{Command, Decision, DeviceError, Done, Known, Now};
 pub use self::meter::Meter;
 pub use self::open::Opening;
+pub use self::refused::Refused;
 pub use self::returns::{Return, Returned};
 use crate::chain::{self, Head};
 use crate::check::{Granted, Life, Snapshot, Standing, Window};
@@ -48,6 +49,7 @@ pub struct Device {
     /// The last grant of the chain that this one follows.
     inherited: Option<Arc<AppliedGrant>>,
     revocations: Revocations,
+    refused: Option<Refused>,
     standing: Standing,
     left: Vec<u64>,
     mark: Mark,
@@ -138,6 +140,7 @@ impl Device {
                 granted: None,
                 mismatch_since: saved.mismatch_since,
                 restored: saved.restored,
+                ended: None,
             },
             saved,
             fingerprint,
@@ -145,6 +148,7 @@ impl Device {
             grant: grant.map(Arc::new),
             inherited: None,
             revocations,
+            refused: None,
             left: Vec::new(),
             started: false,
         };
@@ -202,7 +206,8 @@ impl Device {
     /// has it go on so after a fork.
     pub fn may_be_succeeded(&self) -> bool {
         let heals = |grant: &AppliedGrant| grant.verified.body.forked == Some(OnFork::Heal);
-        !self.is_closed() && (self.saved.restored || self.grant().is_some_and(heals))
+        let stands = !self.is_closed() && self.standing.ended.is_none();
+        stands && (self.saved.restored || self.grant().is_some_and(heals))
     }
 
     /// The newest list of revoked issuers.
@@ -271,8 +276,11 @@ impl Device {
                 self.fingerprint.clone_from(&body.fingerprint);
                 self.judge_fingerprint(event.at);
             }
-            Body::GrantRefused(body) if body.code.as_str() == Code::AckUnknown.word() => {
-                self.set_restored(true);
+            Body::GrantRefused(body) => {
+                if let Some(refused) = Refused::read(body) {
+                    self.set_restored(true);
+                    self.recall(Some(refused));
+                }
             }
             Body::ChainClosed(_) => self.standing.life = Life::after(&event.body),
             _ => {}
@@ -302,6 +310,7 @@ impl Device {
         }
         self.grant = Some(Arc::new(applied));
         self.set_restored(false);
+        self.recall(None);
         self.prepare_grant();
         self.judge_fingerprint(at);
     }
@@ -311,6 +320,12 @@ impl Device {
     pub fn inherit(&mut self, grant: AppliedGrant) {
         self.inherited = Some(Arc::new(grant));
         self.prepare_grant();
+    }
+
+    /// Takes in what the events since the last applied grant say was refused: no row beside them keeps it.
+    pub(crate) fn recall(&mut self, refused: Option<Refused>) {
+        self.refused = refused;
+        self.standing.ended = refused.and_then(Refused::ended);
     }
 
     fn set_restored(&mut self, restored: bool) {

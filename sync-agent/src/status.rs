@@ -45,6 +45,12 @@ impl State {
             Life::Succeeded => return Self::Pending,
             Life::Open => {}
         }
+        match device.standing().ended {
+            Some(Code::LicenseSuspended) => return Self::Suspended,
+            Some(Code::LicenseRevoked) => return Self::Revoked,
+            Some(_) => return Self::Released,
+            None => {}
+        }
         let granted = device.standing().granted.as_deref().filter(|_| device.grant().is_some());
         match granted.map(|granted| granted.status) {
             None => Self::Pending,
@@ -87,7 +93,8 @@ impl Why {
     /// Why `device`'s licence does not stand, or what is held back; nothing when all is as it should be.
     pub fn of(device: &Device) -> Option<Self> {
         let grant = device.grant().map(|applied| &applied.verified.body);
-        let reason = grant.and_then(|body| body.reason.as_ref()?.as_str().parse::<Code>().ok());
+        let reason = grant.filter(|_| device.standing().ended.is_none());
+        let reason = reason.and_then(|body| body.reason.as_ref()?.as_str().parse::<Code>().ok());
         let code = match State::of(device) {
             State::Denied => reason.unwrap_or(Code::NotActivated),
             State::Suspended => reason.unwrap_or(Code::LicenseSuspended),

@@ -1,5 +1,6 @@
 //! Tests of the `device` module.
 
+mod refused;
 mod returns;
 mod succession;
 

@@ -5,14 +5,13 @@
 
 use std::collections::BTreeMap;
 
-use schemas::codes::Code;
 use schemas::event::device::GrantApplied;
 use schemas::event::{Body, Event};
 use schemas::numbers::{FeatureNumber, Micros, Seq, Total};
 use schemas::period::Period;
 
 use super::StoreError;
-use crate::device::{AppliedGrant, Device, Meter};
+use crate::device::{AppliedGrant, Device, Meter, Refused};
 use crate::fingerprint;
 
 /// Events folded in their order.
@@ -24,7 +23,7 @@ pub(super) struct Fold {
     applying: Option<Seq>,
     noted: Option<Seq>,
     fingerprint: Option<Seq>,
-    restored: bool,
+    refused: Option<Refused>,
     /// When the device was last held against its fingerprint, each time.
     judged_at: Vec<Micros>,
     last_at: Micros,
@@ -48,7 +47,7 @@ impl Fold {
             applying: None,
             noted: None,
             fingerprint: None,
-            restored: false,
+            refused: None,
             judged_at: Vec::new(),
             last_at: Micros::default(),
         }
@@ -74,10 +73,10 @@ impl Fold {
             Body::GrantApplied(body) => {
                 self.applied = Some((seq, body.clone()));
                 self.applying = Some(seq);
-                self.restored = false;
+                self.refused = None;
                 self.judged_at.push(event.at);
             }
-            Body::GrantRefused(body) if body.code.as_str() == Code::AckUnknown.word() => self.restored = true,
+            Body::GrantRefused(body) => self.refused = Refused::read(body).or(self.refused),
             _ => {}
         }
     }
@@ -88,7 +87,7 @@ impl Fold {
     /// [`StoreError::Damaged`] with the first thing that does not fit.
     pub(super) fn check(&self, device: &Device) -> Result<(), StoreError> {
         let saved = device.saved();
-        let restored = self.restored && self.receipt(device).is_none();
+        let restored = self.refused.is_some() && self.receipt(device).is_none();
         let checks = [
             (self.fits_grant(device), "the kept grant is not the one that was applied last"),
             (self.sums.iter().all(|sum| fits_sum(sum, device)), "the sums do not fit the last events"),
@@ -102,6 +101,11 @@ impl Fold {
             Some((_, what)) => Err(StoreError::Damaged(what)),
             None => Ok(()),
         }
+    }
+
+    /// What was refused since the last applied grant.
+    pub(super) fn refused(&self) -> Option<Refused> {
+        self.refused
     }
 
     fn sum(&mut self, feature: FeatureNumber, period: Period) -> &mut Stated {

@@ -22,7 +22,8 @@ impl Agent {
     /// The licence goes on under the terms of the old chain until the vendor answers, without its reserved quota.
     ///
     /// # Errors
-    /// `not_restored` when nothing asks for a successor, `not_activated` without a chain. Where the operating system
+    /// `not_restored` when nothing asks for a successor, `not_activated` without a chain, `revoked` and the like where the
+    /// vendor took the licence away. Where the operating system
     /// refuses in the middle, opening the agent again finishes it.
     pub fn succeed(&self) -> Result<Vec<u8>, Refusal> {
         self.undamaged()?;
@@ -56,7 +57,8 @@ impl Agent {
             return Err(Code::Deactivated.into());
         }
         if !device.may_be_succeeded() {
-            return Err(Refusal::new(Code::NotRestored, format!("chain {}", device.chain())));
+            let code = device.standing().ended.unwrap_or(Code::NotRestored);
+            return Err(Refusal::new(code, format!("chain {}", device.chain())));
         }
         // What cannot be reported is not closed.
         self.report()?;

@@ -216,6 +216,29 @@ fn only_a_device_that_was_set_back_is_succeeded() {
 }
 
 #[test]
+fn a_licence_that_was_taken_away_does_not_come_back_with_an_older_state() {
+    for (status, state, answer) in [
+        (GrantStatus::Suspended, State::Suspended, Code::LicenseSuspended),
+        (GrantStatus::Revoked, State::Revoked, Code::LicenseRevoked),
+        (GrantStatus::Released, State::Released, Code::Deactivated),
+    ] {
+        let (mut device, agent, earlier) = set_back();
+        let (chain, head) = heads_of(&agent.report().expect("reports"))[0];
+        let ahead = Ack { seq: head.seq.next(), ..head };
+        let taken = device.vendor.grant(chain, ahead, device.clock.now(), |grant| grant.status = status);
+        assert_eq!(code(agent.apply(&taken)), Some(Code::AckUnknown));
+        drop(agent);
+        let agent = device.open();
+        assert_eq!(agent.check("export").code, answer);
+        assert_eq!(agent.status().expect("readable").state, state);
+        assert_eq!(code(agent.apply(&earlier)), Some(Code::GrantSuperseded));
+        assert_eq!(code(agent.succeed()), Some(answer));
+        agent.report().expect("reports");
+        agent.verify().expect("all verifies");
+    }
+}
+
+#[test]
 fn a_successor_that_is_denied_makes_room_for_an_activation() {
     let (mut device, agent) = restored();
     agent.succeed().expect("goes on");
