@@ -107,8 +107,8 @@ pub fn accounts(license: &License, feature: FeatureNumber, period: Period) -> BT
     for (chain, evidence) in &license.chains {
         if let Some(meter) = evidence.meters.get(&(feature, period)) {
             let account = accounts.entry(*chain).or_default();
-            account.used = meter.net();
-            account.returned = meter.returned.get();
+            account.used = evidence.charged(&(feature, period));
+            account.returned = meter.freed.get();
             // A closed chain spends nothing more: what it holds is free again.
             if evidence.closed_at.is_some() {
                 account.returned = account.returned.max(account.granted.saturating_sub(account.used));

@@ -85,11 +85,12 @@ impl Writer {
         publish: impl Fn(Snapshot) + Send + Sync + 'static,
     ) -> Result<Self, StoreError> {
         let db = database::open_to_write(path)?;
-        let keeper = Keeper { db, root, inherited, stale: false };
+        let mut keeper = Keeper { db, root, inherited, stale: false };
         let (device, trail) = keeper.load()?;
         if device.origin().signer != key.public() {
             return Err(StoreError::Damaged("the key is not the chain's"));
         }
+        database::bring_up_to_date(&mut keeper.db)?;
         publish(device.snapshot());
         Ok(Self {
             groups: Groups::new(),
@@ -137,7 +138,7 @@ impl Writer {
         if self.is_behind(reading) { self.keep_time(reading) } else { Ok(()) }
     }
 
-    /// The chain's state as it is kept now.
+    /// The chain's state after all that was answered.
     ///
     /// # Errors
     /// When it had to be read again and could not be.
@@ -249,7 +250,7 @@ impl Keeper {
 
 impl Drop for Writer {
     /// A state that stands at the last event shows when events are taken away from a store at rest. Where it cannot be
-    /// written it trails: nothing that was answered rests on it.
+    /// written, after waiting for whoever holds the database, it trails: nothing that was answered rests on it.
     fn drop(&mut self) {
         drop(self.write_trail());
     }
