@@ -428,7 +428,7 @@ codes! {
         "Activate again, or ask the vendor.",
     Forked "forked" Refused 403
         "this device's record was copied or set back"
-        "The vendor holds two histories of this device, or more of it than the device has; reserved quota is not spent."
+        "The vendor holds two histories of this device, or more of it than the device has. Unless its policy only flags that, reserved quota is not spent."
         "See `counterfoil-agent status` for which it is and what to do, or ask the vendor.",
     NotStarted "not_started" Refused 403
         "the licence is not valid yet"

@@ -13,12 +13,17 @@ const STANDARD: &str = "--type subscription --valid 365d --maintenance 30d --max
 
 /// A lab whose product has a counted feature beside the reserved one, with `dev1` activated.
 fn activated() -> (Lab, String) {
+    activated_with("")
+}
+
+/// The same, with more of the policy.
+fn activated_with(policy: &str) -> (Lab, String) {
     let lab = Lab::empty();
     lab.vendor("init").done();
     lab.vendor("product create studio --feature export --feature render:metered --feature miles:metered")
         .done();
     lab.vendor("product pack studio -o studio.cfpack").done();
-    lab.vendor(&format!("policy create standard --product studio {STANDARD}")).done();
+    lab.vendor(&format!("policy create standard --product studio {STANDARD} {policy}")).done();
     let license = lab.issue();
     let chain = lab.activate("dev1", &license);
     (lab, chain)
@@ -173,4 +178,30 @@ fn a_trial_is_asked_for_without_a_key() {
     assert_eq!(request["type"], "trial", "{shown:#}");
     let key = format!("activate --license-key {} --request other.cfbundle", lab.issue().key);
     lab.device("dev2", &key).refused(4, "activation_pending");
+}
+
+/// A device that was set back and reports is told by the answer that its record forked; what it does is the policy's.
+#[test]
+fn the_policy_decides_what_a_restored_device_does_after_its_report() {
+    for (on_fork, render, chains) in [("flag", "allowed", 1), ("stop", "forked", 1), ("heal", "forked", 2)] {
+        let (lab, old) = activated_with(&format!("--on-fork {on_fork}"));
+        lab.copy("dev1", "backup");
+        lab.device("dev1", "consume render 5").done();
+        lab.report("dev1", "before.cfbundle");
+        lab.vendor("merge before.cfbundle --answers answers").done();
+        fs::remove_dir_all(lab.path("dev1")).expect("removable");
+        lab.copy("backup", "dev1");
+        lab.device("dev1", "consume render 7").done();
+        lab.report("dev1", "after.cfbundle");
+        let merged = lab.vendor("merge after.cfbundle --answers answers").exits_any(&[0, 6]).json();
+        assert_eq!(number(&merged, "forked"), 1, "{merged:#}");
+        let applied = lab.device("dev1", "apply answers/after.cfgrant").done();
+        assert_eq!(applied["chain"] == Value::from(old), chains == 1, "{on_fork}");
+        assert_eq!(lab.device("dev1", "check export").done()["code"], "allowed", "{on_fork}");
+        let answer = lab.device("dev1", "check render").exits_any(&[0, 4]).json();
+        assert_eq!(answer["code"], render, "{on_fork}");
+        lab.report("dev1", "next.cfbundle");
+        let shown = lab.device("dev1", "show next.cfbundle").done();
+        assert_eq!(shown["runs"].as_array().map(Vec::len), Some(chains), "{on_fork}");
+    }
 }
