@@ -15,4 +15,5 @@ pub(crate) mod return_quota;
 pub(crate) mod set;
 pub(crate) mod show;
 pub(crate) mod status;
+pub(crate) mod time_keeper;
 pub(crate) mod verify;
