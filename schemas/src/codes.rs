@@ -400,7 +400,7 @@ codes! {
     AckUnknown "ack_unknown" Verification 409
         "the vendor holds more of this device's history than the device"
         "The device was set back to an older state, or its state was copied."
-        "Restore the device's newest state, or deactivate and activate anew.",
+        "Restore the device's newest state, or run `counterfoil-agent activate --successor` and give the request to the vendor.",
     // What `check` answers.
     Allowed "allowed" Done 200
         "allowed"
@@ -422,10 +422,14 @@ codes! {
         "this device was deactivated"
         "The licence was given back on this device."
         "Activate again.",
+    Released "released" Refused 403
+        "the vendor took this activation back"
+        "The seat was given to another device, taken back by an operator, or the device was silent past its deadline."
+        "Activate again, or ask the vendor.",
     Forked "forked" Refused 403
-        "this device's licence was copied"
-        "The vendor holds two histories of this device."
-        "Ask the vendor.",
+        "this device's record was copied or set back"
+        "The vendor holds two histories of this device, or more of it than the device has. Unless its policy only flags that, reserved quota is not spent."
+        "See `counterfoil-agent status` for which it is and what to do, or ask the vendor.",
     NotStarted "not_started" Refused 403
         "the licence is not valid yet"
         "The licence's first day has not come."
@@ -464,7 +468,7 @@ codes! {
         "One process at a time writes a state directory or a home; this one waited and gave up."
         "Wait for the other process to end, then try again.",
     ActivationPending "activation_pending" Refused 409
-        "an activation with another licence key is under way here"
+        "another activation is under way here"
         "A state directory holds one activation."
         "Apply the answer to it, or use another `--state` directory.",
     AlreadyActivated "already_activated" Refused 409
@@ -475,6 +479,22 @@ codes! {
         "this feature is not metered"
         "Only metered features are consumed."
         "Use `check` for a feature that is on or off.",
+    NotRestored "not_restored" Refused 409
+        "nothing asks for a successor of this device's record"
+        "A record is followed by another one where the device was set back to an older state, or the vendor has it go on so."
+        "Nothing is to be done; `status` shows how this device stands.",
+    SuccessorPending "successor_pending" Refused 409
+        "the vendor has not answered the record that goes on here"
+        "The device went on with a new record after it was set back. What is on or off or counted goes on, reserved quota is not spent."
+        "Report to the vendor and apply the answer.",
+    QuotaNotReserved "quota_not_reserved" Refused 409
+        "this feature has no reserved quota"
+        "Only units that are reserved for this device can be given back; what is counted freely holds none."
+        "See `counterfoil-agent status` for the features with a quota.",
+    ReturnTooLarge "return_too_large" Refused 409
+        "fewer units are left than are to be given back"
+        "A device gives back what it was granted for the period and has not used."
+        "Give back at most what `status` shows as left.",
     AmountInvalid "amount_invalid" Usage 422
         "the amount is zero or too large"
         "One consumption counts 1 to 4294967295 units."

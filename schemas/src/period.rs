@@ -217,7 +217,12 @@ mod tests {
             assert_eq!(Period::from_number(period.number()), Some(period));
             assert_eq!(Period::parse(name), Some(period));
         }
-        for text in ["", "26", "2024-2", "2024-13", "2024-02-30", "2024-02-29T10:00:00Z", "lifetime", "1969"]
+    }
+
+    #[test]
+    fn what_is_no_period_is_not_read_as_one() {
+        for text in
+            ["", "lives", "20244", "2024-13", "2024-02-30", "2024-2", "24-02-01", "2024-02-29T00:00:00Z"]
         {
             assert_eq!(Period::parse(text), None, "{text}");
         }
