@@ -2,20 +2,22 @@
 
 use std::collections::BTreeMap;
 
+use schemas::codes::Code;
 use schemas::event::authority::{ActivationReleased, LicenseIssued, ReleaseReason};
 use schemas::event::{Body, Event};
-use schemas::grant::{Ack, GrantBody, GrantStatus, QuotaLine};
+use schemas::grant::{Ack, GrantBody, GrantStatus, QuotaLine, TookIn};
 use schemas::ids::{ChainId, CustomerId, KeyReference, LicenseId};
-use schemas::numbers::{Epoch, FeatureNumber, Micros, Seq, Total};
+use schemas::numbers::{Epoch, FeatureNumber, Micros, Seconds, Seq, Total};
 use schemas::period::Period;
 use schemas::run::AuthorityOrigin;
-use schemas::terms::Terms;
+use schemas::terms::{Entitlement, Terms};
 use schemas::text::Text;
 
 use crate::chain::{self, Head};
 use crate::evidence::Chain;
 use crate::keys::SecretKey;
-use crate::rows::{HistoryEntry, Known, Rows};
+use crate::license_key;
+use crate::rows::{Finding, HistoryEntry, Known, Rows};
 use crate::trust::TrustedIssuer;
 
 /// What the ledger holds of one licence. All of it follows from the licence's authority chain and device chains.
@@ -100,6 +102,11 @@ pub struct Activation {
 }
 
 impl Activation {
+    /// Whether it was given a seat and still has it.
+    pub fn holds_seat(&self) -> bool {
+        self.granted_at.is_some() && self.released.is_none()
+    }
+
     /// Whether it takes a seat at `now`.
     pub fn takes_seat(&self, now: Micros) -> bool {
         match &self.released {
@@ -197,6 +204,35 @@ impl License {
         chain::authority_chain(&self.product, &self.environment, &self.id, self.epoch)
     }
 
+    /// Whether it is its product's trial: one licence for all devices that try the product, each for a time of its own.
+    pub fn is_trial(&self) -> bool {
+        self.key == license_key::trial_reference(self.product.as_str())
+    }
+
+    /// What the licence grants to one device. A trial's dates run from the device's own first grant, which is made at
+    /// `now` unless it was made before.
+    pub fn entitlement_of(&self, chain: &ChainId, now: Micros) -> Entitlement {
+        let mut entitlement = self.terms.entitlement.clone();
+        if let (true, Some(valid_for)) = (self.is_trial(), self.terms.valid_from_activation) {
+            let granted_at = self.activations.get(chain).and_then(|activation| activation.granted_at);
+            start(&mut entitlement, granted_at.unwrap_or_else(|| self.next_at(now)), valid_for);
+        }
+        entitlement
+    }
+
+    /// When the next event of the authority chain is written: at `now`, or just after the one before it.
+    pub fn next_at(&self, now: Micros) -> Micros {
+        now.max(Micros::new(self.last_at.get() + 1))
+    }
+
+    /// From when a device that was not heard of counts as silent: its check-in deadline, the grace and the clock
+    /// tolerance have passed. Absent: the device has no deadline.
+    pub fn silent_from(&self, chain: &ChainId) -> Option<Micros> {
+        let sync_by = self.activations.get(chain)?.sync_by?;
+        let rules = &self.terms.rules;
+        Some(sync_by + rules.grace + rules.clock_tolerance)
+    }
+
     /// Seats taken at `now`.
     pub fn seats_taken(&self, now: Micros) -> usize {
         self.activations.values().filter(|activation| activation.takes_seat(now)).count()
@@ -231,6 +267,15 @@ impl License {
             activation.granted_at.get_or_insert(at);
         }
         rows.activations.insert(grant.device);
+        if reported_late(activation, grant) {
+            let late = |took_in: &TookIn| Finding {
+                chain: took_in.chain,
+                branch: 0,
+                seq: took_in.seq,
+                code: Code::ReportedLate,
+            };
+            rows.findings.extend(grant.took_in.iter().map(late));
+        }
         for line in &grant.quotas {
             for period in line_periods(line) {
                 let quota = activation.quotas.entry((line.feature, period)).or_default();
@@ -245,6 +290,28 @@ impl License {
             head: Head { seq: took_in.seq, link: took_in.link },
             known_at: at,
         }));
+    }
+}
+
+/// Lets validity begin at `start`; maintenance ends as long after it as was said when the licence was issued.
+pub(crate) fn start(entitlement: &mut Entitlement, start: Micros, valid_for: Seconds) {
+    let issued_start = entitlement.starts_at;
+    entitlement.starts_at = start;
+    entitlement.valid_until = Some(start + valid_for);
+    entitlement.maintenance_until = entitlement
+        .maintenance_until
+        .map(|until| Micros::new(start.get().saturating_add(until.since(issued_start))));
+}
+
+/// Whether a grant took evidence in while the licence did not stand, or after the activation was taken away.
+fn reported_late(activation: &Activation, grant: &GrantBody) -> bool {
+    match grant.status {
+        GrantStatus::Suspended | GrantStatus::Revoked => true,
+        // What follows a closing on the device's own chain is found there.
+        GrantStatus::Released => {
+            activation.released.is_some_and(|released| released.why != ReleaseReason::Closed)
+        }
+        GrantStatus::Active | GrantStatus::Denied => false,
     }
 }
 

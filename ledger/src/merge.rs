@@ -169,6 +169,7 @@ fn refuse_newcomer(
     match claim_among(events) {
         Some(Claim::LicenseKey(claim)) if secret.license_key(license.key).proves(chain, &claim.proof) => None,
         Some(Claim::LicenseKey(_)) | None => Some(Code::ClaimInvalid),
+        Some(Claim::Trial(_)) if license.is_trial() => None,
         Some(_) => Some(Code::ClaimUnsupported),
     }
 }
