@@ -56,6 +56,8 @@ struct Shown {
     closed_at: Option<Micros>,
     /// Why it was released.
     released: Option<ReleaseReason>,
+    /// From when its seat can be given to another device.
+    seat_free_at: Option<Micros>,
     head: Option<Place>,
     grant: GrantPlace,
     /// The last place that the newest grant acknowledges; 0: none.
@@ -91,6 +93,8 @@ struct Quota {
     returned: u64,
     written_off: u64,
     held: u64,
+    /// Units used beyond what was granted.
+    debt: u64,
 }
 
 /// A device variable.
@@ -134,6 +138,7 @@ impl Shown {
             opened_at: evidence.and_then(|evidence| evidence.opened_at),
             closed_at: evidence.and_then(|evidence| evidence.closed_at),
             released: activation.released.map(|released| released.why),
+            seat_free_at: activation.released.map(|released| released.seat_free_at),
             head: evidence.map(Chain::head).map(|head| Place { seq: head.seq, link: head.link }),
             grant: GrantPlace { epoch: grant.epoch, seq: grant.seq, at: grant.at },
             acknowledged: activation.ack.seq,
@@ -160,6 +165,7 @@ fn quotas(license: &License, chain: &ChainId, known: &Activation, features: &[Pr
                 returned: account.returned,
                 written_off: account.written_off,
                 held: account.held(),
+                debt: account.debt(),
             }
         })
         .collect()
@@ -236,14 +242,18 @@ impl Shown {
     }
 
     fn released_in_words(&self) -> String {
-        match (self.line.released_at, self.released) {
-            (Some(at), Some(why)) => format!("{at} ({why})"),
+        match (self.line.released_at, self.released, self.seat_free_at) {
+            (Some(at), Some(why), Some(free_at)) if free_at > at => {
+                format!("{at} ({why}), the seat free from {free_at}")
+            }
+            (Some(at), Some(why), _) => format!("{at} ({why})"),
             _ => "never".to_owned(),
         }
     }
 
     fn quota_table(&self) -> Table {
-        let mut table = Table::new(&["FEATURE", "PERIOD", "GRANTED", "USED", "RETURNED", "HELD"]);
+        let mut table =
+            Table::new(&["FEATURE", "PERIOD", "GRANTED", "USED", "RETURNED", "WRITTEN OFF", "HELD", "DEBT"]);
         for quota in &self.quotas {
             table.row([
                 quota.feature.clone(),
@@ -251,7 +261,9 @@ impl Shown {
                 quota.granted.to_string(),
                 quota.used.to_string(),
                 quota.returned.to_string(),
+                quota.written_off.to_string(),
                 quota.held.to_string(),
+                quota.debt.to_string(),
             ]);
         }
         table
