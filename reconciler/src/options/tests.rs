@@ -3,7 +3,7 @@
 use clap::Parser;
 use schemas::numbers::{FeatureNumber, Total};
 use schemas::period::Reset;
-use schemas::terms::{After, Mode};
+use schemas::terms::{After, Mode, TransferLimit};
 
 use super::*;
 
@@ -88,6 +88,39 @@ fn a_policy_holds_what_is_said_and_the_usual_where_nothing_is() {
 }
 
 #[test]
+fn transfers_and_heals_are_so_many_in_a_window() {
+    let times = |count, days| Some(TransferLimit { count, window: Seconds::days(days) });
+    let cases = [
+        ("", None, None),
+        ("--transfers 2/90d", times(2, 90), None),
+        ("--transfers 0/1y --heals 1/52w", times(0, 365), times(1, 364)),
+        ("--on-fork heal", None, times(3, 365)),
+        ("--on-fork heal --heals never", None, None),
+        ("--on-fork stop", None, None),
+    ];
+    for (line, transfers, heals) in cases {
+        let rules = policy(line).expect(line).rules;
+        assert_eq!((rules.transfers, rules.heals), (transfers, heals), "{line}");
+    }
+    let changed =
+        change("--transfers 2/90d --on-fork heal", "--transfers unlimited --heals 1/30d").expect("valid");
+    assert_eq!((changed.rules.transfers, changed.rules.heals), (None, times(1, 30)));
+}
+
+#[test]
+fn a_products_trial_is_for_as_many_devices_as_there_are() {
+    let trial =
+        |line: &str, seats| of_trial(policy(line).expect(line), seats).map_err(|refusal| refusal.code());
+    let tried = trial("--type trial --valid 14d --max-activations 2", None).expect("valid");
+    assert_eq!((tried.rules.max_activations, tried.start), (UNLIMITED_SEATS, Start::FirstActivation));
+    assert_eq!(trial("--type trial", Some(5)).map(|policy| policy.rules.max_activations), Ok(5));
+    assert_eq!(trial("--type subscription", None).err(), Some(Code::TermsInvalid));
+    assert_eq!(trial("--type trial --quota render=5", None).err(), Some(Code::TermsInvalid));
+    assert!(trial("--type trial --quota render=5 --share render=1", None).is_ok());
+    assert!(trial("--type trial --quota render=5", Some(5)).is_ok());
+}
+
+#[test]
 fn a_policys_features_have_the_modes_and_quotas_that_follow() {
     let cases = [
         ("", "export:on-off render:counted store:counted"),
@@ -154,6 +187,12 @@ fn what_cannot_be_read_is_a_mistake_on_the_command_line() {
         "--mode render=on-off",
         "--mode render=soft",
         "--type rental",
+        "--transfers 2",
+        "--transfers 2/never",
+        "--transfers never",
+        "--transfers -1/90d",
+        "--transfers 2/0d",
+        "--heals unlimited",
         "--max-activations 0",
     ] {
         assert!(Line::try_parse_from(std::iter::once("line").chain(line.split(' '))).is_err(), "{line}");
