@@ -2,10 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use schemas::codes::Code;
 use schemas::event::authority::{ActivationReleased, LicenseIssued, ReleaseReason};
 use schemas::event::{Body, Event};
-use schemas::grant::{Ack, GrantBody, GrantStatus, QuotaLine, TookIn};
+use schemas::grant::{Ack, GrantBody, GrantStatus, QuotaLine};
 use schemas::ids::{ChainId, CustomerId, KeyReference, LicenseId};
 use schemas::numbers::{Epoch, FeatureNumber, Micros, Seconds, Seq, Total};
 use schemas::period::Period;
@@ -17,7 +16,7 @@ use crate::chain::{self, Head};
 use crate::evidence::Chain;
 use crate::keys::SecretKey;
 use crate::license_key;
-use crate::rows::{Finding, HistoryEntry, Known, Rows};
+use crate::rows::{HistoryEntry, Known, Rows};
 use crate::trust::TrustedIssuer;
 
 /// What the ledger holds of one licence. All of it follows from the licence's authority chain and device chains.
@@ -267,15 +266,6 @@ impl License {
             activation.granted_at.get_or_insert(at);
         }
         rows.activations.insert(grant.device);
-        if reported_late(activation, grant) {
-            let late = |took_in: &TookIn| Finding {
-                chain: took_in.chain,
-                branch: 0,
-                seq: took_in.seq,
-                code: Code::ReportedLate,
-            };
-            rows.findings.extend(grant.took_in.iter().map(late));
-        }
         for line in &grant.quotas {
             for period in line_periods(line) {
                 let quota = activation.quotas.entry((line.feature, period)).or_default();
@@ -301,18 +291,6 @@ pub(crate) fn start(entitlement: &mut Entitlement, start: Micros, valid_for: Sec
     entitlement.maintenance_until = entitlement
         .maintenance_until
         .map(|until| Micros::new(start.get().saturating_add(until.since(issued_start))));
-}
-
-/// Whether a grant took evidence in while the licence did not stand, or after the activation was taken away.
-fn reported_late(activation: &Activation, grant: &GrantBody) -> bool {
-    match grant.status {
-        GrantStatus::Suspended | GrantStatus::Revoked => true,
-        // What follows a closing on the device's own chain is found there.
-        GrantStatus::Released => {
-            activation.released.is_some_and(|released| released.why != ReleaseReason::Closed)
-        }
-        GrantStatus::Active | GrantStatus::Denied => false,
-    }
 }
 
 /// Periods of one line that are written out; a grant never reserves further ahead.

@@ -1,6 +1,7 @@
 //! Seats: whether a device chain is given one, whose it takes over, and how it gives it back. Pure functions of a
 //! licence and the vendor's time.
 
+mod late;
 mod transfers;
 
 use schemas::codes::Code;
@@ -11,6 +12,7 @@ use schemas::ids::ChainId;
 use schemas::numbers::Micros;
 use schemas::terms::{FingerprintRule, OnFork, SameDevice};
 
+pub use self::late::reported_late;
 pub use self::transfers::{Transfers, transfers};
 use crate::authority::{Activation, License, Standing};
 use crate::draft::Draft;

@@ -127,20 +127,21 @@ impl PolicyOptions {
         self.finish(policy, edit)
     }
 
-    /// The terms of a licence after a change: features that are named come on top of those it holds, and spans
-    /// count from the licence's start. A licence that was not activated yet and starts then keeps doing so.
+    /// The terms of a licence after a change: `let_go` are the features that it holds no longer, those that the options
+    /// name come on top of the others, and spans count from the licence's start. A licence that was not activated yet and starts then keeps doing so.
     ///
     /// # Errors
     /// `usage` when nothing is to be changed; `feature_unknown` (see [`PolicyOptions::undefined`]);
     /// `terms_invalid` for what contradicts itself.
-    pub fn change(&self, terms: &Terms, known: &[ProductFeature]) -> Result<Terms, Refusal> {
-        if *self == Self::default() {
+    pub fn change(&self, let_go: &[Text], terms: &Terms, known: &[ProductFeature]) -> Result<Terms, Refusal> {
+        if *self == Self::default() && let_go.is_empty() {
             return Err(Refusal::new(Code::Usage, "nothing is to be changed: give an option"));
         }
         if self.start.is_some() {
             return Err(edit::contradiction("a licence's start was fixed when it was issued"));
         }
         let mut edit = Edit::new(&terms.entitlement.features, &terms.rules, known);
+        edit.let_go(let_go)?;
         edit.hold_also(&self.features)?;
         self.conditions(&mut edit)?;
         let (features, rules) = edit.finish()?;

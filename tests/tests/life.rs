@@ -298,6 +298,13 @@ fn a_licence_is_extended_reduced_and_changed_and_its_devices_follow() {
     refresh(&lab, "dev1", &chain);
     covered("2099-01-01").done();
     lab.device("dev1", "check beta").done();
+    lab.vendor(&format!("license change {} --remove-feature beta --remove-feature render", license.id))
+        .done();
+    refresh(&lab, "dev1", &chain);
+    for feature in ["beta", "render"] {
+        lab.device("dev1", &format!("check {feature}")).refused_by_check("feature_absent");
+    }
+    covered("2099-01-01").done();
     all_follows(&lab);
 }
 

@@ -231,6 +231,20 @@ fn a_seat_that_is_not_free_yet_is_given_to_nobody_and_freed_by_closing() {
 }
 
 #[test]
+fn closing_frees_a_seat_only_with_the_whole_chain() {
+    let mut world = seats_of(1, SameDevice::Count);
+    let mut device = device(1, 1);
+    device.consume(1);
+    device.close();
+    let chain = device.chain();
+    world.merge_runs(chain, &[device.run(1, 2)]);
+    world.merge_runs(chain, &[device.run(4, 4)]);
+    assert_eq!((world.status(&device), world.seats_taken()), (Some(GrantStatus::Active), 1));
+    world.merge_runs(chain, &[device.run(3, 4)]);
+    assert_eq!((world.status(&device), world.seats_taken()), (Some(GrantStatus::Released), 0));
+}
+
+#[test]
 fn an_operator_waits_for_the_deadline_or_overrides_it() {
     let mut world = seats_of(1, SameDevice::Count);
     let device = device(1, 1);

@@ -44,7 +44,7 @@ fn terms(line: &str) -> Terms {
 }
 
 fn change(line: &str, change: &str) -> Result<Terms, Code> {
-    options(change).change(&terms(line), &known()).map_err(|refusal| refusal.code())
+    options(change).change(&[], &terms(line), &known()).map_err(|refusal| refusal.code())
 }
 
 /// Features with their modes and quotas, as `export:on-off render:hard=1000/month`.
@@ -246,7 +246,7 @@ fn a_licence_departs_from_its_policy_only_where_that_is_said() {
 #[test]
 fn a_change_leaves_what_was_not_given() {
     let before = terms("--quota render=10/day --overage render=2 --sync-every 30d");
-    let after = options("--valid 730d").change(&before, &known()).expect("valid");
+    let after = options("--valid 730d").change(&[], &before, &known()).expect("valid");
     let mut expected = before.clone();
     expected.entitlement.revision = Revision(2);
     expected.entitlement.valid_until = Some(now() + Seconds::days(730));
@@ -275,6 +275,20 @@ fn a_change_adds_features_and_quotas_and_lets_limits_go() {
         let after = change(line, changes).expect(changes);
         assert_eq!(told(&after.entitlement.features, &after.rules), expected, "{line} then {changes}");
     }
+}
+
+#[test]
+fn a_change_lets_features_go_with_their_quotas() {
+    let let_go = |names: &[&str], changes| {
+        let names: Vec<Text> = names.iter().copied().map(text).collect();
+        let changed = options(changes).change(&names, &terms("--quota render=5/day"), &known());
+        changed.map(|terms| told(&terms.entitlement.features, &terms.rules)).map_err(|refusal| refusal.code())
+    };
+    assert_eq!(let_go(&["render"], "").as_deref(), Ok("export:on-off store:counted"));
+    assert_eq!(let_go(&["store", "export"], "").as_deref(), Ok("render:hard=5/day"));
+    assert_eq!(let_go(&["render", "render"], ""), Err(Code::TermsInvalid));
+    assert_eq!(let_go(&["beta"], ""), Err(Code::FeatureUnknown));
+    assert_eq!(let_go(&["render"], "--share render=1"), Err(Code::TermsInvalid));
 }
 
 #[test]

@@ -6,8 +6,9 @@ use std::fmt;
 use clap::Args;
 use ledger::authority::{Activation, License};
 use ledger::evidence::Chain;
-use ledger::quotas;
+use ledger::{quotas, seats};
 use schemas::codes::{Code, Exit};
+use schemas::event::Event;
 use schemas::event::authority::ReleaseReason;
 use schemas::ids::{ChainId, Link};
 use schemas::numbers::{Epoch, FeatureNumber, Micros, Seq};
@@ -20,7 +21,7 @@ use super::list::ActivationLine;
 use crate::cli::Context;
 use crate::commands::words::{self, Attached};
 use crate::output::{Fields, Table};
-use crate::store::ActivationFilter;
+use crate::store::{ActivationFilter, StoreError};
 use crate::vendor::Vendor;
 use crate::vendor::customers::customer_name;
 use crate::vendor::products::known_product;
@@ -106,7 +107,7 @@ struct Variable {
     set_at: Micros,
 }
 
-/// What the chain says that contradicts itself.
+/// What the chain says that contradicts itself or came late.
 #[derive(Serialize)]
 struct Found {
     seq: Seq,
@@ -187,10 +188,23 @@ fn quarantined(vendor: &mut Vendor, chain: &ChainId) -> Result<Vec<Quarantined>,
     Ok(of_chain.map(|entry| Quarantined { id: entry.id, code: entry.code }).collect())
 }
 
+/// What contradicts itself, and what came late, in the order of the chain.
 fn findings(vendor: &mut Vendor, license: &License, chain: &ChainId) -> Result<Vec<Found>, Refusal> {
     let found = vendor.store.findings()?.into_iter();
     let of_chain = found.filter(|(owner, of, ..)| (owner, of) == (&license.id, chain));
-    Ok(of_chain.map(|(_, _, seq, code)| Found { seq, code }).collect())
+    let mut findings: Vec<Found> = of_chain.map(|(_, _, seq, code)| Found { seq, code }).collect();
+    let late = late(vendor, license)?.into_iter().filter(|(of, _)| of == chain);
+    findings.extend(late.map(|(_, seq)| Found { seq, code: Code::ReportedLate.word().to_owned() }));
+    findings.sort_by_key(|found| found.seq);
+    Ok(findings)
+}
+
+fn late(vendor: &mut Vendor, license: &License) -> Result<Vec<(ChainId, Seq)>, Refusal> {
+    let device = |chain: &ChainId| license.chains.contains_key(chain);
+    let history = vendor.store.history(&license.id)?;
+    let authority = history.iter().filter(|entry| !device(&entry.chain));
+    let events = authority.map(|entry| Event::decode(&entry.core)).collect::<Result<Vec<_>, _>>();
+    Ok(seats::reported_late(&events.map_err(StoreError::from)?))
 }
 
 impl fmt::Display for Shown {
