@@ -98,10 +98,8 @@ pub fn verdict(license: &License, chain: &ChainId, now: Micros, succession: Opti
 /// `status_unchanged` when nothing would change; `no_deadline` when the device never has to check in.
 pub fn free_at(license: &License, chain: &ChainId, now: Micros, overridden: bool) -> Result<Micros, Code> {
     let activation = license.activations.get(chain);
-    let changes = activation.is_some_and(|activation| match overridden {
-        true => activation.takes_seat(now),
-        false => activation.holds_seat(),
-    });
+    let changes =
+        activation.is_some_and(|known| if overridden { known.takes_seat(now) } else { known.holds_seat() });
     match (changes, overridden) {
         (false, _) => Err(Code::StatusUnchanged),
         (true, true) => Ok(now),
@@ -185,12 +183,11 @@ fn newcomer(
 
 /// The chains on the same device that a newcomer displaces, by the licence's rule.
 fn superseded(license: &License, chain: &ChainId, now: Micros) -> Result<Vec<ChainId>, Code> {
-    let seated = on_same_device(license, chain).filter(|(_, activation)| activation.takes_seat(now));
+    let mut seated = on_same_device(license, chain).filter(|(_, activation)| activation.takes_seat(now));
     match license.terms.rules.same_device {
-        SameDevice::Count => Ok(Vec::new()),
         SameDevice::Supersede => Ok(seated.map(|(chain, _)| *chain).collect()),
-        SameDevice::Refuse if seated.count() > 0 => Err(Code::SameDevice),
-        SameDevice::Refuse => Ok(Vec::new()),
+        SameDevice::Refuse if seated.next().is_some() => Err(Code::SameDevice),
+        SameDevice::Refuse | SameDevice::Count => Ok(Vec::new()),
     }
 }
 

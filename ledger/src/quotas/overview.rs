@@ -72,9 +72,10 @@ fn of_period(license: &License, rule: &QuotaRule, mode: Mode, period: Period) ->
     };
     let used = sum(|account| account.used);
     let is_hard = mode == Mode::Hard;
-    let free = match is_hard {
-        true => escrow::free(rule.limit, rule.overage, accounts.values().copied()),
-        false => escrow::signed(rule.limit.get() + rule.overage.get()) - escrow::signed(used),
+    let free = if is_hard {
+        escrow::free(rule.limit, rule.overage, accounts.values().copied())
+    } else {
+        escrow::signed(rule.limit.get() + rule.overage.get()) - escrow::signed(used)
     };
     let share = share(rule, license.terms.rules.max_activations);
     Overview {

@@ -113,10 +113,8 @@ fn asked_this_month(license: &License, chain: &ChainId) -> Option<u64> {
 
 fn write_off(world: &mut World, device: &Device, overridden: bool) {
     let chain = device.chain();
-    let now = match overridden {
-        true => at(ISSUED),
-        false => world.license.silent_from(&chain).expect("it has a deadline"),
-    };
+    let deadline = world.license.silent_from(&chain).expect("it has a deadline");
+    let now = if overridden { at(ISSUED) } else { deadline };
     for written_off in write_offs(&world.license, &chain, None, now, overridden).expect("it may be") {
         world.write(Body::QuotaWrittenOff(written_off));
     }

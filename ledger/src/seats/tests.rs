@@ -101,7 +101,7 @@ fn device(key: u8, number: u8) -> Device {
 
 fn denied(world: &World, device: &Device) -> Option<String> {
     let activation = &world.license.activations[&device.chain()];
-    activation.reason.as_ref().map(|reason| reason.to_string())
+    activation.reason.as_ref().map(ToString::to_string)
 }
 
 #[test]
@@ -150,8 +150,8 @@ fn a_device_without_a_fingerprint_is_like_no_other() {
     assert_eq!(world.seats_taken(), 2);
 }
 
-fn limit(count: u32) -> Option<TransferLimit> {
-    Some(TransferLimit { count, window: Seconds::days(90) })
+fn limit(count: u32) -> TransferLimit {
+    TransferLimit { count, window: Seconds::days(90) }
 }
 
 /// Closes one device after another and lets the next ask; gives what each was told.
@@ -172,7 +172,7 @@ fn moves_of(world: &mut World, devices: u8) -> Vec<Option<String>> {
 fn a_seat_moves_as_often_as_the_window_allows() {
     let exhausted = || Some("transfers_exhausted".to_owned());
     let mut world = seats_of(1, SameDevice::Count);
-    world.license.terms.rules.transfers = limit(2);
+    world.license.terms.rules.transfers = Some(limit(2));
     assert_eq!(moves_of(&mut world, 5), [None, None, None, exhausted(), exhausted()]);
     let now = world.license.last_at;
     assert_eq!(transfers(&world.license, now).left, Some(0));
@@ -191,7 +191,7 @@ fn a_seat_moves_as_often_as_the_window_allows() {
 #[test]
 fn a_seat_that_was_never_used_is_no_transfer() {
     let mut world = seats_of(2, SameDevice::Count);
-    world.license.terms.rules.transfers = limit(0);
+    world.license.terms.rules.transfers = Some(limit(0));
     let exhausted = Some("transfers_exhausted".to_owned());
     assert_eq!(moves_of(&mut world, 3), [None, None, exhausted]);
 }
@@ -199,7 +199,7 @@ fn a_seat_that_was_never_used_is_no_transfer() {
 #[test]
 fn superseding_is_a_transfer() {
     let mut world = seats_of(1, SameDevice::Supersede);
-    world.license.terms.rules.transfers = limit(1);
+    world.license.terms.rules.transfers = Some(limit(1));
     let devices = [1, 2, 3].map(|key| device(key, 1));
     let told: Vec<_> = devices
         .iter()
@@ -322,7 +322,7 @@ fn fork(world: &mut World, device: &Device) {
 
 #[test]
 fn a_successor_takes_its_chains_seat_where_the_policy_heals_a_restored_device() {
-    let one = || limit(1);
+    let one = || Some(limit(1));
     let refused = |on_fork, heals, restored| {
         let (world, old, new) = forked(heals, on_fork);
         let succession = Succession { follows: old.chain(), restored };
@@ -331,7 +331,7 @@ fn a_successor_takes_its_chains_seat_where_the_policy_heals_a_restored_device() 
     let no = Verdict::Denied(Code::HealRefused);
     assert_eq!(refused(OnFork::Heal, one(), true), Verdict::Active);
     assert_eq!(refused(OnFork::Heal, one(), false), no, "a clone is not healed");
-    assert_eq!(refused(OnFork::Heal, limit(0), true), no);
+    assert_eq!(refused(OnFork::Heal, Some(limit(0)), true), no);
     assert_eq!(refused(OnFork::Heal, None, true), no);
     assert_eq!(refused(OnFork::Flag, one(), true), no);
     assert_eq!(refused(OnFork::Stop, one(), true), no);
@@ -342,8 +342,8 @@ fn a_successor_takes_its_chains_seat_where_the_policy_heals_a_restored_device() 
 
 #[test]
 fn a_healed_device_counts_as_no_transfer_and_not_twice_in_its_window() {
-    let (mut world, old, new) = forked(limit(1), OnFork::Heal);
-    world.license.terms.rules.transfers = limit(0);
+    let (mut world, old, new) = forked(Some(limit(1)), OnFork::Heal);
+    world.license.terms.rules.transfers = Some(limit(0));
     let succession = Succession { follows: old.chain(), restored: true };
     let seated = seating(&world.license, &new.chain(), world.license.last_at, Some(&succession));
     assert_eq!(seated, Seating { verdict: Verdict::Active, displaced: vec![old.chain()] });
@@ -375,7 +375,7 @@ proptest! {
         count in 0..3_u32,
     ) {
         let mut world = seats_of(seats, SameDevice::Supersede);
-        world.license.terms.rules.transfers = limit(count);
+        world.license.terms.rules.transfers = Some(limit(count));
         for (key, number, close) in steps {
             let mut device = device(key + 1, number + 1);
             if close {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use schemas::bundle::{Answer, encode_answers};
-use schemas::codes::{Code, Exit};
+use schemas::codes::Exit;
 use schemas::container::FileKind;
 use schemas::grant::GrantStatus;
 use schemas::ids::{ChainId, LicenseId};
@@ -31,14 +31,14 @@ use crate::output;
   counterfoil activation release --silent LICENSE
   counterfoil activation release --silent --all")]
 pub(crate) struct ActivationReleaseArgs {
-    /// The device chain, or enough of its beginning
-    #[arg(value_name = "CHAIN", required_unless_present = "silent")]
-    chain: Option<String>,
-    /// Release every activation of this licence whose device was silent past its deadline
-    #[arg(long, value_name = "LICENSE", num_args = 0..=1, conflicts_with = "chain")]
-    silent: Option<Option<String>>,
+    /// The device chain, or enough of its beginning; with `--silent` the licence, by its identifier or key
+    #[arg(value_name = "CHAIN|LICENSE", required_unless_present = "all")]
+    of: Option<String>,
+    /// Release every activation of a licence whose device was silent past its deadline
+    #[arg(long)]
+    silent: bool,
     /// Release the silent ones of every licence
-    #[arg(long, requires = "silent")]
+    #[arg(long, requires = "silent", conflicts_with = "of")]
     all: bool,
     /// Free the seat at once, without waiting for the deadline; that is recorded
     #[arg(long = "override", conflicts_with = "silent")]
@@ -46,6 +46,13 @@ pub(crate) struct ActivationReleaseArgs {
     /// Why, for the record
     #[arg(long, value_name = "TEXT", conflicts_with = "silent")]
     reason: Option<Text>,
+    #[command(flatten)]
+    told: ToldOptions,
+}
+
+/// How the device is told at once.
+#[derive(Args, Debug)]
+struct ToldOptions {
     /// Write the device's licence file, which tells it
     #[arg(short, long, value_name = "FILE", conflicts_with = "silent")]
     output: Option<PathBuf>,
@@ -56,24 +63,19 @@ pub(crate) struct ActivationReleaseArgs {
 
 impl ActivationReleaseArgs {
     pub(crate) fn run(self, context: &Context) -> Result<Exit, Refusal> {
-        match (&self.silent, self.all) {
-            (Some(license), false) if license.is_some() => release_silent(context, license.as_deref()),
-            (Some(None), true) => release_silent(context, None),
-            (Some(_), _) => Err(Refusal::new(Code::Usage, "--silent takes either a licence or --all")),
-            (None, _) => self.release_one(context),
-        }
+        if self.silent { release_silent(context, self.of.as_deref()) } else { self.release_one(context) }
     }
 
     fn release_one(self, context: &Context) -> Result<Exit, Refusal> {
         let mut vendor = context.vendor()?;
-        let (license_id, chain) = vendor.find_chain(self.chain.as_deref().unwrap_or_default())?;
+        let (license_id, chain) = vendor.find_chain(self.of.as_deref().unwrap_or_default())?;
         let reason = self.reason.as_ref().map(Text::as_str);
         let done = vendor.release(&license_id, chain, self.overridden, reason)?;
-        if let Some(path) = &self.output {
+        if let Some(path) = &self.told.output {
             let answer = [Answer::Grant(Box::new(done.grant))];
-            files::write(path, FileKind::Grants, encode_answers(&answer), self.armor)?;
+            files::write(path, FileKind::Grants, encode_answers(&answer), self.told.armor)?;
         }
-        if self.output.as_deref() != Some(Path::new("-")) {
+        if self.told.output.as_deref() != Some(Path::new("-")) {
             context.output.result(&Released {
                 chain,
                 license_id,
@@ -81,7 +83,7 @@ impl ActivationReleaseArgs {
                 seat_free_at: done.seat_free_at,
                 is_free: done.is_free,
                 overridden: self.overridden,
-                file: self.output,
+                file: self.told.output,
             })?;
         }
         Ok(Exit::Done)
