@@ -134,6 +134,14 @@ pub(crate) fn seats(max_activations: u32) -> String {
     if max_activations == UNLIMITED_SEATS { "without limit".to_owned() } else { max_activations.to_string() }
 }
 
+/// Seats that are taken out of those that there are.
+pub(crate) fn taken(taken: impl Display, max_activations: u32) -> String {
+    match max_activations {
+        UNLIMITED_SEATS => taken.to_string(),
+        max => format!("{taken} of {max}"),
+    }
+}
+
 /// A number of times in a window.
 fn times(limit: &TransferLimit) -> String {
     format!("{} in {}", limit.count, span(limit.window))

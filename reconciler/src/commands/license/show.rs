@@ -17,7 +17,6 @@ use serde::Serialize;
 use crate::cli::Context;
 use crate::commands::activation::list::ActivationLine;
 use crate::commands::words;
-use crate::options::UNLIMITED_SEATS;
 use crate::output::{Fields, Table};
 use crate::store::ActivationFilter;
 use crate::vendor::Vendor;
@@ -119,13 +118,10 @@ impl Seats {
     }
 
     fn in_words(&self) -> String {
-        let taken = match self.max {
-            UNLIMITED_SEATS => format!("{} taken", self.taken),
-            max => format!("{} of {max} taken", self.taken),
-        };
+        let taken = words::taken(self.taken, self.max);
         match self.transfers_left {
-            Some(left) => format!("{taken}, {left} transfers left"),
-            None => taken,
+            Some(left) => format!("{taken} taken, {left} transfers left"),
+            None => format!("{taken} taken"),
         }
     }
 }
