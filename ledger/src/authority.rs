@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use schemas::event::authority::{ActivationReleased, LicenseIssued, ReleaseReason};
+use schemas::event::authority::{ActivationReleased, ChainForked, LicenseIssued, ReleaseReason};
 use schemas::event::{Body, Event};
 use schemas::grant::{Ack, GrantBody, GrantStatus, QuotaLine};
 use schemas::ids::{ChainId, CustomerId, KeyReference, LicenseId};
@@ -50,6 +50,19 @@ pub struct License {
     pub activations: BTreeMap<ChainId, Activation>,
     /// What each device chain proves.
     pub chains: BTreeMap<ChainId, Chain>,
+    /// The forks that were recorded: of each chain the earliest place.
+    pub forks: BTreeMap<ChainId, RecordedFork>,
+}
+
+/// A fork as the authority chain records it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct RecordedFork {
+    /// The place at which the histories part, as early as it is known.
+    pub seq: Seq,
+    /// The place of the `chain.forked` that says so.
+    pub recorded: Seq,
+    /// When it was recorded.
+    pub at: Micros,
 }
 
 /// Whether a licence stands.
@@ -164,6 +177,7 @@ impl License {
             last_at: Micros::default(),
             activations: BTreeMap::new(),
             chains: BTreeMap::new(),
+            forks: BTreeMap::new(),
         }
     }
 
@@ -185,6 +199,7 @@ impl License {
             Body::LicenseResumed(_) => self.standing = Standing::Active,
             Body::LicenseRevoked(_) => self.standing = Standing::Revoked,
             Body::ActivationReleased(released) => self.apply_release(event.at, released, rows),
+            Body::ChainForked(forked) => self.apply_fork(head.seq, event.at, forked, rows),
             Body::GrantIssued(grant) => self.apply_grant(head.seq, event.at, grant, rows),
             Body::QuotaWrittenOff(written_off) => {
                 if let Some(activation) = self.activations.get_mut(&written_off.chain) {
@@ -235,6 +250,14 @@ impl License {
     /// Seats taken at `now`.
     pub fn seats_taken(&self, now: Micros) -> usize {
         self.activations.values().filter(|activation| activation.takes_seat(now)).count()
+    }
+
+    fn apply_fork(&mut self, recorded: Seq, at: Micros, forked: &ChainForked, rows: &mut Rows) {
+        let fork = RecordedFork { seq: forked.seq, recorded, at };
+        if self.forks.get(&forked.chain).is_none_or(|known| fork.seq < known.seq) {
+            self.forks.insert(forked.chain, fork);
+            rows.forks.insert(forked.chain);
+        }
     }
 
     fn apply_release(&mut self, at: Micros, released: &ActivationReleased, rows: &mut Rows) {

@@ -49,7 +49,8 @@ pub struct Device {
     started: bool,
 }
 
-/// The part of the state that is kept in one row beside the events, so that opening a chain does not fold it.
+/// The part of the state that is kept in one row beside the events, so that opening a chain folds only the last of
+/// them.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Saved {
     /// The head.
@@ -109,7 +110,7 @@ pub struct Parts {
     pub saved: Saved,
     /// The fingerprint as it was recorded last.
     pub fingerprint: Vec<FingerprintComponent>,
-    /// Whether the last event closed the chain.
+    /// Whether the event that the state stands at closed the chain.
     pub closed: bool,
     /// The sums of the metered features.
     pub meters: BTreeMap<(FeatureNumber, Period), Meter>,
@@ -261,7 +262,8 @@ impl Device {
         }
     }
 
-    /// Takes in an event that was recorded before and changed nothing that its own fields do not tell.
+    /// Takes in an event that was recorded before and changed nothing that its own fields do not tell: no grant was
+    /// applied with it, and the fingerprint stayed the same.
     pub fn follow(&mut self, event: &Event, head: Head) {
         self.mark = Mark::kept(self.mark.at().max(event.at), self.mark.is_behind());
         self.apply(event, head);

@@ -6,22 +6,55 @@
 //! all     = SHA-256("cf/evidence/all/1" || (licence || its digest)…)      licences in ascending order
 //! ```
 //!
-//! Counts are 4 bytes and places 8 bytes, big endian; heads and fork points are in ascending order. Licences without
-//! evidence do not count. Parked and quarantined runs, authority events and attachments are outside.
+//! Counts are 4 bytes and places 8 bytes, big endian; heads and fork points are in ascending order. A head's first place
+//! is the one after the last parting on the way to it. Licences without evidence do not count. Parked and quarantined runs, authority events and attachments are outside.
+
+use std::collections::BTreeSet;
 
 use schemas::ids::{ChainId, Digest, LicenseId, Link};
 use schemas::numbers::Seq;
 use sha2::{Digest as _, Sha256};
+
+use crate::chain::Head;
+use crate::rows::BranchNumber;
 
 /// What is attached of one device chain.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct ChainEvidence {
     /// The chain.
     pub chain: ChainId,
-    /// The branch heads: first place, last place, link.
+    /// The branch heads: the first place after the last parting on the way, last place, link.
     pub heads: Vec<(Seq, Seq, Link)>,
-    /// The places at which branches part.
+    /// The places at which branches part, one for each event that they part after.
     pub fork_points: Vec<Seq>,
+}
+
+/// One branch of a chain: its number and its parent's are those of one ledger.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct BranchEvidence {
+    /// Its number.
+    pub number: BranchNumber,
+    /// The branch that it parts from; itself for the trunk.
+    pub parent: BranchNumber,
+    /// Its first place.
+    pub first_seq: Seq,
+    /// Its head.
+    pub head: Head,
+}
+
+impl ChainEvidence {
+    /// What branches come to, whichever of them came first and was called the trunk.
+    pub fn of(chain: ChainId, branches: &[BranchEvidence]) -> Self {
+        let parting = |branch: &&BranchEvidence| branch.number != branch.parent;
+        let fork_points: BTreeSet<(BranchNumber, Seq)> =
+            branches.iter().filter(parting).map(|branch| (branch.parent, branch.first_seq)).collect();
+        let heads = branches.iter().map(|branch| {
+            let own = fork_points.iter().filter(|(parent, _)| *parent == branch.number);
+            let first = own.map(|(_, seq)| *seq).max().unwrap_or(branch.first_seq);
+            (first.max(branch.first_seq), branch.head.seq, branch.head.link)
+        });
+        Self { chain, heads: heads.collect(), fork_points: fork_points.iter().map(|(_, seq)| *seq).collect() }
+    }
 }
 
 /// The evidence digest of one licence. The order in which chains, heads and fork points are given does not matter.

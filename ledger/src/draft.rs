@@ -1,17 +1,19 @@
 //! One unit of work on one licence: events are attached and written, and every fold happens on the way.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use schemas::event::authority::LicenseIssued;
+use schemas::event::device::QuotaReturned;
 use schemas::event::{Body, Event};
-use schemas::grant::Grant;
-use schemas::ids::{ChainId, Link};
+use schemas::grant::{Grant, SeqRange};
+use schemas::ids::{ChainId, Digest, Link};
 use schemas::numbers::{Micros, Seq};
 use schemas::run::{AuthorityOrigin, DeviceOrigin, Origin};
 
 use crate::authority::{Issuer, License};
-use crate::evidence::{Chain, Part};
-use crate::rows::{BranchNumber, Rows, StoredRun};
+use crate::evidence::{Chain, Part, Parting};
+use crate::parking::Parked;
+use crate::rows::{self, BranchNumber, Rows, StoredRun};
 use crate::run::Suffix;
 use crate::trust;
 use crate::writer::{ChainWriter, TooLong, Written};
@@ -24,8 +26,10 @@ pub struct Draft<'a> {
     license: License,
     rows: Rows,
     runs: Vec<StoredRun>,
-    /// The links of what was attached, by the place of their first event.
-    attached: BTreeMap<ChainId, BTreeMap<Seq, Vec<Link>>>,
+    /// The links of what was attached, by branch and the place of their first event.
+    attached: BTreeMap<(ChainId, BranchNumber), BTreeMap<Seq, Vec<Link>>>,
+    parked: BTreeMap<(ChainId, Digest), Vec<u8>>,
+    unparked: BTreeSet<(ChainId, Digest)>,
     writer: ChainWriter,
     grants: BTreeMap<ChainId, Grant>,
 }
@@ -39,12 +43,16 @@ pub struct Update {
     pub rows: Rows,
     /// The runs that were attached and written.
     pub runs: Vec<StoredRun>,
+    /// The bytes of runs that wait from now on.
+    pub parked: BTreeMap<(ChainId, Digest), Vec<u8>>,
+    /// Runs that wait no longer.
+    pub unparked: BTreeSet<(ChainId, Digest)>,
 }
 
 impl Update {
     /// Whether there is nothing to store.
     pub fn is_empty(&self) -> bool {
-        self.runs.is_empty()
+        self.runs.is_empty() && self.parked.is_empty() && self.unparked.is_empty()
     }
 }
 
@@ -82,6 +90,8 @@ impl<'a> Draft<'a> {
             issuer,
             now,
             attached: BTreeMap::new(),
+            parked: BTreeMap::new(),
+            unparked: BTreeSet::new(),
             writer: ChainWriter::new(Origin::Authority(origin), license.head),
             license,
             rows: Rows::default(),
@@ -105,10 +115,22 @@ impl<'a> Draft<'a> {
         self.grants.get(chain)
     }
 
-    /// The link after the event at `seq` of `chain`, if this unit of work attached it.
-    pub fn attached_link(&self, chain: &ChainId, seq: Seq) -> Option<Link> {
-        let (first, links) = self.attached.get(chain)?.range(..=seq).next_back()?;
+    /// The link after the event at `seq` of a branch, if this unit of work attached it.
+    pub(crate) fn attached_link(&self, chain: &ChainId, branch: BranchNumber, seq: Seq) -> Option<Link> {
+        let (first, links) = self.attached.get(&(*chain, branch))?.range(..=seq).next_back()?;
         links.get(usize::try_from(seq.0 - first.0).ok()?).copied()
+    }
+
+    /// The run that holds the event at `seq` of a branch, if this unit of work attached it.
+    pub(crate) fn attached_run(&self, chain: &ChainId, branch: BranchNumber, seq: Seq) -> Option<&StoredRun> {
+        self.runs.iter().find(|run| {
+            run.chain == *chain && run.branch == branch && (run.first_seq..=run.head.seq).contains(&seq)
+        })
+    }
+
+    /// What the trunk of a chain states to have returned in the events that this unit of work attached.
+    pub(crate) fn attached_returns(&self, chain: &ChainId) -> impl Iterator<Item = (Seq, QuotaReturned)> {
+        rows::returns(&self.rows.history, *chain)
     }
 
     /// Signs `body` as the next event of the authority chain, now or just after the event before it, and folds it.
@@ -129,19 +151,21 @@ impl<'a> Draft<'a> {
     }
 
     /// Attaches events to a branch of a device chain and folds them. The caller decided that they belong there.
-    pub fn attach(
+    pub(crate) fn attach(
         &mut self,
         chain: ChainId,
         branch: BranchNumber,
+        parting: Option<Parting>,
         origin: &DeviceOrigin,
         suffix: Suffix<'_>,
     ) {
         let known = self.license.chains.entry(chain).or_insert_with(|| Chain::new(origin.clone()));
         let head = suffix.head();
         let events = suffix.numbered().map(|(seq, linked)| (seq, &linked.event));
-        known.extend(Part { chain, branch, first_seq: suffix.first_seq, head, events }, &mut self.rows);
+        let part = Part { chain, branch, parting, first_seq: suffix.first_seq, head, events };
+        known.extend(part, &mut self.rows);
         let links = suffix.events.iter().map(|linked| linked.link).collect();
-        self.attached.entry(chain).or_default().insert(suffix.first_seq, links);
+        self.attached.entry((chain, branch)).or_default().insert(suffix.first_seq, links);
         self.runs.push(StoredRun {
             chain,
             branch,
@@ -156,9 +180,34 @@ impl<'a> Draft<'a> {
         });
     }
 
+    /// Lets a run wait beside its chain.
+    pub(crate) fn park(&mut self, chain: ChainId, name: Digest, span: SeqRange, bytes: Vec<u8>) {
+        if let Some(known) = self.license.chains.get_mut(&chain) {
+            known.parked.insert(name, Parked { span, size: bytes.len() as u64 });
+            self.parked.insert((chain, name), bytes);
+        }
+    }
+
+    /// The bytes of the runs of a chain that wait since this unit of work.
+    pub(crate) fn parked(&self, chain: &ChainId) -> impl Iterator<Item = &Vec<u8>> {
+        let of_chain = self.parked.iter().filter(move |((of, _), _)| of == chain);
+        of_chain.map(|(_, bytes)| bytes)
+    }
+
+    /// A run that waited is attached.
+    pub(crate) fn unpark(&mut self, chain: ChainId, name: Digest) {
+        if let Some(known) = self.license.chains.get_mut(&chain) {
+            known.parked.remove(&name);
+        }
+        if self.parked.remove(&(chain, name)).is_none() {
+            self.unparked.insert((chain, name));
+        }
+    }
+
     /// What is to be stored.
     pub fn finish(mut self) -> Update {
         self.runs.extend(self.writer.finish());
-        Update { license: self.license, rows: self.rows, runs: self.runs }
+        let Self { license, rows, runs, parked, unparked, .. } = self;
+        Update { license, rows, runs, parked, unparked }
     }
 }

@@ -6,60 +6,123 @@
 use std::collections::BTreeMap;
 
 use schemas::codes::Code;
-use schemas::event::device::{Claim, FeatureConsumed, FeatureRefunded, FingerprintComponent};
+use schemas::event::device::{Claim, FeatureConsumed, FeatureRefunded, FingerprintComponent, QuotaReturned};
 use schemas::event::{Body, Event};
-use schemas::ids::{ChainId, Commitment};
+use schemas::grant::SeqRange;
+use schemas::ids::{ChainId, Commitment, Digest};
 use schemas::numbers::{FeatureNumber, Micros, Seq, Total};
 use schemas::period::{self, Period};
 use schemas::run::DeviceOrigin;
 use schemas::text::Text;
 
 use crate::chain::Head;
+use crate::forks::{self, Fork};
+use crate::parking::{self, Parked};
 use crate::rows::{BranchNumber, Finding, HistoryEntry, Rows, Variable};
 
-/// What is known of one device chain.
+/// What is known of one device chain: a tree of events, each attached by its link.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Chain {
     /// The key that signs it and the licence key that it refers to.
     pub origin: DeviceOrigin,
     /// Its branches by number. A chain that never forked has one, number 0.
     pub branches: BTreeMap<BranchNumber, Branch>,
+    /// Where its histories part, if they do.
+    pub fork: Option<Fork>,
+    /// Runs that do not attach yet.
+    pub parked: BTreeMap<Digest, Parked>,
     /// When it was opened.
     pub opened_at: Option<Micros>,
     /// The agent's name and version at the opening.
     pub agent: Option<Text>,
     /// The commitment to the host's name.
     pub host: Option<Commitment>,
-    /// The fingerprint as last recorded.
+    /// The fingerprint as last recorded, and where.
     pub fingerprint: Vec<FingerprintComponent>,
+    /// The place of the event that recorded the fingerprint.
+    pub fingerprint_at: Seq,
+    /// What the activation was asked for with, if it is a successor's request: the chain that it follows.
+    pub follows: Option<ChainId>,
     /// When the activation was asked for.
     pub requested_at: Option<Micros>,
-    /// When it was closed.
+    /// When it was closed: by every copy of the device that is known, or by the one that went on after a restore.
     pub closed_at: Option<Micros>,
     /// Units by feature and period.
     pub meters: BTreeMap<(FeatureNumber, Period), Meter>,
 }
 
-/// One branch of a chain.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+/// One branch of a chain: the events after the place where it parts from its parent.
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Branch {
+    /// The branch that it parts from; itself for the trunk.
+    pub parent: BranchNumber,
     /// Its first place; 1 for the trunk.
     pub first_seq: Seq,
     /// Its head.
     pub head: Head,
+    /// Its first event.
+    pub first: Start,
+    /// The event that stands at its first place on its parent; nothing for the trunk.
+    pub rival: Option<Start>,
     /// The `at` of the last event.
     pub last_at: Micros,
+    /// The place of the last event that noted a step of the clock.
+    pub noted: Option<Seq>,
+    /// Where and when it was closed, here or before it parted.
+    pub closed: Option<Closed>,
+    /// What its own events state of the sums; nothing for the trunk, whose sums are the chain's without the others'.
+    pub sums: BTreeMap<(FeatureNumber, Period), BranchSum>,
+}
+
+/// The first event after a parting.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Start {
+    /// Its time.
+    pub at: Micros,
+    /// Whether it is `agent.started`.
+    pub is_start: bool,
+}
+
+impl Start {
+    /// What matters of the event that stands first.
+    pub fn of(event: &Event) -> Self {
+        Self { at: event.at, is_start: matches!(event.body, Body::AgentStarted(_)) }
+    }
+}
+
+/// Where and when a branch was closed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Closed {
+    /// The place of `chain.closed`.
+    pub seq: Seq,
+    /// Its time.
+    pub at: Micros,
+}
+
+/// What the events of one branch state of one sum.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct BranchSum {
+    /// Units used before the branch parted, as its first consumption states them.
+    pub base: Option<Total>,
+    /// Units used by its own events.
+    pub used: Total,
+    /// Units that its own events give back to the meter.
+    pub refunded: Total,
+    /// The largest R that its own events state.
+    pub returned: Option<Total>,
 }
 
 /// Units of one feature in one period on one chain, cumulative.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Meter {
-    /// Units used.
+    /// Units used, all branches together.
     pub used: Total,
-    /// Units given back to the meter.
+    /// Units given back to the meter, all branches together.
     pub refunded: Total,
-    /// R: units of quota returned to the vendor.
+    /// The largest R that the trunk states.
     pub returned: Total,
+    /// R as it counts: what was returned before the histories parted. No copy frees what another may spend.
+    pub freed: Total,
 }
 
 impl Meter {
@@ -69,6 +132,17 @@ impl Meter {
     }
 }
 
+/// Where a branch parts, and what must be known of its parent.
+#[derive(Clone, Debug)]
+pub struct Parting {
+    /// The branch that it parts from.
+    pub parent: BranchNumber,
+    /// The event of the parent that stands at the branch's first place.
+    pub rival: Start,
+    /// What the trunk states to have returned, by place.
+    pub returns: Vec<(Seq, QuotaReturned)>,
+}
+
 /// Consecutive events that extend a branch.
 #[derive(Debug)]
 pub struct Part<I> {
@@ -76,6 +150,8 @@ pub struct Part<I> {
     pub chain: ChainId,
     /// The branch that they extend.
     pub branch: BranchNumber,
+    /// Where the branch parts, if these are its first events and it is not the trunk.
+    pub parting: Option<Parting>,
     /// The place of the first one.
     pub first_seq: Seq,
     /// The head after the last one.
@@ -84,16 +160,23 @@ pub struct Part<I> {
     pub events: I,
 }
 
+/// The place of an event on a branch of a chain.
+type Place = (ChainId, BranchNumber, Seq);
+
 impl Chain {
     /// A chain of which nothing is known but its header.
     pub fn new(origin: DeviceOrigin) -> Self {
         Self {
             origin,
             branches: BTreeMap::new(),
+            fork: None,
+            parked: BTreeMap::new(),
             opened_at: None,
             agent: None,
             host: None,
             fingerprint: Vec::new(),
+            fingerprint_at: Seq(0),
+            follows: None,
             requested_at: None,
             closed_at: None,
             meters: BTreeMap::new(),
@@ -110,54 +193,115 @@ impl Chain {
         self.branches.values().map(|branch| branch.head.seq.0 + 1 - branch.first_seq.0).sum()
     }
 
-    /// Folds events that extend a branch.
-    pub fn extend<'a>(&mut self, part: Part<impl Iterator<Item = (Seq, &'a Event)>>, rows: &mut Rows) {
-        let Part { chain, branch, first_seq, head, events } = part;
-        let mut last_at = Micros::default();
-        for (seq, event) in events {
-            last_at = event.at;
-            if self.closed_at.is_some() {
-                rows.findings.push(Finding { chain, branch, seq, code: Code::EventAfterClose });
-            }
-            match &event.body {
-                Body::FeatureConsumed(consumed) => {
-                    self.consume((chain, branch, seq), event.at, consumed, rows);
-                }
-                Body::FeatureRefunded(refunded) => {
-                    self.refund((chain, branch, seq), event.at, refunded, rows);
-                }
-                _ => {
-                    rows.history.push(HistoryEntry {
-                        chain,
-                        branch,
-                        seq,
-                        at: event.at,
-                        kind: event.body.kind(),
-                        core: event.encode(),
-                    });
-                    self.live((chain, branch, seq), event, rows);
-                }
-            }
-        }
-        rows.chains.insert(chain);
-        self.branches
-            .entry(branch)
-            .and_modify(|known| (known.head, known.last_at) = (head, last_at))
-            .or_insert(Branch { first_seq, head, last_at });
+    /// The stretches that are missing before the runs that wait.
+    pub fn missing(&self) -> Vec<SeqRange> {
+        let heads = self.branches.values().map(|branch| branch.head.seq);
+        parking::missing(heads.max().unwrap_or_default(), &self.parked)
     }
 
-    fn consume(
-        &mut self,
-        (chain, branch, seq): (ChainId, BranchNumber, Seq),
-        at: Micros,
-        consumed: &FeatureConsumed,
-        rows: &mut Rows,
-    ) {
+    /// The number of the next branch.
+    pub fn next_branch(&self) -> BranchNumber {
+        self.branches.keys().next_back().map_or(0, |last| last + 1)
+    }
+
+    /// U as it is charged: net of refunds, which do not count once a copy could make them twice.
+    pub fn charged(&self, key: &(FeatureNumber, Period)) -> u64 {
+        self.meters
+            .get(key)
+            .map_or(0, |meter| if self.fork.is_some() { meter.used.get() } else { meter.net() })
+    }
+
+    /// Folds events that extend a branch.
+    pub fn extend<'a>(&mut self, part: Part<impl Iterator<Item = (Seq, &'a Event)>>, rows: &mut Rows) {
+        let Part { chain, branch, parting, first_seq, head, events } = part;
+        let mut events = events.peekable();
+        let Some((_, first)) = events.peek() else { return };
+        if !self.branches.contains_key(&branch) {
+            let first = Start::of(first);
+            self.begin(branch, first_seq, first, parting);
+            let moved = self.meters.keys().map(|(feature, period)| (chain, *feature, *period));
+            rows.meters.extend(moved.filter(|_| branch != 0));
+        }
+        for (seq, event) in events {
+            self.fold((chain, branch, seq), event, rows);
+        }
+        self.on(branch).head = head;
+        self.fork = Fork::among(&self.branches);
+        self.closed_at = forks::closed_at(&self.branches, self.fork.as_ref());
+        rows.chains.insert(chain);
+    }
+
+    fn on(&mut self, branch: BranchNumber) -> &mut Branch {
+        self.branches.get_mut(&branch).expect("a branch begins before it is folded")
+    }
+
+    fn begin(&mut self, branch: BranchNumber, first_seq: Seq, first: Start, parting: Option<Parting>) {
+        let parent = parting.as_ref().map_or(branch, |parting| parting.parent);
+        let inherited = self.branches.get(&parent).and_then(|parent| parent.closed);
+        self.branches.insert(
+            branch,
+            Branch {
+                parent,
+                first_seq,
+                head: Head { seq: Seq(first_seq.0 - 1), ..Head::START },
+                first,
+                rival: parting.as_ref().map(|parting| parting.rival),
+                last_at: first.at,
+                noted: None,
+                closed: inherited.filter(|closed| closed.seq < first_seq),
+                sums: BTreeMap::new(),
+            },
+        );
+        if let Some(parting) = parting {
+            self.count_returns_before(first_seq, &parting.returns);
+        }
+    }
+
+    /// What was returned after the first parting does not count.
+    fn count_returns_before(&mut self, place: Seq, returns: &[(Seq, QuotaReturned)]) {
+        if self.fork.as_ref().is_some_and(|fork| fork.seq <= place) {
+            return;
+        }
+        for meter in self.meters.values_mut() {
+            meter.freed = Total::ZERO;
+        }
+        for (_, returned) in returns.iter().filter(|(seq, _)| *seq < place) {
+            let meter = self.meters.entry((returned.feature, returned.period)).or_default();
+            meter.freed = meter.freed.max(returned.total);
+        }
+    }
+
+    fn fold(&mut self, place: Place, event: &Event, rows: &mut Rows) {
+        let (chain, branch, seq) = place;
+        let on = self.on(branch);
+        on.last_at = event.at;
+        if on.closed.is_some() {
+            rows.findings.push(Finding { chain, branch, seq, code: Code::EventAfterClose });
+        }
+        match &event.body {
+            Body::FeatureConsumed(consumed) => self.consume(place, event.at, consumed, rows),
+            Body::FeatureRefunded(refunded) => self.refund(place, event.at, refunded, rows),
+            _ => {
+                rows.history.push(HistoryEntry {
+                    chain,
+                    branch,
+                    seq,
+                    at: event.at,
+                    kind: event.body.kind(),
+                    core: event.encode(),
+                });
+                self.live(place, event, rows);
+            }
+        }
+    }
+
+    fn consume(&mut self, place: Place, at: Micros, consumed: &FeatureConsumed, rows: &mut Rows) {
+        let (chain, branch, seq) = place;
         let FeatureConsumed { feature, period, n, total, .. } = *consumed;
         let meter = self.meters.entry((feature, period)).or_default();
         meter.used = meter.used.saturating_plus(n.get());
         let mut find = |code| rows.findings.push(Finding { chain, branch, seq, code });
-        if meter.used != total {
+        if self.counted((feature, period), branch, consumed) != total {
             find(Code::TotalMismatch);
         }
         if Period::of(period.reset(), at) != period {
@@ -169,17 +313,49 @@ impl Chain {
         rows.meters.insert((chain, feature, period));
     }
 
-    fn refund(
+    /// The total that a consumption must state, which was just counted: units used on the way from the chain's
+    /// beginning to it. What a branch states first of a sum is believed; the rest must follow from it.
+    fn counted(
         &mut self,
-        (chain, branch, seq): (ChainId, BranchNumber, Seq),
-        at: Micros,
-        refunded: &FeatureRefunded,
-        rows: &mut Rows,
-    ) {
+        key: (FeatureNumber, Period),
+        branch: BranchNumber,
+        consumed: &FeatureConsumed,
+    ) -> Total {
+        if branch != 0 {
+            let stated = Total::ZERO.saturating_plus(consumed.total.get().saturating_sub(consumed.n.get()));
+            let sum = self.on(branch).sums.entry(key).or_default();
+            sum.base.get_or_insert(stated);
+            sum.used = sum.used.saturating_plus(consumed.n.get());
+        }
+        self.on_the_way(key, branch).0
+    }
+
+    /// Units used and given back from the chain's beginning to the head of a branch.
+    fn on_the_way(&self, key: (FeatureNumber, Period), branch: BranchNumber) -> (Total, Total) {
+        if branch != 0 {
+            let sum = self.branches[&branch].sums.get(&key).copied().unwrap_or_default();
+            return (sum.base.unwrap_or_default().saturating_plus(sum.used.get()), sum.refunded);
+        }
+        let meter = self.meters.get(&key).copied().unwrap_or_default();
+        let others = || self.branches.values().filter_map(|branch| branch.sums.get(&key));
+        let without = |all: Total, part: fn(&BranchSum) -> Total| {
+            let elsewhere: u64 = others().map(|sum| part(sum).get()).sum();
+            Total::ZERO.saturating_plus(all.get().saturating_sub(elsewhere))
+        };
+        (without(meter.used, |sum| sum.used), without(meter.refunded, |sum| sum.refunded))
+    }
+
+    fn refund(&mut self, place: Place, at: Micros, refunded: &FeatureRefunded, rows: &mut Rows) {
+        let (chain, branch, seq) = place;
         let FeatureRefunded { feature, period, n, consumption } = *refunded;
         let meter = self.meters.entry((feature, period)).or_default();
         meter.refunded = meter.refunded.saturating_plus(n.get());
-        if meter.refunded > meter.used || consumption >= seq {
+        if branch != 0 {
+            let sum = self.on(branch).sums.entry((feature, period)).or_default();
+            sum.refunded = sum.refunded.saturating_plus(n.get());
+        }
+        let (used, refunded) = self.on_the_way((feature, period), branch);
+        if refunded > used || consumption >= seq {
             rows.findings.push(Finding { chain, branch, seq, code: Code::RefundMismatch });
         }
         let sum = rows.usage.entry((chain, feature, period, period::day(at))).or_default();
@@ -188,32 +364,73 @@ impl Chain {
         rows.meters.insert((chain, feature, period));
     }
 
-    fn live(&mut self, (chain, branch, seq): (ChainId, BranchNumber, Seq), event: &Event, rows: &mut Rows) {
+    fn live(&mut self, place: Place, event: &Event, rows: &mut Rows) {
+        let (chain, branch, seq) = place;
         match &event.body {
-            Body::ChainOpened(opened) => {
+            Body::ChainOpened(opened) if self.opened_at.is_none() => {
                 self.opened_at = Some(event.at);
                 self.agent = Some(opened.agent.clone());
                 self.host = opened.host;
-                self.fingerprint.clone_from(&opened.fingerprint);
+                self.record_fingerprint(seq, &opened.fingerprint);
             }
-            Body::ActivationRequested(_) => self.requested_at = Some(event.at),
-            Body::QuotaReturned(returned) => {
-                // R is cumulative and signed: the largest that was stated counts, and what does not add up is shown.
-                let meter = self.meters.entry((returned.feature, returned.period)).or_default();
-                let added_up = meter.returned.saturating_plus(returned.n.get()) == returned.total;
-                meter.returned = meter.returned.max(returned.total);
-                rows.meters.insert((chain, returned.feature, returned.period));
-                if !added_up {
-                    rows.findings.push(Finding { chain, branch, seq, code: Code::TotalMismatch });
-                }
+            Body::ActivationRequested(requested) if self.requested_at.is_none() => {
+                self.requested_at = Some(event.at);
+                self.follows = match &requested.claim {
+                    Claim::Successor(claim) => Some(claim.follows),
+                    _ => None,
+                };
             }
+            Body::QuotaReturned(returned) => self.take_return(place, returned, rows),
             Body::VariableSet(set) => {
                 let variable = Variable { seq, at: event.at, value: set.value };
-                rows.variables.insert((chain, set.name.clone()), variable);
+                // Of two branches the later place counts, whichever came first.
+                rows.variables
+                    .entry((chain, set.name.clone()))
+                    .and_modify(|known| *known = variable.max(*known))
+                    .or_insert(variable);
             }
-            Body::FingerprintChanged(changed) => self.fingerprint.clone_from(&changed.fingerprint),
-            Body::ChainClosed(_) => self.closed_at = Some(event.at),
+            Body::ClockNoted(_) => self.on(branch).noted = Some(seq),
+            Body::FingerprintChanged(changed) => self.record_fingerprint(seq, &changed.fingerprint),
+            Body::ChainClosed(_) => {
+                self.on(branch).closed.get_or_insert(Closed { seq, at: event.at });
+            }
             _ => {}
+        }
+    }
+
+    /// The fingerprint at the latest place counts, whichever branch came first.
+    fn record_fingerprint(&mut self, seq: Seq, fingerprint: &[FingerprintComponent]) {
+        let tags = |components: &[FingerprintComponent]| -> Vec<_> {
+            components.iter().map(|component| (component.component, component.tag)).collect()
+        };
+        if (seq, tags(fingerprint)) > (self.fingerprint_at, tags(&self.fingerprint)) {
+            self.fingerprint_at = seq;
+            self.fingerprint = fingerprint.to_vec();
+        }
+    }
+
+    /// R is cumulative and signed: the largest that was stated counts, and what does not add up is shown.
+    fn take_return(&mut self, (chain, branch, seq): Place, returned: &QuotaReturned, rows: &mut Rows) {
+        let key = (returned.feature, returned.period);
+        let forked = self.fork.is_some();
+        let before = if branch == 0 {
+            let meter = self.meters.entry(key).or_default();
+            let before = meter.returned;
+            meter.returned = meter.returned.max(returned.total);
+            if !forked {
+                meter.freed = meter.returned;
+            }
+            Some(before)
+        } else {
+            self.meters.entry(key).or_default();
+            let sum = self.on(branch).sums.entry(key).or_default();
+            let before = sum.returned;
+            sum.returned = before.max(Some(returned.total));
+            before
+        };
+        rows.meters.insert((chain, returned.feature, returned.period));
+        if before.is_some_and(|before| before.saturating_plus(returned.n.get()) != returned.total) {
+            rows.findings.push(Finding { chain, branch, seq, code: Code::TotalMismatch });
         }
     }
 }

@@ -10,6 +10,7 @@ use schemas::text::Text;
 
 use crate::authority::{self, License};
 use crate::draft::Draft;
+use crate::evidence::Chain;
 use crate::quotas;
 use crate::seats::{self, Seating, Verdict};
 use crate::writer::TooLong;
@@ -28,7 +29,7 @@ pub fn issue_grant(
     revocations: Revocations,
 ) -> Result<(), TooLong> {
     seats::release_if_closed(draft, &chain)?;
-    let Seating { verdict, displaced } = seats::seating(draft.license(), &chain, draft.now(), None);
+    let Seating { verdict, displaced } = seats::seating(draft.license(), &chain, draft.now());
     if took_in.is_empty() && decided_the_same(draft.license(), &chain, verdict) {
         return Ok(());
     }
@@ -110,8 +111,13 @@ fn grant(
         _ => license.activations.get(&chain).and_then(|activation| activation.sync_by),
     };
     let check_in = CheckIn { sync_by, grace: rules.grace, after: rules.after };
+    let evidence = license.chains.get(&chain);
+    let forked = license.forks.contains_key(&chain) || evidence.is_some_and(|chain| chain.fork.is_some());
+    let waits = evidence.is_some_and(|chain| !chain.parked.is_empty());
+    // G stays as it is while copies may spend it, or while what came may not be all that was spent.
+    let raises = verdict == Verdict::Active && !forked && !waits;
     let entitlement = license.entitlement_of(&chain, now);
-    let raise_until = (verdict == Verdict::Active).then(|| quotas::raise_until(&entitlement, now, &check_in));
+    let raise_until = raises.then(|| quotas::raise_until(&entitlement, now, &check_in));
     GrantBody {
         device: chain,
         license: license.id,
@@ -125,16 +131,27 @@ fn grant(
         import_until: rules.import_for.map(|import_for| now + import_for),
         clock_tolerance: rules.clock_tolerance,
         fingerprint: rules.fingerprint,
-        forked: None,
+        forked: forked.then_some(rules.on_fork),
         quotas: quotas::reserved(license, &chain, now, raise_until),
         return_requests: quotas::asked_back(license, &chain, now),
         floating: None,
+        ack: acknowledged(license, &chain, &took_in),
         took_in,
-        ack: license.chains.get(&chain).map_or(Ack::NONE, |chain| chain.head().into()),
-        missing: Vec::new(),
+        missing: evidence.map_or_else(Vec::new, Chain::missing),
         resend_from: None,
         revocations,
         compact: rules.compact,
         typed: None,
     }
+}
+
+/// How far the device's own history is known: where copies went different ways, that of the copy that reported last.
+fn acknowledged(license: &License, chain: &ChainId, took_in: &[TookIn]) -> Ack {
+    let Some(known) = license.chains.get(chain) else { return Ack::NONE };
+    if known.fork.is_none() {
+        return known.head().into();
+    }
+    let last = took_in.last().map(|took_in| Ack { seq: took_in.seq, link: took_in.link });
+    let before = license.activations.get(chain).map(|activation| activation.ack);
+    last.or(before).unwrap_or_else(|| known.head().into())
 }

@@ -20,11 +20,14 @@ pub mod evidence;
 pub mod fingerprint;
 #[cfg(test)]
 mod fixture;
+pub mod forks;
 pub mod grants;
 pub mod inspect;
 pub mod keys;
 pub mod license_key;
 pub mod merge;
+pub mod parking;
+pub mod proof;
 pub mod quotas;
 pub mod refold;
 pub mod rows;

@@ -1,19 +1,24 @@
 //! Taking device runs into a licence: where a run attaches, and what follows from it.
 
+mod attaching;
+
+use std::collections::BTreeMap;
+
 use schemas::codes::Code;
 use schemas::event::Body;
-use schemas::event::device::Claim;
+use schemas::event::device::{Claim, QuotaReturned};
 use schemas::grant::{Revocations, SeqRange, TookIn};
 use schemas::ids::{ChainId, Link};
 use schemas::numbers::Seq;
 use schemas::run::{DeviceOrigin, Origin};
 
+use self::attaching::Attaching;
 use crate::chain::Head;
 use crate::draft::Draft;
-use crate::evidence::claim_among;
+use crate::evidence::{Branch, claim_among};
 use crate::grants;
 use crate::license_key::KeySecret;
-use crate::rows::BranchNumber;
+use crate::rows::{BranchNumber, StoredRun};
 use crate::run::VerifiedRun;
 use crate::writer::TooLong;
 
@@ -21,7 +26,10 @@ use crate::writer::TooLong;
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Plan {
     /// Every event of it is known.
-    Known,
+    Known {
+        /// The branch that holds the last one.
+        branch: BranchNumber,
+    },
     /// It extends `branch`, from its event number `from` on.
     Append {
         /// The branch.
@@ -29,41 +37,109 @@ pub enum Plan {
         /// The first event that is new.
         from: usize,
     },
-    /// It begins beyond the head.
-    Gap {
-        /// What is missing.
-        missing: SeqRange,
+    /// Its event number `from` stands beside another at the same place of `parent`: there a new branch begins.
+    Part {
+        /// The branch that it parts from.
+        parent: BranchNumber,
+        /// The first event that is new.
+        from: usize,
     },
-    /// It contradicts what is known.
-    Fork,
+    /// It follows an event that is not known.
+    Wait {
+        /// A branch that holds another event at the place before the run's first.
+        against: Option<BranchNumber>,
+    },
 }
 
-/// Decides where a run attaches to a chain with the trunk's head `head`.
+/// Decides where a run attaches to a chain with `branches`: at the last of its places whose link is known there.
 ///
-/// A run that starts at or before the head is compared once, at the overlap's end: an equal link there means equal
-/// history before it. `link_at` gives the known link at a place up to the head.
+/// A run that overlaps a branch is compared once, at the overlap's end: an equal link there means equal history before
+/// it. Only where it differs is the place of the parting searched for, in as many steps as the overlap has binary
+/// digits.
 ///
 /// # Errors
-/// Those of `link_at`.
+/// Those of `link_at`, which gives the link after a place that is a branch's own, or 0.
 pub fn decide<E>(
-    head: Head,
-    link_at: impl FnOnce(Seq) -> Result<Option<Link>, E>,
+    branches: &BTreeMap<BranchNumber, Branch>,
+    mut link_at: impl FnMut(BranchNumber, Seq) -> Result<Link, E>,
     run: &VerifiedRun,
 ) -> Result<Plan, E> {
     let span = run.span();
-    if span.first > head.seq.next() {
-        return Ok(Plan::Gap { missing: SeqRange { first: head.seq.next(), last: Seq(span.first.0 - 1) } });
+    let before = Seq(span.first.0 - 1);
+    let mut best: Option<(Seq, BranchNumber)> = None;
+    let mut against = None;
+    for (number, branch) in branches {
+        let own = if *number == 0 { Seq(0) } else { branch.first_seq };
+        let (first, last) = (own.max(before), branch.head.seq.min(span.last));
+        if first > last {
+            continue;
+        }
+        let mut agrees = |seq| {
+            let known = if seq == branch.head.seq { branch.head.link } else { link_at(*number, seq)? };
+            Ok(run.link_at(seq) == Some(known))
+        };
+        match last_agreed(first, last, &mut agrees)? {
+            Some(seq) => best = best.max(Some((seq, *number))),
+            None => against = against.or(Some(*number)),
+        }
     }
-    let overlap_end = span.last.min(head.seq);
-    let known = if overlap_end == head.seq { Some(head.link) } else { link_at(overlap_end)? };
-    if known.is_none() || run.link_at(overlap_end) != known {
-        return Ok(Plan::Fork);
+    if branches.is_empty() && before == Seq(0) {
+        return Ok(Plan::Append { branch: 0, from: 0 });
     }
-    if span.last <= head.seq {
-        return Ok(Plan::Known);
+    let Some((seq, branch)) = best else { return Ok(Plan::Wait { against }) };
+    let from = usize::try_from(seq.0 + 1 - span.first.0).expect("an overlap is shorter than its run");
+    Ok(if seq == span.last {
+        Plan::Known { branch }
+    } else if seq == branches[&branch].head.seq {
+        Plan::Append { branch, from }
+    } else {
+        Plan::Part { parent: branch, from }
+    })
+}
+
+/// The last place from `first` to `last` at which `agrees`; it agrees at no place after one where it does not.
+fn last_agreed<E>(
+    first: Seq,
+    last: Seq,
+    agrees: &mut impl FnMut(Seq) -> Result<bool, E>,
+) -> Result<Option<Seq>, E> {
+    if agrees(last)? {
+        return Ok(Some(last));
     }
-    let from = usize::try_from(head.seq.0 + 1 - span.first.0).expect("an overlap is shorter than its run");
-    Ok(Plan::Append { branch: 0, from })
+    if first == last || !agrees(first)? {
+        return Ok(None);
+    }
+    let (mut same, mut differs) = (first.0, last.0);
+    while differs - same > 1 {
+        let middle = same.midpoint(differs);
+        if agrees(Seq(middle))? {
+            same = middle;
+        } else {
+            differs = middle;
+        }
+    }
+    Ok(Some(Seq(same)))
+}
+
+/// What is stored of one licence's device chains beyond its fold state.
+pub trait Stored<E> {
+    /// The run that holds the event at `seq`, which is a place of that branch's own.
+    ///
+    /// # Errors
+    /// When it cannot be read or is not there.
+    fn run_holding(&mut self, chain: &ChainId, branch: BranchNumber, seq: Seq) -> Result<StoredRun, E>;
+
+    /// What the trunk states to have returned, in order.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    fn returns(&mut self, chain: &ChainId) -> Result<Vec<(Seq, QuotaReturned)>, E>;
+
+    /// The bytes of the runs that are parked.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    fn parked(&mut self, chain: &ChainId) -> Result<Vec<Vec<u8>>, E>;
 }
 
 /// What became of one chain's runs.
@@ -71,10 +147,14 @@ pub fn decide<E>(
 pub struct ChainOutcome {
     /// Events that were new.
     pub events: u64,
-    /// Runs that do not attach yet, by their number among those given, with what is missing before them.
-    pub gaps: Vec<(usize, SeqRange)>,
-    /// Runs that contradict what is known, by their number among those given.
-    pub forks: Vec<usize>,
+    /// Runs that are parked now, by their number among those given.
+    pub parked: Vec<usize>,
+    /// Runs that may not even wait, by their number among those given, with the reason.
+    pub left_out: Vec<(usize, Code)>,
+    /// What is missing before runs that are parked, these or earlier ones.
+    pub missing: Vec<SeqRange>,
+    /// Whether the runs contradict what was known.
+    pub forked: bool,
     /// Why nothing of the chain was taken.
     pub refused: Option<Code>,
     /// Whether the grant that would answer is too long to be signed: the evidence is taken, the answer stays the old one.
@@ -84,66 +164,55 @@ pub struct ChainOutcome {
 /// Takes the runs of one device chain into a licence and decides what its device is told.
 ///
 /// `runs` are in the order of their first places. A chain that is new to the ledger must prove its claim among the
-/// runs that attach. Nothing is written for runs that are all known, unless a denial would come out differently now.
+/// runs that attach. What waited for one of them attaches with it. Nothing is written for runs that are all known,
+/// unless a denial would come out differently now.
 ///
 /// # Errors
-/// Those of `link_at`, which gives the stored link of this chain's trunk at a place.
+/// Those of `stored`.
 pub fn merge_chain<E>(
     draft: &mut Draft<'_>,
     chain: ChainId,
     runs: &[VerifiedRun],
-    link_at: &mut dyn FnMut(Seq) -> Result<Option<Link>, E>,
+    stored: &mut dyn Stored<E>,
     secret: &KeySecret,
     revocations: &Revocations,
 ) -> Result<ChainOutcome, E> {
-    let mut outcome = ChainOutcome::default();
-    let Some(origin) = device_origin(runs) else {
-        outcome.refused = Some(Code::WrongWriter);
-        return Ok(outcome);
-    };
-    let stored_head = draft.license().chains.get(&chain).map_or(Head::START, crate::evidence::Chain::head);
-    if stored_head == Head::START
+    let refused = |code| ChainOutcome { refused: Some(code), ..ChainOutcome::default() };
+    let Some(origin) = device_origin(runs) else { return Ok(refused(Code::WrongWriter)) };
+    if !draft.license().chains.contains_key(&chain)
         && let Some(code) = refuse_newcomer(draft, &chain, runs, secret)
     {
-        outcome.refused = Some(code);
-        return Ok(outcome);
+        return Ok(refused(code));
     }
-    for (number, run) in runs.iter().enumerate() {
-        let head = draft.license().chains.get(&chain).map_or(Head::START, crate::evidence::Chain::head);
-        let link = |seq| draft.attached_link(&chain, seq).map_or_else(|| link_at(seq), |link| Ok(Some(link)));
-        match decide(head, link, run)? {
-            Plan::Known => {}
-            Plan::Append { branch, from } => {
-                draft.attach(chain, branch, &origin, run.suffix(from));
-                outcome.events += (run.events().len() - from) as u64;
-            }
-            Plan::Gap { missing } => outcome.gaps.push((number, missing)),
-            Plan::Fork => outcome.forks.push(number),
-        }
-    }
-    outcome.unanswerable = tell(draft, chain, outcome.events, revocations).is_err();
+    let mut attaching = Attaching::new(draft, chain, origin, stored);
+    attaching.take(runs)?;
+    let Attaching { moved, outcome, .. } = attaching;
+    let mut outcome = outcome;
+    outcome.unanswerable = tell(draft, chain, &moved, &outcome, revocations).is_err();
     Ok(outcome)
 }
 
-/// Writes the grant that answers: always after new events, otherwise only where a denial is decided afresh.
+/// Writes the grant that answers: always after something new, otherwise only where a denial is decided afresh.
 fn tell(
     draft: &mut Draft<'_>,
     chain: ChainId,
-    events: u64,
+    moved: &[BranchNumber],
+    outcome: &ChainOutcome,
     revocations: &Revocations,
 ) -> Result<(), TooLong> {
     let license = draft.license();
     let Some(known) = license.chains.get(&chain) else { return Ok(()) };
     let undecided = license.activations.get(&chain).is_none_or(|activation| activation.granted_at.is_none());
-    if events == 0 && !undecided {
+    let took_in: Vec<TookIn> = moved.iter().map(|branch| took_in(chain, &known.branches[branch])).collect();
+    if took_in.is_empty() && outcome.parked.is_empty() && !undecided {
         return Ok(());
     }
-    let took_in = if events == 0 { Vec::new() } else { vec![took_in(chain, known.head())] };
     grants::issue_grant(draft, chain, took_in, revocations.clone())
 }
 
-fn took_in(chain: ChainId, head: Head) -> TookIn {
-    TookIn { chain, first_seq: Seq(1), seq: head.seq, link: head.link }
+fn took_in(chain: ChainId, branch: &Branch) -> TookIn {
+    let Head { seq, link } = branch.head;
+    TookIn { chain, first_seq: branch.first_seq, seq, link }
 }
 
 /// Why a chain that the ledger does not know is not taken in: it must open for this licence's product and prove its

@@ -18,7 +18,6 @@ use schemas::terms::{Entitlement, Mode, QuotaRule, Terms};
 pub use self::overview::{Overview, overview};
 use crate::authority::{License, Quota};
 use crate::escrow::{self, Account};
-use crate::evidence::Chain;
 
 /// Whether every grant of a licence with these terms is short enough for a device to take, in the worst case that no
 /// two neighbouring periods hold the same.
@@ -84,9 +83,11 @@ pub(crate) fn raise_until(entitlement: &Entitlement, now: Micros, check_in: &Che
 }
 
 /// Quota that a chain is asked to give back, because more is out than the limit allows now: as much of what it holds
-/// as makes up for it, for periods that are not over. What is asked for is the R that the device is to reach.
+/// as makes up for it, for periods that are not over. What is asked for is the R that the device is to reach. A chain
+/// that forked is asked for nothing: no copy frees what another may spend.
 pub(crate) fn asked_back(license: &License, chain: &ChainId, now: Micros) -> Vec<ReturnRequest> {
-    let Some(activation) = license.activations.get(chain) else { return Vec::new() };
+    let forked = license.chains.get(chain).is_some_and(|chain| chain.fork.is_some());
+    let Some(activation) = license.activations.get(chain).filter(|_| !forked) else { return Vec::new() };
     let held = activation.quotas.keys().filter(|(_, period)| now < period.end());
     held.filter_map(|(feature, period)| asked_back_of(license, chain, *feature, *period)).collect()
 }
@@ -176,20 +177,15 @@ pub fn accounts(license: &License, feature: FeatureNumber, period: Period) -> BT
     for (chain, evidence) in &license.chains {
         if let Some(meter) = evidence.meters.get(&(feature, period)) {
             let account = accounts.entry(*chain).or_default();
-            account.used = meter.net();
-            account.returned = meter.returned.get();
+            account.used = evidence.charged(&(feature, period));
+            account.returned = meter.freed.get();
         }
-        if let (true, Some(account)) = (ended(evidence), accounts.get_mut(chain)) {
+        // A closed chain spends nothing more: what it holds is free again.
+        if let (true, Some(account)) = (evidence.closed_at.is_some(), accounts.get_mut(chain)) {
             account.returned = account.returned.max(account.granted.saturating_sub(account.used));
         }
     }
     accounts
-}
-
-/// Whether a chain spends nothing more, so that what it holds is free again: its device closed it, and no copy of the
-/// device goes on with another history.
-fn ended(chain: &Chain) -> bool {
-    chain.closed_at.is_some() && chain.branches.len() < 2
 }
 
 /// How often the quota of a feature starts again, if it is held by escrow.

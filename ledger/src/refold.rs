@@ -9,8 +9,8 @@ use thiserror::Error;
 
 use crate::authority::License;
 use crate::chain::Head;
-use crate::evidence::{Chain, Part};
-use crate::rows::{Rows, StoredRun};
+use crate::evidence::{Chain, Part, Parting};
+use crate::rows::{self, Rows, StoredRun};
 
 /// Why stored runs do not fold.
 #[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
@@ -21,6 +21,9 @@ pub enum RefoldError {
     /// The first authority run does not begin with `license.issued`.
     #[error("the licence's first event is missing")]
     NotIssued,
+    /// A stored branch parts from no event that is stored.
+    #[error("a stored branch does not attach")]
+    Unattached,
 }
 
 /// Folds the runs of one licence, each chain's in order: the authority chain's first.
@@ -34,8 +37,10 @@ pub fn license(authority: &[StoredRun], device: &[StoredRun]) -> Result<(License
         fold_authority(&mut license, run, &mut rows)?;
     }
     let mut license = license.ok_or(RefoldError::NotIssued)?;
-    for run in device {
-        fold_device(&mut license, run, &mut rows)?;
+    for of_chain in device.chunk_by(|one, next| one.chain == next.chain) {
+        for (number, run) in of_chain.iter().enumerate() {
+            fold_device(&mut license, run, &of_chain[..number], &mut rows)?;
+        }
     }
     Ok((license, rows))
 }
@@ -74,18 +79,40 @@ fn fold_authority(
     Ok(())
 }
 
-fn fold_device(license: &mut License, run: &StoredRun, rows: &mut Rows) -> Result<(), RefoldError> {
+/// Folds the next run of a chain, of which `earlier` are folded.
+fn fold_device(
+    license: &mut License,
+    run: &StoredRun,
+    earlier: &[StoredRun],
+    rows: &mut Rows,
+) -> Result<(), RefoldError> {
     let Origin::Device(origin) = &run.origin else { return Ok(()) };
     let events = events(run)?;
     let chain = license.chains.entry(run.chain).or_insert_with(|| Chain::new(origin.clone()));
-    let numbered = events.iter().map(|(seq, event)| (*seq, event));
+    let is_new = run.branch != 0 && !chain.branches.contains_key(&run.branch);
+    let parting =
+        if is_new { Some(parting(run, earlier, rows).ok_or(RefoldError::Unattached)?) } else { None };
     let part = Part {
         chain: run.chain,
         branch: run.branch,
+        parting,
         first_seq: run.first_seq,
         head: run.head,
-        events: numbered,
+        events: events.iter().map(|(seq, event)| (*seq, event)),
     };
     chain.extend(part, rows);
     Ok(())
+}
+
+/// Where the first run of a branch parts from what is stored before it.
+fn parting(run: &StoredRun, earlier: &[StoredRun], rows: &Rows) -> Option<Parting> {
+    let before = Head { seq: Seq(run.first_seq.0 - 1), link: run.prev };
+    let parent = earlier.iter().find(|earlier| before == Head::START || earlier.holds(before))?.branch;
+    let mut of_parent = earlier.iter().filter(|earlier| earlier.branch == parent);
+    let rival = of_parent.find(|earlier| (earlier.first_seq..=earlier.head.seq).contains(&run.first_seq))?;
+    Some(Parting {
+        parent,
+        rival: rival.start_at(run.first_seq)?,
+        returns: rows::returns(&rows.history, run.chain).collect(),
+    })
 }

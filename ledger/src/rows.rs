@@ -6,14 +6,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use schemas::codes::Code;
-use schemas::event::Kind;
-use schemas::ids::{ChainId, Commitment};
+use schemas::event::device::QuotaReturned;
+use schemas::event::{Body, Event, Kind};
+use schemas::ids::{ChainId, Commitment, Link};
 use schemas::numbers::{FeatureNumber, Micros, Seq};
 use schemas::period::Period;
-use schemas::run::Origin;
+use schemas::run::{Origin, pairs};
 use schemas::text::Text;
 
 use crate::chain::Head;
+use crate::evidence::Start;
 
 /// The number of a branch within its chain: 0 for the trunk, then in the order in which they were found.
 pub type BranchNumber = u16;
@@ -35,6 +37,8 @@ pub struct Rows {
     pub chains: BTreeSet<ChainId>,
     /// Meters that moved.
     pub meters: BTreeSet<(ChainId, FeatureNumber, Period)>,
+    /// Device chains whose recorded fork moved.
+    pub forks: BTreeSet<ChainId>,
     /// Device chains about which something was decided.
     pub activations: BTreeSet<ChainId>,
     /// Quotas that moved.
@@ -69,8 +73,27 @@ pub struct HistoryEntry {
     pub core: Vec<u8>,
 }
 
+/// What the trunk of a chain states to have returned, among history entries.
+pub(crate) fn returns(
+    history: &[HistoryEntry],
+    chain: ChainId,
+) -> impl Iterator<Item = (Seq, QuotaReturned)> {
+    let of_trunk = history.iter().filter(move |entry| entry.chain == chain && entry.branch == 0);
+    of_trunk.filter_map(HistoryEntry::returned)
+}
+
+impl HistoryEntry {
+    /// Its place and what it states to have returned, if that is what it says.
+    pub fn returned(&self) -> Option<(Seq, QuotaReturned)> {
+        match Event::decode(&self.core).ok()?.body {
+            Body::QuotaReturned(returned) => Some((self.seq, returned)),
+            _ => None,
+        }
+    }
+}
+
 /// A device variable as last set.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub struct Variable {
     /// Where it was set.
     pub seq: Seq,
@@ -120,7 +143,7 @@ pub struct StoredRun {
     /// The place of the first event.
     pub first_seq: Seq,
     /// The link before it.
-    pub prev: schemas::ids::Link,
+    pub prev: Link,
     /// How many events.
     pub count: u64,
     /// The head after the last one.
@@ -129,4 +152,36 @@ pub struct StoredRun {
     pub last_at: Micros,
     /// The pairs of core and signature.
     pub pairs: Vec<u8>,
+}
+
+impl StoredRun {
+    /// The links after each of its events.
+    pub(crate) fn links(&self) -> Vec<Link> {
+        let mut head = Head { seq: Seq(self.first_seq.0 - 1), link: self.prev };
+        let signed = pairs(&self.pairs).map_while(Result::ok);
+        let links = signed.map(|pair| {
+            (_, head) = head.after(&self.chain, pair.core, &pair.signature);
+            head.link
+        });
+        links.collect()
+    }
+
+    /// Whether the chain stands at `head` after one of its events.
+    pub(crate) fn holds(&self, head: Head) -> bool {
+        if !(self.first_seq..=self.head.seq).contains(&head.seq) {
+            return false;
+        }
+        self.head == head || self.links().get(self.index(head.seq)) == Some(&head.link)
+    }
+
+    /// What matters of the event at `place`, if it stands first after a parting.
+    pub(crate) fn start_at(&self, place: Seq) -> Option<Start> {
+        let pair = pairs(&self.pairs).map_while(Result::ok).nth(self.index(place))?;
+        Event::decode(pair.core).ok().map(|event| Start::of(&event))
+    }
+
+    /// The number of the event at a place that it holds.
+    pub(crate) fn index(&self, place: Seq) -> usize {
+        place.0.checked_sub(self.first_seq.0).and_then(|at| usize::try_from(at).ok()).unwrap_or(usize::MAX)
+    }
 }

@@ -192,6 +192,9 @@ pub fn verify_with(
     if !chain::verify(&key, &id, &signature) {
         return Err(RunError::SignatureBad);
     }
+    if header.first_seq == Seq(1) && header.prev != Link::START {
+        return Err(DecodeError::OutOfRange.into());
+    }
     Ok(VerifiedRun { header, pairs: pairs.to_vec(), events: walked.events })
 }
 

@@ -18,6 +18,7 @@ use crate::authority::{Activation, License, Standing};
 use crate::draft::Draft;
 use crate::evidence::Chain;
 use crate::fingerprint;
+use crate::forks;
 use crate::writer::TooLong;
 
 /// What a device chain is told.
@@ -56,15 +57,6 @@ impl Verdict {
     }
 }
 
-/// What a chain claims that goes on for an earlier one, whose key signed for it.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Succession {
-    /// The chain that it follows.
-    pub follows: ChainId,
-    /// Whether that chain forked because its device was set back to an older state, and not because it was copied.
-    pub restored: bool,
-}
-
 /// A decision on a device chain.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Seating {
@@ -75,10 +67,10 @@ pub struct Seating {
 }
 
 /// Decides on a device chain: the first rule that applies. What its device closed is released, seat or not.
-pub fn seating(license: &License, chain: &ChainId, now: Micros, succession: Option<&Succession>) -> Seating {
+pub fn seating(license: &License, chain: &ChainId, now: Micros) -> Seating {
     let verdict = match standing(license, chain) {
         Some(verdict) => verdict,
-        None => match newcomer(license, chain, now, succession) {
+        None => match newcomer(license, chain, now) {
             Ok(displaced) => return Seating { verdict: Verdict::Active, displaced },
             Err(code) => Verdict::Denied(code),
         },
@@ -87,8 +79,8 @@ pub fn seating(license: &License, chain: &ChainId, now: Micros, succession: Opti
 }
 
 /// The verdict of [`seating`].
-pub fn verdict(license: &License, chain: &ChainId, now: Micros, succession: Option<&Succession>) -> Verdict {
-    seating(license, chain, now, succession).verdict
+pub fn verdict(license: &License, chain: &ChainId, now: Micros) -> Verdict {
+    seating(license, chain, now).verdict
 }
 
 /// When the seat of an activation is free if an operator takes it back now: at once with an override, otherwise when
@@ -153,12 +145,7 @@ fn standing(license: &License, chain: &ChainId) -> Option<Verdict> {
 }
 
 /// Whether a chain without a seat is given one: the chains that it displaces, or why not.
-fn newcomer(
-    license: &License,
-    chain: &ChainId,
-    now: Micros,
-    succession: Option<&Succession>,
-) -> Result<Vec<ChainId>, Code> {
+fn newcomer(license: &License, chain: &ChainId, now: Micros) -> Result<Vec<ChainId>, Code> {
     let rules = &license.terms.rules;
     if license.terms.entitlement.valid_until.is_some_and(|until| until <= now) {
         return Err(Code::LicenseExpired);
@@ -166,8 +153,9 @@ fn newcomer(
     if license.is_trial() && on_same_device(license, chain).any(|(_, known)| known.granted_at.is_some()) {
         return Err(Code::TrialUsed);
     }
-    let displaced = match succession {
-        Some(succession) => healed(license, succession, now)?,
+    let follows = license.chains.get(chain).and_then(|chain| chain.follows);
+    let displaced = match &follows {
+        Some(follows) => healed(license, follows, now)?,
         None => superseded(license, chain, now)?,
     };
     let taken = license.seats_taken(now).saturating_sub(displaced.len());
@@ -175,7 +163,7 @@ fn newcomer(
         return Err(Code::NoSeatFree);
     }
     let transfers = transfers(license, now);
-    if succession.is_none() && !transfers.allows(displaced.len(), rules.max_activations) {
+    if follows.is_none() && !transfers.allows(displaced.len(), rules.max_activations) {
         return Err(Code::TransfersExhausted);
     }
     Ok(displaced)
@@ -191,21 +179,32 @@ fn superseded(license: &License, chain: &ChainId, now: Micros) -> Result<Vec<Cha
     }
 }
 
-/// The chain that a successor displaces, if it still takes a seat. It forked because its device was restored, the
-/// policy heals, and not more often than it says.
-fn healed(license: &License, succession: &Succession, now: Micros) -> Result<Vec<ChainId>, Code> {
+/// The chain that a successor displaces, if it still takes a seat: it forked because its device was set back, no other
+/// chain follows it, and the policy heals, not more often than it says.
+fn healed(license: &License, follows: &ChainId, now: Micros) -> Result<Vec<ChainId>, Code> {
     let rules = &license.terms.rules;
-    let old = license.activations.get(&succession.follows);
-    let old = old.filter(|old| old.holds_seat() || transfers::gave_way_itself(old));
-    let (Some(old), OnFork::Heal, Some(limit), true) =
-        (old, rules.on_fork, &rules.heals, succession.restored)
-    else {
-        return Err(Code::HealRefused);
-    };
-    if transfers::heals(license, &succession.follows, now - limit.window) >= limit.count as usize {
-        return Err(Code::HealRefused);
+    let (OnFork::Heal, Some(limit)) = (rules.on_fork, &rules.heals) else { return Err(Code::HealRefused) };
+    let restored = license
+        .chains
+        .get(follows)
+        .and_then(|chain| chain.fork)
+        .is_some_and(|fork| fork.verdict == forks::Verdict::Restored);
+    let heals = transfers::heals(license);
+    let is_free = heals.iter().all(|heal| heal.follows != *follows);
+    let recent = heals.iter().filter(|heal| heal.at > now - limit.window).count();
+    let old = license.activations.get(follows).filter(|old| gives_way(old));
+    match old {
+        Some(old) if restored && is_free && recent < limit.count as usize => {
+            Ok(if old.takes_seat(now) { vec![*follows] } else { Vec::new() })
+        }
+        _ => Err(Code::HealRefused),
     }
-    Ok(if old.takes_seat(now) { vec![succession.follows] } else { Vec::new() })
+}
+
+/// Whether an activation has a seat for its successor, or its device gave the seat up itself.
+fn gives_way(old: &Activation) -> bool {
+    let closed = old.released.is_some_and(|released| released.why == ReleaseReason::Closed);
+    old.holds_seat() || old.granted_at.is_some() && closed
 }
 
 /// The other activations on the device of `chain`, as its fingerprint tells. A device without one is like no other.

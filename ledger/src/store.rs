@@ -106,7 +106,12 @@ impl From<io::Error> for StoreError {
 
 impl From<refinery::Error> for StoreError {
     fn from(error: refinery::Error) -> Self {
-        Self::Migration(Arc::new(error))
+        let cause =
+            std::error::Error::source(&error).and_then(|cause| cause.downcast_ref::<rusqlite::Error>());
+        match cause.and_then(rusqlite::Error::sqlite_error_code) {
+            Some(rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked) => Self::Busy,
+            _ => Self::Migration(Arc::new(error)),
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use ledger::chain::{self, Head};
-use ledger::digest::{self, ChainEvidence};
+use ledger::digest::{self, BranchEvidence, ChainEvidence};
 use ledger::rows::StoredRun;
 use ledger::run::{self, RunError};
 use ledger::trust::{self, TrustedIssuer};
@@ -131,20 +131,13 @@ fn misplaced(store: &mut dyn Store, walk: &Walk) -> Result<Vec<AuditFault>, Refu
 /// # Errors
 /// When the ledger cannot be read.
 pub fn evidence_digest(store: &mut dyn Store) -> Result<(Digest, BTreeMap<LicenseId, Digest>), Refusal> {
+    let mut branches: BTreeMap<(LicenseId, ChainId), Vec<BranchEvidence>> = BTreeMap::new();
+    for EvidenceRow { license, chain, branch } in store.evidence()? {
+        branches.entry((license, chain)).or_default().push(branch);
+    }
     let mut licenses: BTreeMap<LicenseId, Vec<ChainEvidence>> = BTreeMap::new();
-    for EvidenceRow { license, chain, first_seq, seq, link } in store.evidence()? {
-        let chains = licenses.entry(license).or_default();
-        match chains.last_mut() {
-            Some(last) if last.chain == chain => {
-                last.heads.push((first_seq, seq, link));
-                last.fork_points.push(first_seq);
-            }
-            _ => chains.push(ChainEvidence {
-                chain,
-                heads: vec![(first_seq, seq, link)],
-                fork_points: Vec::new(),
-            }),
-        }
+    for ((license, chain), branches) in branches {
+        licenses.entry(license).or_default().push(ChainEvidence::of(chain, &branches));
     }
     let digests: BTreeMap<LicenseId, Digest> =
         licenses.iter().map(|(license, chains)| (*license, digest::of_license(license, chains))).collect();

@@ -32,9 +32,9 @@ pub struct MergeReport {
     pub merged: u64,
     /// Held nothing new.
     pub known: u64,
-    /// Wait in quarantine for events before them.
+    /// Wait for events before them.
     pub parked: u64,
-    /// Contradict a known history; kept in quarantine.
+    /// Contradict a known history; both are kept.
     pub forked: u64,
     /// Were refused; kept in quarantine.
     pub refused: u64,
@@ -129,6 +129,9 @@ impl Merging<'_> {
         let mut answers: BTreeMap<usize, Vec<Answer>> = BTreeMap::new();
         for outcome in outcomes {
             let parcel = &parcels[outcome.parcel];
+            if outcome.events > 0 && !outcome.waits {
+                self.settle(&outcome)?;
+            }
             kept.extend(self.waiting.keep(parcel, &outcome));
             self.report.count(&outcome);
             self.report.tell(&parcel.source.name, &outcome);
@@ -146,20 +149,31 @@ impl Merging<'_> {
         for Retried { outcome, askers } in self.waiting.retry(self.vendor)? {
             self.report.events += outcome.events;
             if outcome.codes.is_empty() {
-                for Asker { source, answer } in askers {
-                    self.report.settle(&source, &outcome.chain);
-                    write_answer(answer.as_ref(), std::slice::from_ref(&outcome.answer))?;
-                }
+                self.tell_askers(&outcome, askers)?;
             }
+        }
+        Ok(())
+    }
+
+    /// What was parked of a chain is attached: whoever waited for it is answered again.
+    fn settle(&mut self, outcome: &Outcome) -> Result<(), Refusal> {
+        let askers = self.waiting.no_longer_parked(&outcome.chain);
+        self.tell_askers(outcome, askers)
+    }
+
+    fn tell_askers(&mut self, outcome: &Outcome, askers: Vec<Asker>) -> Result<(), Refusal> {
+        for Asker { source, answer } in askers {
+            self.report.settle(&source, &outcome.chain);
+            write_answer(answer.as_ref(), std::slice::from_ref(&outcome.answer))?;
         }
         Ok(())
     }
 }
 
 impl MergeReport {
-    /// The exit code: findings where anything was refused or contradicts what is known.
+    /// The exit code: findings where anything was refused. Evidence of a fork is taken in like any other.
     pub fn exit(&self) -> Exit {
-        if self.refused + self.forked > 0 { Exit::Findings } else { Exit::Done }
+        if self.refused > 0 { Exit::Findings } else { Exit::Done }
     }
 
     /// Counts and tells a file, or a part of one, that was refused.
@@ -176,33 +190,38 @@ impl MergeReport {
     /// Counts a chain of a bundle, its events included.
     fn count(&mut self, outcome: &Outcome) {
         self.events += outcome.events;
-        let waits = |code| u64::from(outcome.codes.contains(&code));
-        self.parked += waits(Code::ChainGap);
-        self.forked += waits(Code::ChainFork);
-        let refused = outcome.codes.iter().any(|code| !matches!(code, Code::ChainGap | Code::ChainFork));
-        self.refused += u64::from(refused);
+        let waits_for_beginning = outcome.codes.contains(&Code::ChainGap);
+        self.parked += u64::from(outcome.parked || waits_for_beginning);
+        self.forked += u64::from(outcome.forked);
+        self.refused += u64::from(outcome.codes.iter().any(|code| *code != Code::ChainGap));
         self.merged += u64::from(outcome.events > 0);
-        self.known += u64::from(outcome.events == 0 && outcome.codes.is_empty());
+        let nothing_new = outcome.events == 0 && outcome.codes.is_empty() && !outcome.parked;
+        self.known += u64::from(nothing_new);
     }
 
-    /// Tells why something of a bundle was not taken in.
+    /// Tells what of a bundle was not simply taken in.
     fn tell(&mut self, source: &str, outcome: &Outcome) {
-        self.findings.extend(outcome.codes.iter().map(|code| MergeFinding {
+        let parked = outcome.parked.then_some(Code::ChainGap);
+        let forked = outcome.forked.then_some(Code::ChainFork);
+        let codes = outcome.codes.iter().copied().chain(parked).chain(forked);
+        self.findings.extend(codes.map(|code| MergeFinding {
             source: source.to_owned(),
             chain: Some(outcome.chain),
-            code: *code,
-            detail: outcome.detail.clone(),
+            code,
+            detail: if code == Code::ChainFork { String::new() } else { outcome.detail.clone() },
         }));
     }
 
     /// A bundle that waited went in after all.
     fn settle(&mut self, source: &str, chain: &ChainId) {
-        let of_bundle =
-            |finding: &MergeFinding| finding.source == source && finding.chain.as_ref() == Some(chain);
+        let of_bundle = |finding: &MergeFinding| {
+            finding.source == source
+                && finding.chain.as_ref() == Some(chain)
+                && finding.code != Code::ChainFork
+        };
         let Some(at) = self.findings.iter().position(of_bundle) else { return };
         match self.findings.remove(at).code {
             Code::ChainGap => self.parked -= 1,
-            Code::ChainFork => self.forked -= 1,
             _ => self.refused -= 1,
         }
         self.merged += 1;

@@ -11,7 +11,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ledger::authority::License;
 use ledger::catalog::{Catalog, CatalogDraft};
+use ledger::digest::BranchEvidence;
 use ledger::draft::Update;
+use ledger::forks::Verdict;
+use ledger::merge::Stored;
 use ledger::refold::RefoldError;
 use ledger::rows::{HistoryEntry, StoredRun, Variable};
 use ledger::writer::TooLong;
@@ -19,7 +22,7 @@ use schemas::bundle::Attachment;
 use schemas::canonical::DecodeError;
 use schemas::codes::Code;
 use schemas::grant::{Grant, GrantStatus, Revocations};
-use schemas::ids::{ChainId, Commitment, CustomerId, Digest, KeyReference, LicenseId, Link};
+use schemas::ids::{ChainId, Commitment, CustomerId, Digest, KeyReference, LicenseId};
 use schemas::numbers::{FeatureNumber, Micros, Seq};
 use schemas::period::Period;
 use schemas::refusal::Refusal;
@@ -87,15 +90,9 @@ pub struct Change {
     pub attachments: Vec<Attachment>,
 }
 
-/// Gives the stored links of a chain's trunk.
-pub trait Links {
-    /// The link after the event at `seq`, if the trunk of `chain` holds it.
-    fn link_at(&mut self, license: &LicenseId, chain: &ChainId, seq: Seq)
-    -> Result<Option<Link>, StoreError>;
-}
-
 /// Turns a licence as it is stored into what is to be stored.
-pub type ChangeLicense<'a> = dyn FnMut(License, &mut dyn Links) -> Result<Change, StoreError> + 'a;
+pub type ChangeLicense<'a> =
+    dyn FnMut(License, &mut dyn Stored<StoreError>) -> Result<Change, StoreError> + 'a;
 
 /// Writes onto the catalog as it is stored, and returns values beside its run.
 pub type ChangeCatalog<'a> = dyn FnMut(&mut CatalogDraft<'_>) -> Result<Vec<Attachment>, StoreError> + 'a;
@@ -184,6 +181,9 @@ pub trait Store {
 
     /// The branch heads of every device chain, in the order of licence, chain and branch: the evidence.
     fn evidence(&mut self) -> Result<Vec<EvidenceRow>, StoreError>;
+
+    /// The recorded forks of device chains, in the order of licence and chain.
+    fn forks(&mut self) -> Result<Vec<ForkRow>, StoreError>;
 
     /// Evidence that contradicts itself: licence, chain, place, code.
     fn findings(&mut self) -> Result<Vec<(LicenseId, ChainId, Seq, String)>, StoreError>;
@@ -328,19 +328,32 @@ pub struct UsageRow {
     pub events: u64,
 }
 
-/// One branch head of a device chain.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+/// One branch of a device chain.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct EvidenceRow {
     /// The licence.
     pub license: LicenseId,
     /// The device chain.
     pub chain: ChainId,
-    /// The branch's first place.
-    pub first_seq: Seq,
-    /// The head's place.
+    /// The branch.
+    pub branch: BranchEvidence,
+}
+
+/// A recorded fork of a device chain.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct ForkRow {
+    /// The licence.
+    pub license: LicenseId,
+    /// The device chain.
+    pub chain: ChainId,
+    /// The earliest place that is known at which its histories part.
     pub seq: Seq,
-    /// The head's link.
-    pub link: Link,
+    /// When that was recorded.
+    pub at: Micros,
+    /// What the histories tell; nothing while only one of them is attached.
+    pub verdict: Option<Verdict>,
+    /// Branches that are attached.
+    pub branches: u64,
 }
 
 /// Bytes that are refused for now, with the reason.

@@ -309,12 +309,20 @@ codes! {
     // Merging.
     ChainGap "chain_gap" Refused 409
         "events are missing before these"
-        "The run begins beyond what the ledger holds of its chain. It waits in quarantine and goes in when the events before it arrive."
+        "The run begins beyond what the ledger holds of its chain. A run of a known chain is parked and attaches when the events before it arrive; one of an unknown chain waits in quarantine for the chain's beginning."
         "Merge the earlier report of the same device, or ask the device for a new one.",
     ChainFork "chain_fork" Refused 409
         "this history contradicts one that is known"
-        "The same chain was continued twice from one place: the device was copied, or set back to an older state. The bytes are kept as evidence."
-        "See `counterfoil quarantine show`; find out which devices share one state.",
+        "The same chain was continued twice from one place: the device was copied, or set back to an older state. Both histories are kept as evidence."
+        "See `counterfoil audit forks`; find out which devices share one state.",
+    ParkingFull "parking_full" Refused 409
+        "too much of this chain waits already"
+        "So many runs of the chain wait for events before them that no more may wait beside it. The run waits in quarantine and is tried again when the chain moves."
+        "Merge the device's earlier reports, or ask the device for a new one.",
+    BranchesFull "branches_full" Refused 409
+        "the chain has forked too often"
+        "A chain has 64 branches at most. The run would begin another one; it waits in quarantine as evidence."
+        "Release the activation; find out which devices share one state.",
     LicenseUnknown "license_unknown" Refused 404
         "no licence has this key"
         "The request refers to a licence key that this ledger does not know. It waits in quarantine."
@@ -564,6 +572,10 @@ codes! {
         "there is no such licence"
         "No licence has this identifier or key."
         "See `counterfoil license list`.",
+    ForkUnknown "fork_unknown" NotFound 404
+        "no such fork is known"
+        "No device chain that has forked begins with this name."
+        "See `counterfoil audit forks`.",
     ChainUnknown "chain_unknown" NotFound 404
         "there is no such activation"
         "No device chain of this name is in the ledger."

@@ -14,6 +14,12 @@ pub const RUN_BYTES: usize = 1024 * 1024;
 pub const BUNDLE_CHAINS: usize = 64;
 /// Longest bundle, in bytes.
 pub const BUNDLE_BYTES: u64 = 1024 * 1024 * 1024;
+/// Most runs of one chain that wait for events before them.
+pub const PARKED_RUNS: usize = 64;
+/// Most bytes of runs of one chain that wait for events before them.
+pub const PARKED_BYTES: usize = 64 * 1024 * 1024;
+/// Most branches of one chain.
+pub const BRANCHES: usize = 64;
 /// Longest attachment value, in bytes.
 pub const ATTACHMENT_BYTES: usize = 64 * 1024;
 /// Longest grant in its detached form, in bytes.

@@ -10,8 +10,10 @@ pub struct Migration {
 }
 
 /// The vendor's ledger on `SQLite`.
-pub const LEDGER_SQLITE: &[Migration] =
-    &[Migration { name: "V1__ledger", sql: include_str!("../sql/ledger-sqlite/V1__ledger.sql") }];
+pub const LEDGER_SQLITE: &[Migration] = &[
+    Migration { name: "V1__ledger", sql: include_str!("../sql/ledger-sqlite/V1__ledger.sql") },
+    Migration { name: "V2__branches", sql: include_str!("../sql/ledger-sqlite/V2__branches.sql") },
+];
 
 /// A device's store on `SQLite`.
 pub const DEVICE_SQLITE: &[Migration] = &[

@@ -80,7 +80,7 @@ fn every_decode_error_is_specified() {
     }
 }
 
-const LIMITS: [(&str, u64); 15] = [
+const LIMITS: [(&str, u64); 18] = [
     ("CORE_BYTES", limits::CORE_BYTES as u64),
     ("TEXT_BYTES", limits::TEXT_BYTES as u64),
     ("REF_BYTES", limits::REF_BYTES as u64),
@@ -88,6 +88,9 @@ const LIMITS: [(&str, u64); 15] = [
     ("RUN_BYTES", limits::RUN_BYTES as u64),
     ("BUNDLE_CHAINS", limits::BUNDLE_CHAINS as u64),
     ("BUNDLE_BYTES", limits::BUNDLE_BYTES),
+    ("PARKED_RUNS", limits::PARKED_RUNS as u64),
+    ("PARKED_BYTES", limits::PARKED_BYTES as u64),
+    ("BRANCHES", limits::BRANCHES as u64),
     ("ATTACHMENT_BYTES", limits::ATTACHMENT_BYTES as u64),
     ("GRANT_BYTES", limits::GRANT_BYTES as u64),
     ("CERTIFICATE_BYTES", limits::CERTIFICATE_BYTES as u64),

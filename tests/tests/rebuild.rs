@@ -15,12 +15,14 @@ const STANDARD: &str = "--valid 365d --max-activations 10 --quota render=1000/mo
 /// Every projection. A table that is added belongs here, or among the sources below.
 const PROJECTIONS: &[&str] = &[
     "activations",
+    "branch_sums",
     "branches",
     "catalog_history",
     "chain_licenses",
     "chains",
     "customers",
     "findings",
+    "forks",
     "history",
     "issuers",
     "known",
@@ -33,9 +35,10 @@ const PROJECTIONS: &[&str] = &[
     "usage",
     "variables",
 ];
-const SOURCES: &[&str] = &["attachments", "catalog_attachments", "catalog_runs", "quarantine", "runs"];
+const SOURCES: &[&str] =
+    &["attachments", "catalog_attachments", "catalog_runs", "parked", "quarantine", "runs"];
 
-/// A ledger in which every projection has a row: two devices, one that states a wrong total.
+/// A ledger in which every projection has a row: three devices, one that states a wrong total, one that was copied.
 fn ledger_with_everything() -> Lab {
     let lab = Lab::with_policy(STANDARD);
     let license = lab.issue();
@@ -45,6 +48,10 @@ fn ledger_with_everything() -> Lab {
     lab.sync("dev1");
     lab.write("wrong.cfbundle", HandMade::new(1, &license).consume(5).miscount().consume(6).bundle());
     lab.vendor("merge wrong.cfbundle").done();
+    for (name, n) in [("first.cfbundle", 7), ("copy.cfbundle", 8)] {
+        lab.write(name, HandMade::new(2, &license).consume(5).consume(n).bundle());
+        lab.vendor(&format!("merge {name}")).done();
+    }
     lab
 }
 

@@ -1,5 +1,6 @@
 //! Where runs attach, and what devices are told, with runs that are really signed.
 
+mod order;
 pub(crate) mod world;
 
 use std::convert::Infallible;
@@ -13,6 +14,7 @@ use schemas::numbers::Amount;
 use self::world::{Device, World, merge, month, total};
 use super::*;
 use crate::authority::License;
+use crate::evidence::Start;
 use crate::fixture::RENDER;
 
 /// A device with six events: what it asks with, and four consumptions.
@@ -22,6 +24,26 @@ fn busy(seed: u8) -> Device {
     device
 }
 
+/// A trunk that stands at `head`.
+fn trunk(head: Head) -> BTreeMap<BranchNumber, Branch> {
+    if head == Head::START {
+        return BTreeMap::new();
+    }
+    let first = Start { at: crate::fixture::at(crate::fixture::ISSUED), is_start: false };
+    let trunk = Branch {
+        parent: 0,
+        first_seq: Seq(1),
+        head,
+        first,
+        rival: None,
+        last_at: first.at,
+        noted: None,
+        closed: None,
+        sums: BTreeMap::new(),
+    };
+    [(0, trunk)].into()
+}
+
 #[test]
 fn every_plan_follows_from_the_head_and_the_overlap() {
     let known = busy(1);
@@ -29,41 +51,37 @@ fn every_plan_follows_from_the_head_and_the_overlap() {
     other.events.truncate(1);
     (1..=5).for_each(|n| other.consume(n));
     let append = |from| Plan::Append { branch: 0, from };
-    let gap = |first, last| Plan::Gap { missing: SeqRange { first: Seq(first), last: Seq(last) } };
+    let part = |from| Plan::Part { parent: 0, from };
+    let (waits, contradicts) = (Plan::Wait { against: None }, Plan::Wait { against: Some(0) });
+    let same = Plan::Known { branch: 0 };
     let table = [
         (0, &known, 1, 6, append(0)),
-        (0, &known, 2, 3, gap(1, 1)),
-        (3, &known, 1, 3, Plan::Known),
-        (3, &known, 2, 3, Plan::Known),
-        (3, &known, 1, 2, Plan::Known),
+        (0, &known, 2, 3, waits),
+        (3, &known, 1, 3, same),
+        (3, &known, 2, 3, same),
+        (3, &known, 1, 2, same),
         (3, &known, 1, 6, append(3)),
         (3, &known, 3, 4, append(1)),
         (3, &known, 4, 6, append(0)),
-        (3, &known, 5, 6, gap(4, 4)),
-        (2, &known, 6, 6, gap(3, 5)),
-        (3, &other, 1, 1, Plan::Known),
-        (3, &other, 1, 2, Plan::Fork),
-        (3, &other, 1, 6, Plan::Fork),
-        (3, &other, 3, 3, Plan::Fork),
-        (3, &other, 4, 6, Plan::Fork),
+        (3, &known, 5, 6, waits),
+        (2, &known, 6, 6, waits),
+        (3, &other, 1, 1, same),
+        (3, &other, 1, 2, part(1)),
+        (3, &other, 2, 6, part(0)),
+        (3, &other, 1, 6, part(1)),
+        (3, &other, 3, 3, contradicts),
+        (3, &other, 4, 6, contradicts),
+        (3, &other, 5, 6, waits),
     ];
     for (head, device, first, last, expected) in table {
         let head = match head {
             0 => Head::START,
             head => known.run(1, head).head(),
         };
-        let link_at = |seq| Ok::<_, Infallible>(known.whole().link_at(seq));
-        let plan = decide(head, link_at, &device.run(first, last));
+        let link_at = |_, seq| Ok::<_, Infallible>(known.whole().link_at(seq).expect("a known place"));
+        let plan = decide(&trunk(head), link_at, &device.run(first, last));
         assert_eq!(plan, Ok(expected), "head {}, places {first} to {last}", head.seq);
     }
-}
-
-#[test]
-fn what_overlaps_a_place_whose_link_is_unknown_is_taken_for_a_fork() {
-    let device = busy(1);
-    let head = device.run(1, 4).head();
-    let plan = decide(head, |_| Ok::<_, Infallible>(None), &device.run(1, 2));
-    assert_eq!(plan, Ok(Plan::Fork));
 }
 
 #[test]
@@ -111,15 +129,15 @@ fn deliver(device: &Device, runs: [VerifiedRun; 2]) -> License {
     let mut waiting = Vec::new();
     for run in runs {
         let (outcome, _) = world.merge_runs(device.chain(), std::slice::from_ref(&run));
-        assert!(outcome.forks.is_empty());
-        if outcome.events == 0 {
+        assert!(!outcome.forked);
+        if outcome.refused.is_some() {
             waiting.push(run);
         }
     }
     waiting.sort_by_key(|run| run.span().first);
     if !waiting.is_empty() {
         let (outcome, _) = world.merge_runs(device.chain(), &waiting);
-        assert_eq!((outcome.refused, outcome.gaps, outcome.forks), (None, vec![], vec![]));
+        assert_eq!((outcome.refused, outcome.parked), (None, vec![]));
     }
     world.license
 }

@@ -5,11 +5,12 @@ use schemas::codes::Code;
 use schemas::event::Body;
 use schemas::event::authority::EntitlementChanged;
 use schemas::grant::CheckIn;
-use schemas::numbers::Seconds;
+use schemas::numbers::{Seconds, Seq};
 use schemas::terms::After;
 
 use super::*;
 use crate::fixture::{ISSUED, RENDER, at};
+use crate::forks::{Fork, Verdict};
 use crate::merge::tests::world::{Device, World, month, terms, total};
 
 /// What happens next to one of three devices, or to their licence.
@@ -305,18 +306,14 @@ fn a_device_that_comes_back_after_a_write_off_shows_what_it_used() {
 }
 
 #[test]
-fn a_forked_chain_frees_nothing_by_closing() {
-    let (mut world, mut devices) = three();
+fn a_forked_chain_is_asked_for_nothing() {
+    let (mut world, devices) = three();
     let chain = devices[0].device.chain();
-    devices[0].device.close();
-    let known = world.license.chains.get_mut(&chain).expect("merged");
-    let trunk = known.branches[&0];
-    known.branches.insert(1, trunk);
-    let free = world.free();
-    world.merge(&devices[0].device);
-    assert_eq!(world.free(), free);
-    write_off(&mut world, &devices[0].device, true);
-    assert_eq!(world.free(), free + 334);
+    change_limit(&mut world, 100);
+    assert_eq!(asked_this_month(&world.license, &chain), Some(334));
+    let fork = Fork { seq: Seq(3), verdict: Verdict::Clone };
+    world.license.chains.get_mut(&chain).expect("merged").fork = Some(fork);
+    assert_eq!(asked_this_month(&world.license, &chain), None);
 }
 
 /// The first and the last period that a grant of today raises, and how many they are.

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use schemas::event::authority::ReleaseReason;
-use schemas::numbers::Seconds;
+use schemas::numbers::{Seconds, Seq};
 use schemas::terms::TransferLimit;
 
 use super::*;
@@ -69,7 +69,7 @@ fn the_first_rule_that_applies_decides() {
     ];
     for (standing, before, seats, expected) in table {
         let (license, chain, now) = license(standing, before, seats);
-        assert_eq!(verdict(&license, &chain, now, None), expected, "{standing:?}, {before:?}, {seats} seats");
+        assert_eq!(verdict(&license, &chain, now), expected, "{standing:?}, {before:?}, {seats} seats");
     }
 }
 
@@ -80,9 +80,9 @@ fn an_expired_licence_takes_no_newcomer_and_leaves_seats_as_they_are() {
     {
         let (mut license, chain, now) = license(Standing::Active, before, 2);
         license.terms.entitlement.valid_until = Some(now);
-        assert_eq!(verdict(&license, &chain, now, None), expected, "{before:?}");
+        assert_eq!(verdict(&license, &chain, now), expected, "{before:?}");
         license.terms.entitlement.valid_until = Some(now + Seconds(1));
-        assert_eq!(verdict(&license, &chain, now, None), Verdict::Active, "{before:?}, just before the end");
+        assert_eq!(verdict(&license, &chain, now), Verdict::Active, "{before:?}, just before the end");
     }
 }
 
@@ -181,11 +181,8 @@ fn a_seat_moves_as_often_as_the_window_allows() {
     assert_eq!((moved.recent, moved.left, moved.vacant), (0, Some(2), 1));
     let newcomer = device(9, 9);
     world.merge(&newcomer);
-    assert_eq!(
-        verdict(&world.license, &newcomer.chain(), now, None),
-        Verdict::Denied(Code::TransfersExhausted)
-    );
-    assert_eq!(verdict(&world.license, &newcomer.chain(), later, None), Verdict::Active);
+    assert_eq!(verdict(&world.license, &newcomer.chain(), now), Verdict::Denied(Code::TransfersExhausted));
+    assert_eq!(verdict(&world.license, &newcomer.chain(), later), Verdict::Active);
 }
 
 #[test]
@@ -223,7 +220,7 @@ fn a_seat_that_is_not_free_yet_is_given_to_nobody_and_freed_by_closing() {
     world.write(released(first.chain(), ReleaseReason::Operator, free_at));
     world.merge(&second);
     assert_eq!(denied(&world, &second).as_deref(), Some("no_seat_free"));
-    assert_eq!(verdict(&world.license, &second.chain(), free_at, None), Verdict::Active);
+    assert_eq!(verdict(&world.license, &second.chain(), free_at), Verdict::Active);
     first.close();
     world.merge(&first);
     world.merge(&second);
@@ -300,69 +297,114 @@ fn a_device_has_one_trial_and_its_own_dates() {
     assert_eq!(world.license.terms.valid_from_activation, Some(Seconds::days(14)));
 }
 
-/// A licence that heals, with a forked chain that holds its only seat, and a chain that follows it.
-fn forked(heals: Option<TransferLimit>, on_fork: OnFork) -> (World, Device, Device) {
+/// A licence that heals, with a chain that forked in a way and holds its only seat, and a chain that follows it.
+fn forked(heals: Option<TransferLimit>, on_fork: OnFork, how: forks::Verdict) -> (World, Device, Device) {
     let mut world = World::new(|terms| {
         terms.rules.max_activations = 1;
+        terms.rules.transfers = Some(limit(0));
         terms.rules.on_fork = on_fork;
         terms.rules.heals = heals;
     });
     let (old, new) = (device(1, 1), device(2, 1));
     world.merge(&old);
     world.merge(&new);
-    fork(&mut world, &old);
+    fork(&mut world, &old, how);
+    follow(&mut world, &new, &old);
     (world, old, new)
 }
 
-fn fork(world: &mut World, device: &Device) {
-    let chain = world.license.chains.get_mut(&device.chain()).expect("merged");
-    let trunk = chain.branches[&0];
-    chain.branches.insert(1, trunk);
+fn evidence<'a>(world: &'a mut World, device: &Device) -> &'a mut Chain {
+    world.license.chains.get_mut(&device.chain()).expect("merged")
+}
+
+fn fork(world: &mut World, device: &Device, verdict: forks::Verdict) {
+    evidence(world, device).fork = Some(forks::Fork { seq: Seq(3), verdict });
+}
+
+fn follow(world: &mut World, new: &Device, old: &Device) {
+    evidence(world, new).follows = Some(old.chain());
+}
+
+/// Gives a chain its seat, as [`seating`] said.
+fn seat(world: &mut World, device: &Device) {
+    let Seating { verdict, displaced } = seating(&world.license, &device.chain(), world.license.last_at);
+    assert_eq!(verdict, Verdict::Active);
+    for old in displaced {
+        let now = world.license.last_at;
+        world.write(released(old, ReleaseReason::Superseded, now));
+    }
+    let granted_at = world.license.last_at + Seconds(1);
+    world.license.activations.get_mut(&device.chain()).expect("it asked").granted_at = Some(granted_at);
+    world.license.last_at = granted_at;
 }
 
 #[test]
 fn a_successor_takes_its_chains_seat_where_the_policy_heals_a_restored_device() {
-    let one = || Some(limit(1));
-    let refused = |on_fork, heals, restored| {
-        let (world, old, new) = forked(heals, on_fork);
-        let succession = Succession { follows: old.chain(), restored };
-        verdict(&world.license, &new.chain(), world.license.last_at, Some(&succession))
-    };
+    use forks::Verdict::{Clone, Restored, Unknown};
     let no = Verdict::Denied(Code::HealRefused);
-    assert_eq!(refused(OnFork::Heal, one(), true), Verdict::Active);
-    assert_eq!(refused(OnFork::Heal, one(), false), no, "a clone is not healed");
-    assert_eq!(refused(OnFork::Heal, Some(limit(0)), true), no);
-    assert_eq!(refused(OnFork::Heal, None, true), no);
-    assert_eq!(refused(OnFork::Flag, one(), true), no);
-    assert_eq!(refused(OnFork::Stop, one(), true), no);
-    let (world, _, new) = forked(one(), OnFork::Heal);
-    let stranger = Succession { follows: ChainId([9; 32]), restored: true };
-    assert_eq!(verdict(&world.license, &new.chain(), world.license.last_at, Some(&stranger)), no);
+    let table = [
+        (OnFork::Heal, Some(limit(1)), Restored, Verdict::Active),
+        (OnFork::Heal, Some(limit(1)), Clone, no),
+        (OnFork::Heal, Some(limit(1)), Unknown, no),
+        (OnFork::Heal, Some(limit(0)), Restored, no),
+        (OnFork::Heal, None, Restored, no),
+        (OnFork::Flag, Some(limit(1)), Restored, no),
+        (OnFork::Stop, Some(limit(1)), Restored, no),
+    ];
+    for (on_fork, heals, how, expected) in table {
+        let (world, old, new) = forked(heals, on_fork, how);
+        let seating = seating(&world.license, &new.chain(), world.license.last_at);
+        let displaced = if expected == no { Vec::new() } else { vec![old.chain()] };
+        assert_eq!(seating, Seating { verdict: expected, displaced }, "{on_fork}, {how:?}");
+    }
 }
 
 #[test]
-fn a_healed_device_counts_as_no_transfer_and_not_twice_in_its_window() {
-    let (mut world, old, new) = forked(Some(limit(1)), OnFork::Heal);
-    world.license.terms.rules.transfers = Some(limit(0));
-    let succession = Succession { follows: old.chain(), restored: true };
-    let seated = seating(&world.license, &new.chain(), world.license.last_at, Some(&succession));
-    assert_eq!(seated, Seating { verdict: Verdict::Active, displaced: vec![old.chain()] });
+fn a_chain_that_did_not_fork_or_is_followed_already_has_no_successor() {
+    let no = Verdict::Denied(Code::HealRefused);
+    let (mut world, old, new) = forked(Some(limit(5)), OnFork::Heal, forks::Verdict::Restored);
+    let (another, now) = (device(3, 1), world.license.last_at);
+    world.merge(&another);
+    follow(&mut world, &another, &old);
+    assert_eq!(verdict(&world.license, &another.chain(), now), Verdict::Active);
+    seat(&mut world, &new);
+    assert_eq!(verdict(&world.license, &another.chain(), now), no, "the old chain has its successor");
+    follow(&mut world, &another, &new);
+    assert_eq!(verdict(&world.license, &another.chain(), now), no, "what did not fork needs no healing");
+    evidence(&mut world, &another).follows = Some(ChainId([9; 32]));
+    assert_eq!(verdict(&world.license, &another.chain(), now), no, "a stranger");
+}
+
+#[test]
+fn an_old_chain_that_closed_first_leaves_its_seat_to_its_successor() {
+    let (mut world, old, new) = forked(Some(limit(1)), OnFork::Heal, forks::Verdict::Restored);
     let now = world.license.last_at;
-    world.write(released(old.chain(), ReleaseReason::Superseded, now));
-    let after =
-        |world: &World| verdict(&world.license, &new.chain(), world.license.last_at, Some(&succession));
-    assert_eq!(after(&world), Verdict::Active, "the old chain gave way already");
-    let granted = world.license.last_at + Seconds(1);
-    world.license.activations.get_mut(&new.chain()).expect("it asked").granted_at = Some(granted);
-    let moved = transfers(&world.license, granted);
+    world.write(released(old.chain(), ReleaseReason::Closed, now));
+    let now = world.license.last_at;
+    assert_eq!(
+        seating(&world.license, &new.chain(), now),
+        Seating { verdict: Verdict::Active, displaced: Vec::new() }
+    );
+    world.license.activations.get_mut(&old.chain()).expect("granted").released =
+        Some(Released { at: now, why: ReleaseReason::Operator, seat_free_at: now });
+    let taken_away = verdict(&world.license, &new.chain(), now);
+    assert_eq!(taken_away, Verdict::Denied(Code::HealRefused), "what was taken away is not healed");
+}
+
+#[test]
+fn a_healed_device_counts_as_no_transfer_and_once_in_its_window() {
+    let (mut world, _, new) = forked(Some(limit(1)), OnFork::Heal, forks::Verdict::Restored);
+    seat(&mut world, &new);
+    let now = world.license.last_at;
+    let moved = transfers(&world.license, now);
     assert_eq!((moved.vacant, moved.recent, moved.opened), (0, 0, 1));
-    fork(&mut world, &new);
     let third = device(3, 1);
     world.merge(&third);
-    let next = Succession { follows: new.chain(), restored: true };
-    let verdict_at = |now| verdict(&world.license, &third.chain(), now, Some(&next));
-    assert_eq!(verdict_at(granted), Verdict::Denied(Code::HealRefused));
-    assert_eq!(verdict_at(granted + Seconds::days(90)), Verdict::Active);
+    fork(&mut world, &new, forks::Verdict::Restored);
+    follow(&mut world, &third, &new);
+    assert_eq!(verdict(&world.license, &third.chain(), now), Verdict::Denied(Code::HealRefused));
+    let later = now + Seconds::days(90);
+    assert_eq!(verdict(&world.license, &third.chain(), later), Verdict::Active);
 }
 
 proptest! {

@@ -1,13 +1,12 @@
 //! Transfers: how often a seat moved to another device, and how often a restored device was healed. Both follow from
 //! the activations alone, so that they need no record of their own.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
-use schemas::event::authority::ReleaseReason;
 use schemas::ids::ChainId;
 use schemas::numbers::Micros;
 
-use crate::authority::{Activation, License};
+use crate::authority::License;
 
 /// What the activations of a licence tell about its seats' moves.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -36,8 +35,6 @@ impl Transfers {
 enum Move {
     /// A seat was given up.
     GivenUp,
-    /// A seat was given up to a successor, which is no transfer.
-    Healed,
     /// A seat was taken.
     Taken,
 }
@@ -51,7 +48,6 @@ enum Move {
 pub fn transfers(license: &License, now: Micros) -> Transfers {
     let limit = license.terms.rules.transfers.as_ref();
     let mut state = Transfers::default();
-    let mut healed = 0_usize;
     let mut recent: VecDeque<Micros> = VecDeque::new();
     let forget = |recent: &mut VecDeque<Micros>, at: Micros| {
         if let Some(limit) = limit {
@@ -65,8 +61,6 @@ pub fn transfers(license: &License, now: Micros) -> Transfers {
         let may_move = limit.is_none_or(|limit| recent.len() < limit.count as usize);
         match what {
             Move::GivenUp => state.vacant += 1,
-            Move::Healed => healed += 1,
-            Move::Taken if healed > 0 => healed -= 1,
             Move::Taken if state.vacant > 0 && may_move => {
                 state.vacant -= 1;
                 recent.push_back(at);
@@ -80,38 +74,37 @@ pub fn transfers(license: &License, now: Micros) -> Transfers {
     state
 }
 
-/// How many forked chains gave their seat to a successor since `since`, `besides` left out.
-pub(super) fn heals(license: &License, besides: &ChainId, since: Micros) -> usize {
-    let released = license.activations.iter().filter_map(|(chain, activation)| {
-        let released =
-            activation.released.filter(|_| chain != besides && is_healed(license, chain, activation))?;
-        Some(released.at)
+/// A restored device that went on with a successor.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) struct Heal {
+    /// The chain that it followed.
+    pub(super) follows: ChainId,
+    /// When the successor was given the seat.
+    pub(super) at: Micros,
+}
+
+/// The heals that there were.
+pub(super) fn heals(license: &License) -> Vec<Heal> {
+    let granted = license.activations.iter().filter_map(|(chain, activation)| {
+        let follows = license.chains.get(chain)?.follows?;
+        Some(Heal { follows, at: activation.granted_at? })
     });
-    released.filter(|at| *at > since).count()
+    granted.collect()
 }
 
-/// Whether an activation's seat was freed by its own device: it closed its chain, or another of its chains took over.
-pub(super) fn gave_way_itself(activation: &Activation) -> bool {
-    activation.granted_at.is_some()
-        && activation
-            .released
-            .is_some_and(|released| matches!(released.why, ReleaseReason::Closed | ReleaseReason::Superseded))
-}
-
-fn is_healed(license: &License, chain: &ChainId, activation: &Activation) -> bool {
-    let forked = license.chains.get(chain).is_some_and(|chain| chain.branches.len() > 1);
-    forked && gave_way_itself(activation)
-}
-
+/// When seats were given up and taken, in the order of time. From a chain to its successor, a seat does not move.
 fn moves(license: &License, now: Micros) -> Vec<(Micros, Move)> {
+    let healed: BTreeSet<ChainId> = heals(license).into_iter().map(|heal| heal.follows).collect();
     let mut moves = Vec::new();
     for (chain, activation) in &license.activations {
         let Some(granted_at) = activation.granted_at else { continue };
-        moves.push((granted_at, Move::Taken));
+        if license.chains.get(chain).is_none_or(|chain| chain.follows.is_none()) {
+            moves.push((granted_at, Move::Taken));
+        }
         let free_at = activation.released.map(|released| released.at.max(released.seat_free_at));
-        if let Some(free_at) = free_at.filter(|free_at| *free_at <= now.max(license.last_at)) {
-            let healed = is_healed(license, chain, activation);
-            moves.push((free_at, if healed { Move::Healed } else { Move::GivenUp }));
+        if let Some(free_at) = free_at.filter(|at| *at <= now.max(license.last_at) && !healed.contains(chain))
+        {
+            moves.push((free_at, Move::GivenUp));
         }
     }
     moves.sort_unstable();

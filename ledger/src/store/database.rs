@@ -42,14 +42,16 @@ pub fn sqlite_is_sound() -> bool {
     rusqlite::version_number() >= OLDEST_SQLITE
 }
 
-/// Opens the store for its one writer, and brings one of an older version to the newest.
+/// Opens the store for its one writer.
 pub(super) fn open_to_write(path: &Path) -> Result<Connection, StoreError> {
-    let mut db = open_as(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    let db = open_as(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     db.pragma_update(None, "synchronous", "FULL")?;
-    if version(&db)? < newest_version() {
-        migrate(&mut db)?;
-    }
     Ok(db)
+}
+
+/// Brings a store of an older version, which was found sound, to the newest.
+pub(super) fn bring_up_to_date(db: &mut Connection) -> Result<(), StoreError> {
+    if version(db)? < newest_version() { migrate(db) } else { Ok(()) }
 }
 
 /// Opens the store beside its writer, to read only, and leaves the directory as it was.

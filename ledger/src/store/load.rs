@@ -93,10 +93,14 @@ fn catch_up(db: &Connection, device: &mut Device) -> Result<Trail, StoreError> {
     let chain = device.chain();
     let mut trail = Trail::default();
     let mut last = None;
-    rows::each_event(db, device.head().seq.next(), rows::last_place(db)?, |row| {
+    let end = rows::last_place(db)?;
+    if end == device.head().seq {
+        return Ok(trail);
+    }
+    rows::each_event(db, device.head().seq.next(), end, |row| {
         let (id, head) = device.head().after(&chain, &row.core, &row.signature);
         let event = decode(&row)?;
-        trail.push(&event.body);
+        trail.push(&event);
         device.follow(&event, head);
         last = Some((id, row));
         Ok(())

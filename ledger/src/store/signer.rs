@@ -224,7 +224,7 @@ impl Signer {
             rows.push(NewRow::Reference(*feature, reference.clone(), seq));
         }
         self.device.apply(event, appended.head);
-        self.trail.push(&event.body);
+        self.trail.push(event);
     }
 }
 

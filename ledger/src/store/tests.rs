@@ -80,6 +80,11 @@ fn root() -> SecretKey {
 
 /// A grant that is really signed, at place `seq` of the authority chain.
 fn grant(seq: u64, change: impl FnOnce(&mut schemas::grant::GrantBody)) -> AppliedGrant {
+    grant_at(seq, ISSUED, change)
+}
+
+/// The same, issued at another time.
+fn grant_at(seq: u64, time: &str, change: impl FnOnce(&mut schemas::grant::GrantBody)) -> AppliedGrant {
     let issuer = SecretKey::from_seed(&[21; 32]);
     let certificate = schemas::certificate::CertificateBody {
         root: root().public(),
@@ -93,7 +98,7 @@ fn grant(seq: u64, change: impl FnOnce(&mut schemas::grant::GrantBody)) -> Appli
     change(&mut body);
     let chain = crate::chain::authority_chain(&body.product, &body.environment, &body.license, body.epoch);
     let fact = schemas::event::Body::GrantIssued(Box::new(body));
-    let core = schemas::event::Event { at: at(ISSUED), body: fact }.encode();
+    let core = schemas::event::Event { at: at(time), body: fact }.encode();
     let before = crate::chain::Head { seq: Seq(seq - 1), link: schemas::ids::Link([5; 32]) };
     let appended = before.append(&chain, &core, &issuer);
     let certificate = trust::sign_certificate(&certificate, &root());
@@ -161,18 +166,17 @@ fn a_copy_of_the_files_taken_while_the_writer_is_open_holds_all_that_was_answere
     }
 }
 
-/// A store as a process leaves it that dies after its last answer, and the state that it had in memory.
-fn left_by_a_process_that_died(commands: Vec<Command>) -> (Shelf, crate::device::Device) {
-    let alive = Shelf::activated();
-    let writer = alive.write();
-    for command in commands {
-        writer.append(command, now()).expect("is carried out");
-    }
+/// A store as a process leaves it that dies now.
+fn left_by_a_process_that_dies(alive: &Shelf) -> Shelf {
     let died = Shelf::new();
     for name in ["chain.db", "chain.db-wal"] {
         fs::copy(alive.folder.path().join(name), died.folder.path().join(name)).expect("copies");
     }
-    (died, writer.device().expect("readable"))
+    // What the log holds is moved into the file, so that a copy of the file is whole.
+    rusqlite::Connection::open(died.path())
+        .and_then(|db| db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())))
+        .expect("nobody else reads");
+    died
 }
 
 /// The place that the kept state stands at.
@@ -182,17 +186,83 @@ fn kept_at(shelf: &Shelf) -> Seq {
     Seq(seq.unsigned_abs())
 }
 
-#[test]
-fn the_state_may_trail_its_events_and_is_folded_from_them() {
-    let commands = (0..2_000).map(|n| miles(n % 7 + 1, None)).collect();
-    let (died, state) = left_by_a_process_that_died(commands);
-    assert!((Seq(1_000)..Seq(2_000)).contains(&kept_at(&died)));
-    damaged_by(&died, "UPDATE events SET signature = zeroblob(64) WHERE seq = 1998");
-    damaged_by(&died, "DELETE FROM events WHERE seq = 1998");
+/// The state in memory is the one that the next process finds.
+fn is_found_again(writer: &Writer, died: &Shelf) {
+    let state = writer.device().expect("readable");
     died.read().verify().expect("all verifies");
     let again = died.write().device().expect("readable");
     assert_eq!((again.saved(), again.meters()), (state.saved(), state.meters()));
-    assert_eq!(kept_at(&died), state.head().seq, "a store that was closed stands at its last event");
+    assert_eq!((again.is_closed(), again.left()), (state.is_closed(), state.left()));
+    assert_eq!(kept_at(died), state.head().seq, "a store that was closed stands at its last event");
+}
+
+fn after(seconds: u64) -> Reading {
+    let span = Seconds(seconds);
+    Reading { wall: at(ISSUED) + span, monotonic: span.micros() }
+}
+
+#[test]
+fn the_state_may_trail_its_events_and_is_folded_from_them() {
+    let alive = Shelf::activated();
+    let writer = alive.write();
+    for n in 0..2_000 {
+        writer.append(miles(n % 7 + 1, None), after(n)).expect("counts");
+    }
+    let died = left_by_a_process_that_dies(&alive);
+    assert!((Seq(1_000)..Seq(2_000)).contains(&kept_at(&died)));
+    damaged_by(&died, "UPDATE events SET signature = zeroblob(64) WHERE seq = 1998");
+    damaged_by(&died, "DELETE FROM events WHERE seq = 1998");
+    is_found_again(&writer, &died);
+}
+
+#[test]
+fn what_events_do_not_tell_does_not_trail() {
+    let receipt = || Command::Apply(Box::new(grant_at(2, "2026-12-01", |_| {})));
+    let groups: [fn(&Writer); 2] = [
+        |writer| drop(writer.append_all(vec![miles(1, None), Command::Note], after(72_000))),
+        |writer| writer.keep_time(after(72_000)).expect("kept"),
+    ];
+    for act in groups {
+        let alive = Shelf::activated();
+        let writer = alive.write();
+        writer.append(miles(1, None), after(2)).expect("counts");
+        act(&writer);
+        is_found_again(&writer, &left_by_a_process_that_dies(&alive));
+    }
+    let alive = Shelf::activated();
+    let writer = alive.write();
+    let outcomes = writer.append_all(vec![Command::Close, receipt()], now());
+    assert!(outcomes.iter().all(Result::is_ok));
+    is_found_again(&writer, &left_by_a_process_that_dies(&alive));
+}
+
+#[test]
+fn the_clock_that_one_receipt_cured_stays_cured_under_a_later_one() {
+    let shelf = Shelf::activated();
+    let writer = shelf.write();
+    writer.append(Command::Close, Reading { wall: at("2030-01-01"), monotonic: 0 }).expect("closes");
+    let head = writer.device().expect("readable").head();
+    apply(&writer, grant(2, |body| body.ack = head.into())).expect("the receipt");
+    apply(&writer, grant(3, |_| {})).expect("a later one that knows less");
+    drop(writer);
+    shelf.read().verify().expect("all verifies");
+}
+
+#[test]
+fn a_store_of_the_first_version_gets_the_new_number_when_it_is_found_sound() {
+    let number = |shelf: &Shelf| -> u32 {
+        let db = rusqlite::Connection::open(shelf.path()).expect("opens");
+        db.pragma_query_value(None, "user_version", |row| row.get(0)).expect("a number")
+    };
+    for (damage, expected) in [("SELECT 1", 2), ("DELETE FROM state", 1)] {
+        let shelf = Shelf::activated();
+        let first = "DELETE FROM refinery_schema_history WHERE version > 1; PRAGMA user_version = 1;";
+        rusqlite::Connection::open(shelf.path())
+            .and_then(|db| db.execute_batch(&format!("{first} {damage}")))
+            .expect("executes");
+        assert_eq!(shelf.try_write().is_ok(), expected == 2, "{damage}");
+        assert_eq!(number(&shelf), expected, "{damage}");
+    }
 }
 
 #[test]
@@ -549,10 +619,6 @@ fn the_mark_is_kept_when_it_is_due_and_not_more_often() {
     let shelf = Shelf::activated();
     let writer = shelf.write();
     let mark = || shelf.read().device().expect("readable").saved().mark;
-    let after = |seconds: u64| {
-        let span = Seconds(seconds);
-        Reading { wall: at(ISSUED) + span, monotonic: span.micros() }
-    };
     writer.catch_up(after(200)).expect("nothing is due");
     assert_eq!(mark(), at(ISSUED));
     writer.catch_up(after(300)).expect("kept");

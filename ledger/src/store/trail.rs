@@ -2,12 +2,14 @@
 //!
 //! A consumption says all that it changes: the sum after it, and the time. To write the sums and the state with each
 //! would be two more pages a commit, so they trail: opening a store takes in the events that follow them. Whatever
-//! events alone do not tell is written with its events, and everything when the store is closed.
+//! events alone do not tell is written with its events, and everything when the store is closed. Events that are taken
+//! away from the end of a store are therefore seen when it was closed, but not the last of one whose process was killed:
+//! that is an older state put back, which the vendor sees.
 
 use std::collections::BTreeSet;
 
-use schemas::event::Body;
-use schemas::numbers::FeatureNumber;
+use schemas::event::Event;
+use schemas::numbers::{FeatureNumber, Micros};
 use schemas::period::Period;
 
 use crate::device::{Saved, meter};
@@ -19,14 +21,16 @@ const LONGEST: u64 = 1_024;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Trail {
     events: u64,
+    latest: Micros,
     sums: BTreeSet<(FeatureNumber, Period)>,
 }
 
 impl Trail {
     /// Takes in the next event.
-    pub(super) fn push(&mut self, body: &Body) {
+    pub(super) fn push(&mut self, event: &Event) {
         self.events += 1;
-        self.sums.extend(meter::moved_by(body));
+        self.latest = self.latest.max(event.at);
+        self.sums.extend(meter::moved_by(&event.body));
     }
 
     /// The sums that moved.
@@ -39,14 +43,11 @@ impl Trail {
         self.events == 0
     }
 
-    /// Whether the state is to be written now that it is `after`, and was `before` when the last group began.
+    /// Whether the state is to be written now that it is `after`, and was `before` when the last group began: after so
+    /// many events, and whenever they do not tell all of it.
     pub(super) fn is_due(&self, before: &Saved, after: &Saved) -> bool {
-        self.events > LONGEST || (after != before && !follows(before, after))
+        let mark = before.mark.max(self.latest);
+        let told = Saved { head: after.head, prev: after.prev, mark, ..*before };
+        self.events > LONGEST || *after != told
     }
-}
-
-/// Whether events alone tell how the state came from `before` to `after`.
-fn follows(before: &Saved, after: &Saved) -> bool {
-    let told = Saved { head: before.head, prev: before.prev, mark: before.mark, ..*after };
-    after.head != before.head && told == *before
 }

@@ -66,11 +66,12 @@ impl Writer {
         process: Process,
         publish: impl Fn(Snapshot) + Send + Sync + 'static,
     ) -> Result<Self, StoreError> {
-        let db = database::open_to_write(path)?;
+        let mut db = database::open_to_write(path)?;
         let (device, trail) = load::device(&db, &root)?;
         if device.origin().signer != key.public() {
             return Err(StoreError::Damaged("the key is not the chain's"));
         }
+        database::bring_up_to_date(&mut db)?;
         publish(device.snapshot());
         Ok(Self {
             groups: Groups::new(),
@@ -118,7 +119,7 @@ impl Writer {
         if self.is_behind(reading) { self.keep_time(reading) } else { Ok(()) }
     }
 
-    /// The chain's state as it is kept now.
+    /// The chain's state after all that was answered.
     ///
     /// # Errors
     /// When it had to be read again and could not be.
@@ -220,7 +221,7 @@ impl Writer {
 
 impl Drop for Writer {
     /// A state that stands at the last event shows when events are taken away from a store at rest. Where it cannot be
-    /// written it trails: nothing that was answered rests on it.
+    /// written, after waiting for whoever holds the database, it trails: nothing that was answered rests on it.
     fn drop(&mut self) {
         drop(self.write_trail());
     }

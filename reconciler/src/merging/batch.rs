@@ -25,6 +25,12 @@ pub(super) struct Outcome {
     pub(super) chain: ChainId,
     /// Events that were new.
     pub(super) events: u64,
+    /// Whether runs of it are parked that were not before.
+    pub(super) parked: bool,
+    /// Whether runs of the chain still wait for events before them, these or earlier ones.
+    pub(super) waits: bool,
+    /// Whether it contradicts what was known.
+    pub(super) forked: bool,
     /// Runs that wait in quarantine, by their number in the delivery, with the reason.
     pub(super) waiting: Vec<(usize, Code)>,
     /// The reasons why something was not taken in.
@@ -116,21 +122,14 @@ impl<'a> Batch<'a> {
         let licenses: BTreeSet<LicenseId> = routes.keys().copied().collect();
         let Vendor { home, store, issuer, now } = vendor;
         let secret = home.key_secret();
-        store.change_licenses(&licenses, &mut |license, links| {
+        store.change_licenses(&licenses, &mut |license, stored| {
             let id = license.id;
             let mut draft = Draft::resume(issuer, license, *now);
             let mut attachments = Vec::new();
             for stop in &routes[&id] {
                 let parcel = &self.parcels[stop.parcel];
                 let runs = &parcel.deliveries[&stop.chain].runs;
-                let outcome = merge_chain(
-                    &mut draft,
-                    stop.chain,
-                    runs,
-                    &mut |seq| links.link_at(&id, &stop.chain, seq),
-                    secret,
-                    revocations,
-                )?;
+                let outcome = merge_chain(&mut draft, stop.chain, runs, stored, secret, revocations)?;
                 if outcome.refused.is_none() {
                     attachments.extend(parcel.attachments_of(runs));
                 }
@@ -143,9 +142,7 @@ impl<'a> Batch<'a> {
 
     fn outcome(&self, vendor: &Vendor, stop: Stop, outcome: &ChainOutcome, grant: Option<Grant>) -> Outcome {
         let delivery = &self.parcels[stop.parcel].deliveries[&stop.chain];
-        let mut waiting: Vec<(usize, Code)> = Vec::new();
-        waiting.extend(outcome.gaps.iter().map(|(run, _)| (*run, Code::ChainGap)));
-        waiting.extend(outcome.forks.iter().map(|run| (*run, Code::ChainFork)));
+        let mut waiting: Vec<(usize, Code)> = outcome.left_out.clone();
         if let Some(code) = outcome.refused {
             waiting.extend((0..delivery.runs.len()).map(|run| (run, code)));
         }
@@ -159,11 +156,14 @@ impl<'a> Batch<'a> {
             (_, Some(code), _) | (None, None, Some(&code)) => notice(vendor, stop.chain, code),
             (None, None, None) => notice(vendor, stop.chain, Code::NotActivated),
         };
-        let detail = outcome.gaps.first().map_or_else(String::new, |(_, missing)| missing_text(*missing));
+        let detail = outcome.missing.first().map_or_else(String::new, |missing| missing_text(*missing));
         Outcome {
             parcel: stop.parcel,
             chain: stop.chain,
             events: outcome.events,
+            parked: !outcome.parked.is_empty(),
+            waits: !outcome.missing.is_empty(),
+            forked: outcome.forked,
             waiting,
             codes,
             detail,

@@ -19,6 +19,8 @@ use crate::vendor::Vendor;
 pub(super) struct Waiting {
     moved: BTreeSet<ChainId>,
     askers: BTreeMap<ChainId, Vec<Asker>>,
+    /// Whose runs are parked beside their chain.
+    parked: BTreeMap<ChainId, Vec<Asker>>,
 }
 
 /// A bundle whose chain waits.
@@ -43,14 +45,22 @@ impl Waiting {
     /// What goes into quarantine of one chain: the runs that were not taken in, each with its attachments.
     pub(super) fn keep(&mut self, parcel: &Parcel, outcome: &Outcome) -> Vec<NewQuarantine> {
         let kept = runs_to_keep(&parcel.source.name, parcel, outcome);
+        let asker = Asker { source: parcel.source.name.clone(), answer: parcel.source.answer.clone() };
+        if outcome.parked {
+            self.parked.entry(outcome.chain).or_default().push(asker.clone());
+        }
         if !kept.is_empty() {
-            let asker = Asker { source: parcel.source.name.clone(), answer: parcel.source.answer.clone() };
             self.askers.entry(outcome.chain).or_default().push(asker);
         }
         if outcome.events > 0 || !outcome.waiting.is_empty() {
             self.moved.insert(outcome.chain);
         }
         kept
+    }
+
+    /// Who waited for the runs of a chain of which none is parked any more.
+    pub(super) fn no_longer_parked(&mut self, chain: &ChainId) -> Vec<Asker> {
+        self.parked.remove(chain).unwrap_or_default()
     }
 
     /// Notes every chain that has entries in quarantine, or those of the entries that are named.

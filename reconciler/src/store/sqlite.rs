@@ -4,6 +4,7 @@
 //! one and then is refused as busy.
 
 mod catalog;
+mod evidence;
 mod license;
 mod lists;
 mod quarantine;
@@ -17,20 +18,22 @@ use std::time::Duration;
 
 use ledger::authority::{Issuer, License};
 use ledger::catalog::{Catalog, revocations};
-use ledger::rows::{HistoryEntry, StoredRun, Variable};
+use ledger::merge::Stored;
+use ledger::rows::{BranchNumber, HistoryEntry, StoredRun, Variable};
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _, TransactionBehavior, params};
 use schemas::bundle::Attachment;
 use schemas::codes::Code;
+use schemas::event::device::QuotaReturned;
 use schemas::grant::{Grant, Revocations};
-use schemas::ids::{ChainId, Commitment, KeyReference, LicenseId, Link, Salt};
+use schemas::ids::{ChainId, Commitment, KeyReference, LicenseId, Salt};
 use schemas::migrations::LEDGER_SQLITE;
 use schemas::numbers::{Micros, Seq};
 use schemas::refusal::Refusal;
 use schemas::text::Text;
 
 use super::{
-    ActivationFilter, ActivationSummary, Change, ChangeCatalog, ChangeLicense, EvidenceRow, LicenseFilter,
-    LicenseSummary, Links, Mismatch, NewQuarantine, QuarantineEntry, Store, StoreError, UsageFilter,
+    ActivationFilter, ActivationSummary, Change, ChangeCatalog, ChangeLicense, EvidenceRow, ForkRow,
+    LicenseFilter, LicenseSummary, Mismatch, NewQuarantine, QuarantineEntry, Store, StoreError, UsageFilter,
     UsageRow,
 };
 
@@ -53,7 +56,7 @@ impl SqliteStore {
         let mut connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
         connection.pragma_update(None, "application_id", APPLICATION_ID)?;
         configure(&connection)?;
-        migrate(&mut connection)?;
+        bring_up_to_date(&mut connection)?;
         Ok(Self { connection })
     }
 
@@ -74,7 +77,7 @@ impl SqliteStore {
             return Err(no_ledger("it is not a ledger"));
         }
         configure(&connection)?;
-        migrate(&mut connection)?;
+        bring_up_to_date(&mut connection)?;
         Ok(Self { connection })
     }
 
@@ -99,6 +102,19 @@ fn configure(connection: &Connection) -> Result<(), StoreError> {
     connection.pragma_update(None, "wal_autocheckpoint", 16_384)?;
     connection.pragma_update(None, "cache_size", -65_536)?;
     connection.set_prepared_statement_cache_capacity(64);
+    Ok(())
+}
+
+/// Brings the tables to the newest version, and folds the runs into projections that are new. The version is noted when
+/// all is done: an interruption begins again.
+fn bring_up_to_date(connection: &mut Connection) -> Result<(), StoreError> {
+    let newest = u32::try_from(LEDGER_SQLITE.len()).expect("migrations are few");
+    let version: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    if version < newest {
+        migrate(connection)?;
+        rebuild::in_place(connection, &mut |_| {})?;
+        connection.pragma_update(None, "user_version", newest)?;
+    }
     Ok(())
 }
 
@@ -164,7 +180,7 @@ impl Store for SqliteStore {
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         for id in licenses {
             let Some(license) = license::load(&transaction, id)? else { continue };
-            let changed = change(license, &mut StoredLinks(&transaction))?;
+            let changed = change(license, &mut StoredEvidence { connection: &transaction, license: *id })?;
             license::write(&transaction, &changed)?;
         }
         transaction.commit()?;
@@ -265,6 +281,10 @@ impl Store for SqliteStore {
         lists::evidence(&self.connection)
     }
 
+    fn forks(&mut self) -> Result<Vec<ForkRow>, StoreError> {
+        lists::forks(&self.connection)
+    }
+
     fn findings(&mut self) -> Result<Vec<(LicenseId, ChainId, Seq, String)>, StoreError> {
         lists::findings(&self.connection)
     }
@@ -308,16 +328,29 @@ impl Store for SqliteStore {
     }
 }
 
-struct StoredLinks<'a>(&'a Connection);
+/// What is stored of one licence's chains, as the unit of work sees it.
+struct StoredEvidence<'a> {
+    connection: &'a Connection,
+    license: LicenseId,
+}
 
-impl Links for StoredLinks<'_> {
-    fn link_at(
+impl Stored<StoreError> for StoredEvidence<'_> {
+    fn run_holding(
         &mut self,
-        license: &LicenseId,
         chain: &ChainId,
+        branch: BranchNumber,
         seq: Seq,
-    ) -> Result<Option<Link>, StoreError> {
-        runs::link_at(self.0, license, chain, seq)
+    ) -> Result<StoredRun, StoreError> {
+        let run = runs::run_holding(self.connection, &self.license, (chain, branch), seq)?;
+        run.ok_or(StoreError::Damaged("run"))
+    }
+
+    fn returns(&mut self, chain: &ChainId) -> Result<Vec<(Seq, QuotaReturned)>, StoreError> {
+        runs::returns(self.connection, &self.license, chain)
+    }
+
+    fn parked(&mut self, chain: &ChainId) -> Result<Vec<Vec<u8>>, StoreError> {
+        evidence::parked_bytes(self.connection, &self.license, chain)
     }
 }
 

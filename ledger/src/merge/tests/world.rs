@@ -11,10 +11,10 @@ use schemas::event::device::{
 };
 use schemas::event::{Body, Event};
 use schemas::grant::{GrantStatus, Revocations};
-use schemas::ids::{ChainId, CustomerId, KeyReference, LicenseId, Link};
+use schemas::ids::{ChainId, CustomerId, Digest, KeyReference, LicenseId};
 use schemas::numbers::{Amount, Epoch, Revision, Seconds, Seq, Total};
 use schemas::period::{Period, Reset};
-use schemas::run::{AuthorityOrigin, DeviceOrigin, Origin, pairs};
+use schemas::run::{AuthorityOrigin, DeviceOrigin, Origin};
 use schemas::terms::{
     After, Entitlement, FeatureGrant, FingerprintRule, LicenseType, Mode, OnFork, QuotaRule, Rules,
     SameDevice, Terms,
@@ -27,9 +27,10 @@ use crate::escrow;
 use crate::fixture::{ISSUED, RENDER, at, opened, text};
 use crate::keys::SecretKey;
 use crate::license_key::{self, KeySecret};
-use crate::merge::{ChainOutcome, merge_chain};
+use crate::merge::{ChainOutcome, Stored, merge_chain};
 use crate::quotas;
-use crate::rows::Rows;
+use crate::refold;
+use crate::rows::{self, BranchNumber, HistoryEntry, Rows, StoredRun};
 use crate::run::{RunBuilder, VerifiedRun, verify_device};
 use crate::trust;
 
@@ -218,7 +219,9 @@ fn issuer() -> Issuer {
 pub(crate) struct World {
     issuer: Issuer,
     pub(crate) license: License,
-    links: BTreeMap<(ChainId, Seq), Link>,
+    stored: Shelf,
+    /// The rows of every unit of work, as a store adds them up.
+    rows: Rows,
 }
 
 impl World {
@@ -245,21 +248,24 @@ impl World {
         };
         let first = LicenseIssued { key, customer: CustomerId([8; 16]), policy: text("standard"), terms };
         let update = Draft::issue(&issuer, origin, at(ISSUED), first).expect("short terms").finish();
-        Self { license: update.license, issuer, links: BTreeMap::new() }
+        let (stored, rows) = (Shelf::default(), Rows::default());
+        let mut world = Self { license: update.license.clone(), issuer, stored, rows };
+        world.store(update);
+        world
     }
 
     /// One unit of work, stored at its end.
-    pub(crate) fn work<T>(&mut self, work: impl FnOnce(&mut Draft<'_>, &Links) -> T) -> (T, Rows) {
-        let links = Links(self.links.clone());
+    pub(crate) fn work<T>(&mut self, work: impl FnOnce(&mut Draft<'_>, &mut Shelf) -> T) -> (T, Rows) {
+        let mut stored = self.stored.clone();
         let mut draft = Draft::resume(&self.issuer, self.license.clone(), at(ISSUED));
-        let done = work(&mut draft, &links);
+        let done = work(&mut draft, &mut stored);
         let rows = self.store(draft.finish());
         (done, rows)
     }
 
     /// Merges the runs of one device, and gives the rows beside what became of them.
     pub(crate) fn merge_runs(&mut self, chain: ChainId, runs: &[VerifiedRun]) -> (ChainOutcome, Rows) {
-        self.work(|draft, links| merge(draft, links, chain, runs))
+        self.work(|draft, stored| merge(draft, stored, chain, runs))
     }
 
     /// Merges all that a device said.
@@ -293,33 +299,81 @@ impl World {
     }
 
     fn store(&mut self, update: Update) -> Rows {
-        for run in &update.runs {
-            let mut head = Head { seq: Seq(run.first_seq.0 - 1), link: run.prev };
-            for pair in pairs(&run.pairs) {
-                let pair = pair.expect("it was just written");
-                let seq = head.seq.next();
-                let id = chain::event_id(&run.chain, seq, &head.link, pair.core);
-                head = Head { seq, link: chain::link(&id, &pair.signature) };
-                self.links.insert((run.chain, seq), head.link);
-            }
+        let Update { license, rows, runs, parked, unparked } = update;
+        self.stored.runs.extend(runs);
+        self.stored.history.extend(rows.history.iter().cloned());
+        self.stored.parked.extend(parked);
+        for name in unparked {
+            self.stored.parked.remove(&name).expect("it was parked");
         }
-        self.license = update.license;
-        update.rows
+        self.license = license;
+        for (key, sum) in &rows.usage {
+            let known = self.rows.usage.entry(*key).or_default();
+            known.n += sum.n;
+            known.refunded += sum.refunded;
+            known.events += sum.events;
+        }
+        for (key, variable) in &rows.variables {
+            let known = self.rows.variables.entry(key.clone()).or_insert(*variable);
+            *known = (*known).max(*variable);
+        }
+        self.rows.findings.extend(rows.findings.iter().copied());
+        rows
+    }
+
+    /// The rows of all that was stored.
+    pub(crate) fn stored_rows(&self) -> &Rows {
+        &self.rows
+    }
+
+    /// The licence folded again from what is stored; what is parked is no part of it.
+    pub(crate) fn refolded(&self) -> (License, Rows) {
+        let (mut device, authority): (Vec<StoredRun>, Vec<StoredRun>) =
+            self.stored.runs.iter().cloned().partition(|run| matches!(run.origin, Origin::Device(_)));
+        device.sort_by_key(|run| (run.chain, run.branch, run.first_seq));
+        refold::license(&authority, &device).expect("what was stored folds again")
     }
 }
 
-/// The links that are stored.
-pub(crate) struct Links(BTreeMap<(ChainId, Seq), Link>);
+/// What is stored beside the licence.
+#[derive(Clone, Default)]
+pub(crate) struct Shelf {
+    runs: Vec<StoredRun>,
+    history: Vec<HistoryEntry>,
+    parked: BTreeMap<(ChainId, Digest), Vec<u8>>,
+}
+
+impl Stored<Infallible> for Shelf {
+    fn run_holding(
+        &mut self,
+        chain: &ChainId,
+        branch: BranchNumber,
+        seq: Seq,
+    ) -> Result<StoredRun, Infallible> {
+        let holds = |run: &&StoredRun| {
+            (run.chain, run.branch) == (*chain, branch) && (run.first_seq..=run.head.seq).contains(&seq)
+        };
+        Ok(self.runs.iter().find(holds).expect("only places that are there are asked for").clone())
+    }
+
+    fn returns(&mut self, chain: &ChainId) -> Result<Vec<(Seq, QuotaReturned)>, Infallible> {
+        Ok(rows::returns(&self.history, *chain).collect())
+    }
+
+    fn parked(&mut self, chain: &ChainId) -> Result<Vec<Vec<u8>>, Infallible> {
+        let of_chain = self.parked.iter().filter(|((of, _), _)| of == chain);
+        Ok(of_chain.map(|(_, bytes)| bytes.clone()).collect())
+    }
+}
 
 /// Merges runs as part of a unit of work.
 pub(crate) fn merge(
     draft: &mut Draft<'_>,
-    links: &Links,
+    stored: &mut Shelf,
     chain: ChainId,
     runs: &[VerifiedRun],
 ) -> ChainOutcome {
-    let mut link_at = |seq| Ok::<_, Infallible>(links.0.get(&(chain, seq)).copied());
     let revocations = Revocations::default();
-    let Ok(outcome) = merge_chain(draft, chain, runs, &mut link_at, &secret(), &revocations);
+    let Ok(outcome) = merge_chain(draft, chain, runs, stored, &secret(), &revocations);
     outcome
 }

@@ -6,10 +6,12 @@ use std::fmt;
 use clap::Args;
 use ledger::authority::{Activation, License};
 use ledger::evidence::Chain;
+use ledger::forks::Verdict;
 use ledger::{quotas, seats};
 use schemas::codes::{Code, Exit};
 use schemas::event::Event;
 use schemas::event::authority::ReleaseReason;
+use schemas::grant::SeqRange;
 use schemas::ids::{ChainId, Link};
 use schemas::numbers::{Epoch, FeatureNumber, Micros, Seq};
 use schemas::pack::ProductFeature;
@@ -60,6 +62,10 @@ struct Shown {
     /// From when its seat can be given to another device.
     seat_free_at: Option<Micros>,
     head: Option<Place>,
+    /// How it forked, if it did.
+    fork: Option<Fork>,
+    /// Events that are missing before runs that wait.
+    missing: Vec<SeqRange>,
     grant: GrantPlace,
     /// The last place that the newest grant acknowledges; 0: none.
     acknowledged: Seq,
@@ -74,6 +80,30 @@ struct Shown {
 struct Place {
     seq: Seq,
     link: Link,
+}
+
+/// How a chain forked.
+#[derive(Serialize)]
+struct Fork {
+    /// The earliest place that is known at which the histories part.
+    seq: Seq,
+    verdict: Verdict,
+    /// The heads of the histories that are attached.
+    heads: Vec<Place>,
+}
+
+impl Fork {
+    fn of(license: &License, chain: &ChainId) -> Option<Self> {
+        let evidence = license.chains.get(chain)?;
+        let recorded = license.forks.get(chain).map(|fork| fork.seq);
+        let seq = evidence.fork.map(|fork| fork.seq).into_iter().chain(recorded).min()?;
+        let heads = evidence.branches.values().map(|branch| branch.head);
+        Some(Self {
+            seq,
+            verdict: evidence.fork.map_or(Verdict::Unknown, |fork| fork.verdict),
+            heads: heads.map(|head| Place { seq: head.seq, link: head.link }).collect(),
+        })
+    }
 }
 
 /// The newest grant.
@@ -141,6 +171,8 @@ impl Shown {
             released: activation.released.map(|released| released.why),
             seat_free_at: activation.released.map(|released| released.seat_free_at),
             head: evidence.map(Chain::head).map(|head| Place { seq: head.seq, link: head.link }),
+            fork: Fork::of(license, &chain),
+            missing: evidence.map_or_else(Vec::new, Chain::missing),
             grant: GrantPlace { epoch: grant.epoch, seq: grant.seq, at: grant.at },
             acknowledged: activation.ack.seq,
             quotas: quotas(license, &chain, activation, features),
@@ -215,6 +247,16 @@ impl fmt::Display for Shown {
         }
         if !self.variables.is_empty() {
             write!(f, "\n{}", self.variable_table())?;
+        }
+        if let Some(Fork { seq, verdict, heads }) = &self.fork {
+            let (histories, verdict) = (heads.len(), verdict.word());
+            write!(
+                f,
+                "\nforked at event {seq}: {histories} histories, {verdict}; see `counterfoil audit forks`"
+            )?;
+        }
+        for SeqRange { first, last } in &self.missing {
+            write!(f, "\nevents {first} to {last} are missing; what follows them waits")?;
         }
         for Found { seq, code } in &self.findings {
             let title = code.parse().map_or("", |code: Code| code.entry().title);

@@ -4,21 +4,19 @@ use std::collections::BTreeMap;
 
 use ledger::authority::{Activation, GrantPlace, License, Quota, Released, Standing};
 use ledger::chain::Head;
-use ledger::evidence::{Branch, Chain, Meter};
 use ledger::rows::Rows;
 use rusqlite::{Connection, Row, params};
 use schemas::canonical;
 use schemas::event::authority::ReleaseReason;
 use schemas::grant::{Ack, GrantStatus};
-use schemas::ids::{ChainId, Commitment, CustomerId, KeyReference, LicenseId, Link};
+use schemas::ids::{ChainId, CustomerId, KeyReference, LicenseId, Link};
 use schemas::numbers::{Epoch, FeatureNumber, Seq, Total};
 use schemas::period::Period;
-use schemas::run::{DeviceOrigin, Origin};
 use schemas::text::Text;
 
 use super::catalog::text;
-use super::runs;
 use super::{Change, StoreError, int, micros, optional_micros, uint};
+use super::{evidence, runs};
 
 /// Reads a licence with its activations, quotas, chains, branches and meters.
 pub(super) fn load(connection: &Connection, id: &LicenseId) -> Result<Option<License>, StoreError> {
@@ -43,7 +41,8 @@ pub(super) fn load(connection: &Connection, id: &LicenseId) -> Result<Option<Lic
         head: Head { seq: Seq(uint(row.get(9)?)?), link: Link(row.get(10)?) },
         last_at: micros(row.get(11)?)?,
         activations: activations(connection, id)?,
-        chains: chains(connection, id)?,
+        chains: evidence::chains(connection, id)?,
+        forks: evidence::forks(connection, id)?,
     };
     Ok(Some(license))
 }
@@ -80,6 +79,7 @@ pub(super) fn write(connection: &Connection, change: &Change) -> Result<(), Stor
     for run in &update.runs {
         runs::insert(connection, &id, run)?;
     }
+    evidence::write_parked(connection, update)?;
     project(connection, &update.license, &update.rows)
 }
 
@@ -98,18 +98,7 @@ pub(super) fn project(connection: &Connection, license: &License, rows: &Rows) -
             write_quota(connection, &license.id, (chain, *feature, *period), quota)?;
         }
     }
-    for chain in &rows.chains {
-        if let Some(known) = license.chains.get(chain) {
-            write_chain(connection, &license.id, chain, known)?;
-        }
-    }
-    for (chain, feature, period) in &rows.meters {
-        if let Some(meter) =
-            license.chains.get(chain).and_then(|known| known.meters.get(&(*feature, *period)))
-        {
-            write_meter(connection, &license.id, (chain, *feature, *period), meter)?;
-        }
-    }
+    evidence::write(connection, license, rows)?;
     write_added(connection, &license.id, rows)
 }
 
@@ -195,74 +184,6 @@ fn write_quota(
     Ok(())
 }
 
-fn write_chain(
-    connection: &Connection,
-    license: &LicenseId,
-    chain: &ChainId,
-    known: &Chain,
-) -> Result<(), StoreError> {
-    connection
-        .prepare_cached(
-            "INSERT OR REPLACE INTO chains
-             (license_id, chain, origin, opened_at, agent, host, fingerprint, requested_at, closed_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
-        )?
-        .execute(params![
-            license.as_bytes(),
-            chain.as_bytes(),
-            canonical::to_bytes(&Origin::Device(known.origin.clone())),
-            known.opened_at.map(|at| int(at.get())),
-            known.agent.as_ref().map(Text::as_str),
-            known.host.as_ref().map(Commitment::as_bytes),
-            canonical::to_bytes(&known.fingerprint),
-            known.requested_at.map(|at| int(at.get())),
-            known.closed_at.map(|at| int(at.get())),
-        ])?;
-    connection
-        .prepare_cached("INSERT OR IGNORE INTO chain_licenses (chain, license_id) VALUES (?1, ?2)")?
-        .execute(params![chain.as_bytes(), license.as_bytes()])?;
-    for (number, branch) in &known.branches {
-        connection
-            .prepare_cached(
-                "INSERT OR REPLACE INTO branches (license_id, chain, branch, first_seq, seq, link, last_at)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-            )?
-            .execute(params![
-                license.as_bytes(),
-                chain.as_bytes(),
-                number,
-                int(branch.first_seq.0),
-                int(branch.head.seq.0),
-                branch.head.link.as_bytes(),
-                int(branch.last_at.get())
-            ])?;
-    }
-    Ok(())
-}
-
-fn write_meter(
-    connection: &Connection,
-    license: &LicenseId,
-    (chain, feature, period): (&ChainId, FeatureNumber, Period),
-    meter: &Meter,
-) -> Result<(), StoreError> {
-    connection
-        .prepare_cached(
-            "INSERT OR REPLACE INTO meters (license_id, chain, feature, period, used, refunded, returned)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-        )?
-        .execute(params![
-            license.as_bytes(),
-            chain.as_bytes(),
-            feature.0,
-            period.number(),
-            int(meter.used.get()),
-            int(meter.refunded.get()),
-            int(meter.returned.get())
-        ])?;
-    Ok(())
-}
-
 /// Writes the rows that are added or summed.
 fn write_added(connection: &Connection, license: &LicenseId, rows: &Rows) -> Result<(), StoreError> {
     for ((chain, feature, period, day), sum) in &rows.usage {
@@ -303,7 +224,10 @@ fn write_added(connection: &Connection, license: &LicenseId, rows: &Rows) -> Res
     for ((chain, name), variable) in &rows.variables {
         connection
             .prepare_cached(
-                "INSERT OR REPLACE INTO variables (license_id, chain, name, seq, at, value) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                "INSERT INTO variables (license_id, chain, name, seq, at, value) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+                 ON CONFLICT (license_id, chain, name)
+                 DO UPDATE SET seq = excluded.seq, at = excluded.at, value = excluded.value
+                 WHERE (excluded.seq, excluded.at, excluded.value) > (variables.seq, variables.at, variables.value)",
             )?
             .execute(params![
                 license.as_bytes(),
@@ -395,85 +319,6 @@ fn read_activation(row: &Row<'_>) -> Result<Activation, StoreError> {
     })
 }
 
-fn chains(connection: &Connection, id: &LicenseId) -> Result<BTreeMap<ChainId, Chain>, StoreError> {
-    let mut statement = connection.prepare_cached(
-        "SELECT chain, origin, opened_at, agent, host, fingerprint, requested_at, closed_at
-         FROM chains WHERE license_id = ?1",
-    )?;
-    let mut rows = statement.query([id.as_bytes()])?;
-    let mut chains = BTreeMap::new();
-    while let Some(row) = rows.next()? {
-        chains.insert(ChainId(row.get(0)?), read_chain(row)?);
-    }
-    read_branches(connection, id, &mut chains)?;
-    read_meters(connection, id, &mut chains)?;
-    Ok(chains)
-}
-
-fn read_chain(row: &Row<'_>) -> Result<Chain, StoreError> {
-    let fingerprint: Vec<u8> = row.get(5)?;
-    let mut chain = Chain::new(origin(&row.get::<_, Vec<u8>>(1)?)?);
-    chain.opened_at = optional_micros(row.get(2)?)?;
-    chain.agent = row.get::<_, Option<String>>(3)?.map(|agent| text(&agent)).transpose()?;
-    chain.host = row.get::<_, Option<[u8; 32]>>(4)?.map(Commitment);
-    chain.fingerprint = canonical::from_bytes(&fingerprint)?;
-    chain.requested_at = optional_micros(row.get(6)?)?;
-    chain.closed_at = optional_micros(row.get(7)?)?;
-    Ok(chain)
-}
-
-fn read_branches(
-    connection: &Connection,
-    id: &LicenseId,
-    chains: &mut BTreeMap<ChainId, Chain>,
-) -> Result<(), StoreError> {
-    let mut statement = connection.prepare_cached(
-        "SELECT chain, branch, first_seq, seq, link, last_at FROM branches WHERE license_id = ?1",
-    )?;
-    let mut rows = statement.query([id.as_bytes()])?;
-    while let Some(row) = rows.next()? {
-        let branch = Branch {
-            first_seq: Seq(uint(row.get(2)?)?),
-            head: Head { seq: Seq(uint(row.get(3)?)?), link: Link(row.get(4)?) },
-            last_at: micros(row.get(5)?)?,
-        };
-        chains
-            .get_mut(&ChainId(row.get(0)?))
-            .ok_or(StoreError::Damaged("branch"))?
-            .branches
-            .insert(row.get(1)?, branch);
-    }
-    Ok(())
-}
-
-fn read_meters(
-    connection: &Connection,
-    id: &LicenseId,
-    chains: &mut BTreeMap<ChainId, Chain>,
-) -> Result<(), StoreError> {
-    let mut statement = connection.prepare_cached(
-        "SELECT chain, feature, period, used, refunded, returned FROM meters WHERE license_id = ?1",
-    )?;
-    let mut rows = statement.query([id.as_bytes()])?;
-    while let Some(row) = rows.next()? {
-        let meter =
-            Meter { used: total(row.get(3)?)?, refunded: total(row.get(4)?)?, returned: total(row.get(5)?)? };
-        chains
-            .get_mut(&ChainId(row.get(0)?))
-            .ok_or(StoreError::Damaged("meter"))?
-            .meters
-            .insert((FeatureNumber(row.get(1)?), period(row.get(2)?)?), meter);
-    }
-    Ok(())
-}
-
-fn origin(bytes: &[u8]) -> Result<DeviceOrigin, StoreError> {
-    match canonical::from_bytes(bytes)? {
-        Origin::Device(origin) => Ok(origin),
-        Origin::Authority(_) | Origin::Catalog(_) => Err(StoreError::Damaged("origin")),
-    }
-}
-
 /// Reads a grant's status.
 pub(super) fn status(number: u8) -> Result<GrantStatus, StoreError> {
     GrantStatus::from_number(u64::from(number)).ok_or(StoreError::Damaged("status"))
@@ -484,6 +329,7 @@ pub(super) fn period(number: u32) -> Result<Period, StoreError> {
     Period::from_number(number).ok_or(StoreError::Damaged("period"))
 }
 
-fn total(number: i64) -> Result<Total, StoreError> {
+/// Reads a total.
+pub(super) fn total(number: i64) -> Result<Total, StoreError> {
     Total::new(uint(number)?).ok_or(StoreError::Damaged("total"))
 }

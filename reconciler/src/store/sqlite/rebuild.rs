@@ -25,11 +25,13 @@ const PROJECTIONS: &[(&str, &str)] = &[
     ("chains", "license_id, chain"),
     ("chain_licenses", "chain"),
     ("branches", "license_id, chain, branch"),
+    ("branch_sums", "license_id, chain, branch, feature, period"),
+    ("forks", "license_id, chain"),
     ("meters", "license_id, chain, feature, period"),
     ("usage", "license_id, chain, feature, period, day"),
     ("variables", "license_id, chain, name"),
     ("history", "license_id, chain, branch, seq"),
-    ("known", "license_id, chain, first_seq, seq"),
+    ("known", "license_id, chain, first_seq, seq, link"),
     ("findings", "license_id, chain, branch, seq, code"),
 ];
 

@@ -1,12 +1,13 @@
 //! Runs of licences: stored as they came, read whole, one link at a time, or one grant.
 
 use ledger::chain::{self, Head};
-use ledger::rows::StoredRun;
+use ledger::rows::{BranchNumber, StoredRun};
 use ledger::trust;
 use rusqlite::{Connection, OptionalExtension as _, params};
-use schemas::event::Writer;
+use schemas::event::device::QuotaReturned;
+use schemas::event::{Body, Event, Writer};
 use schemas::grant::Grant;
-use schemas::ids::{ChainId, LicenseId, Link};
+use schemas::ids::{ChainId, LicenseId};
 use schemas::numbers::Seq;
 use schemas::run::{Origin, pairs};
 
@@ -64,23 +65,6 @@ pub(super) fn each(
     Ok(())
 }
 
-/// The link after the event at `seq` of a chain's trunk.
-pub(super) fn link_at(
-    connection: &Connection,
-    license: &LicenseId,
-    chain: &ChainId,
-    seq: Seq,
-) -> Result<Option<Link>, StoreError> {
-    if seq == Seq(0) {
-        return Ok(Some(Link::START));
-    }
-    let Some(run) = run_holding(connection, license, chain, seq)? else { return Ok(None) };
-    if run.head.seq == seq {
-        return Ok(Some(run.head.link));
-    }
-    Ok(walk(&run, seq)?.map(|(_, head, _)| head.link))
-}
-
 /// The newest grant of a device chain, in detached form.
 pub(super) fn newest_grant(
     connection: &Connection,
@@ -105,7 +89,7 @@ pub(super) fn newest_grant(
     let (product, environment) = (super::catalog::text(&product)?, super::catalog::text(&environment)?);
     let authority = chain::authority_chain(&product, &environment, license, schemas::numbers::Epoch(epoch));
     let seq = Seq(uint(seq)?);
-    let run = run_holding(connection, license, &authority, seq)?.ok_or(StoreError::Damaged("grant"))?;
+    let run = run_holding(connection, license, (&authority, 0), seq)?.ok_or(StoreError::Damaged("grant"))?;
     let (before, _, pair) = walk(&run, seq)?.ok_or(StoreError::Damaged("grant"))?;
     let Origin::Authority(origin) = &run.origin else { return Err(StoreError::Damaged("grant")) };
     let certificate = connection
@@ -114,20 +98,42 @@ pub(super) fn newest_grant(
     Ok(Some(trust::detach(authority, (seq, before.link), pair.0, pair.1, certificate)))
 }
 
-fn run_holding(
+/// The run of a branch that holds the event at `seq`.
+pub(super) fn run_holding(
     connection: &Connection,
     license: &LicenseId,
-    chain: &ChainId,
+    (chain, branch): (&ChainId, BranchNumber),
     seq: Seq,
 ) -> Result<Option<StoredRun>, StoreError> {
     let mut statement = connection.prepare_cached(&format!(
         "SELECT {RUN_COLUMNS} FROM runs
-         WHERE license_id = ?1 AND chain = ?2 AND branch = 0 AND first_seq <= ?3 ORDER BY first_seq DESC LIMIT 1"
+         WHERE license_id = ?1 AND chain = ?2 AND branch = ?3 AND first_seq <= ?4 ORDER BY first_seq DESC LIMIT 1"
     ))?;
-    let mut rows = statement.query(params![license.as_bytes(), chain.as_bytes(), int(seq.0)])?;
+    let mut rows = statement.query(params![license.as_bytes(), chain.as_bytes(), branch, int(seq.0)])?;
     let Some(row) = rows.next()? else { return Ok(None) };
-    let run = read_run(row, 0, 0)?;
+    let run = read_run(row, 0, branch)?;
     Ok((seq <= run.head.seq).then_some(run))
+}
+
+/// What the trunk of a chain states to have returned, in order.
+pub(super) fn returns(
+    connection: &Connection,
+    license: &LicenseId,
+    chain: &ChainId,
+) -> Result<Vec<(Seq, QuotaReturned)>, StoreError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT seq, core FROM history WHERE license_id = ?1 AND chain = ?2 AND branch = 0 ORDER BY seq",
+    )?;
+    let mut rows = statement.query(params![license.as_bytes(), chain.as_bytes()])?;
+    let mut returns = Vec::new();
+    while let Some(row) = rows.next()? {
+        if let Body::QuotaReturned(returned) =
+            Event::decode(row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?)?.body
+        {
+            returns.push((Seq(uint(row.get(0)?)?), returned));
+        }
+    }
+    Ok(returns)
 }
 
 type Walked = (Head, Head, (Vec<u8>, schemas::ids::Signature));

@@ -1,0 +1,269 @@
+//! Attaching the runs of one chain: what fits goes in, what waited for it follows, the rest waits.
+
+use std::collections::BTreeMap;
+
+use schemas::codes::Code;
+use schemas::event::Body;
+use schemas::event::authority::ChainForked;
+use schemas::event::device::QuotaReturned;
+use schemas::ids::{ChainId, Digest, Link};
+use schemas::limits;
+use schemas::numbers::Seq;
+use schemas::run::DeviceOrigin;
+
+use super::{ChainOutcome, Plan, Stored, decide};
+use crate::draft::Draft;
+use crate::evidence::{Branch, Chain, Parting};
+use crate::parking;
+use crate::proof;
+use crate::rows::{BranchNumber, StoredRun};
+use crate::run::{VerifiedRun, verify_device};
+
+/// A chain while runs are attached to it.
+pub(super) struct Attaching<'a, 'd, E> {
+    draft: &'a mut Draft<'d>,
+    chain: ChainId,
+    origin: DeviceOrigin,
+    stored: &'a mut dyn Stored<E>,
+    /// The links of the stored run that was looked at last.
+    seen: Option<(BranchNumber, Seq, Vec<Link>)>,
+    /// Branches that moved, the one that moved last at the end.
+    pub(super) moved: Vec<BranchNumber>,
+    pub(super) outcome: ChainOutcome,
+}
+
+/// A run that is to be attached.
+enum Candidate<'r> {
+    /// Given, by its number.
+    Given(usize, &'r VerifiedRun),
+    /// One that was parked.
+    Parked(Digest, Box<VerifiedRun>),
+}
+
+impl Candidate<'_> {
+    fn run(&self) -> &VerifiedRun {
+        match self {
+            Self::Given(_, run) => run,
+            Self::Parked(_, run) => run,
+        }
+    }
+}
+
+impl<'a, 'd, E> Attaching<'a, 'd, E> {
+    pub(super) fn new(
+        draft: &'a mut Draft<'d>,
+        chain: ChainId,
+        origin: DeviceOrigin,
+        stored: &'a mut dyn Stored<E>,
+    ) -> Self {
+        let (moved, outcome) = (Vec::new(), ChainOutcome::default());
+        Self { draft, chain, origin, stored, seen: None, moved, outcome }
+    }
+
+    /// Attaches what can be attached, of `runs` and of what waited for them, parks the rest, and records what of it is
+    /// proof of a fork.
+    pub(super) fn take(&mut self, runs: &[VerifiedRun]) -> Result<(), E> {
+        let mut waiting: Vec<Candidate<'_>> =
+            runs.iter().enumerate().map(|(number, run)| Candidate::Given(number, run)).collect();
+        waiting = self.pass(waiting)?;
+        if self.outcome.events > 0 {
+            waiting.extend(self.parked()?);
+            while !waiting.is_empty() {
+                let before = waiting.len();
+                waiting.sort_by_key(|candidate| candidate.run().span().first);
+                waiting = self.pass(waiting)?;
+                if waiting.len() == before {
+                    break;
+                }
+            }
+        }
+        for candidate in waiting {
+            if let Candidate::Given(number, run) = candidate {
+                self.park(number, run)?;
+            }
+        }
+        self.outcome.missing = self.known().map_or_else(Vec::new, Chain::missing);
+        self.record_parting()
+    }
+
+    fn known(&self) -> Option<&Chain> {
+        self.draft.license().chains.get(&self.chain)
+    }
+
+    fn branches(&self) -> BTreeMap<BranchNumber, Branch> {
+        self.known().map(|known| known.branches.clone()).unwrap_or_default()
+    }
+
+    fn parked<'r>(&mut self) -> Result<Vec<Candidate<'r>>, E> {
+        if self.known().is_none_or(|known| known.parked.is_empty()) {
+            return Ok(Vec::new());
+        }
+        let mut bytes = self.stored.parked(&self.chain)?;
+        bytes.extend(self.draft.parked(&self.chain).cloned());
+        // They were believed before they were parked.
+        let runs = bytes.iter().filter_map(|bytes| verify_device(bytes).ok());
+        let named = runs.map(|run| (parking::name(&run).0, run));
+        // Of those that are stored, this unit of work may have attached some.
+        let waiting =
+            named.filter(|(name, _)| self.known().is_some_and(|known| known.parked.contains_key(name)));
+        Ok(waiting.map(|(name, run)| Candidate::Parked(name, Box::new(run))).collect())
+    }
+
+    /// Attaches what can be attached, in order, and gives back what cannot.
+    fn pass<'r>(&mut self, candidates: Vec<Candidate<'r>>) -> Result<Vec<Candidate<'r>>, E> {
+        let mut waiting = Vec::new();
+        for candidate in candidates {
+            if !self.attach(&candidate)? {
+                waiting.push(candidate);
+            } else if let Candidate::Parked(name, _) = candidate {
+                self.draft.unpark(self.chain, name);
+            }
+        }
+        Ok(waiting)
+    }
+
+    /// Whether the run is attached now, or was.
+    fn attach(&mut self, candidate: &Candidate<'_>) -> Result<bool, E> {
+        let run = candidate.run();
+        let branches = self.branches();
+        match decide(&branches, |branch, seq| self.link_at(branch, seq), run)? {
+            Plan::Known { .. } => Ok(true),
+            Plan::Append { branch, from } => {
+                self.extend(branch, None, run, from);
+                Ok(true)
+            }
+            Plan::Part { parent, from } => self.part(candidate, parent, from, branches.len()),
+            Plan::Wait { .. } => Ok(false),
+        }
+    }
+
+    fn part(
+        &mut self,
+        candidate: &Candidate<'_>,
+        parent: BranchNumber,
+        from: usize,
+        branches: usize,
+    ) -> Result<bool, E> {
+        if branches == limits::BRANCHES {
+            let Candidate::Given(number, _) = candidate else { return Ok(false) };
+            self.outcome.left_out.push((*number, Code::BranchesFull));
+            return Ok(true);
+        }
+        let run = candidate.run();
+        let place = Seq(run.span().first.0 + from as u64);
+        let rival = self.run_holding(parent, place)?;
+        let Some(rival) = rival.start_at(place) else { return Ok(false) };
+        let parting = Parting { parent, rival, returns: self.returns()? };
+        let branch = self.known().map_or(0, Chain::next_branch);
+        self.extend(branch, Some(parting), run, from);
+        self.outcome.forked = true;
+        Ok(true)
+    }
+
+    fn extend(&mut self, branch: BranchNumber, parting: Option<Parting>, run: &VerifiedRun, from: usize) {
+        self.draft.attach(self.chain, branch, parting, &self.origin, run.suffix(from));
+        self.outcome.events += (run.events().len() - from) as u64;
+        self.outcome.forked |= branch != 0;
+        self.moved.retain(|moved| *moved != branch);
+        self.moved.push(branch);
+    }
+
+    fn park(&mut self, number: usize, run: &VerifiedRun) -> Result<(), E> {
+        let Some(known) = self.known() else { return Ok(()) };
+        let (name, bytes) = parking::name(run);
+        if known.parked.contains_key(&name) {
+            return Ok(());
+        }
+        if !parking::has_room(&known.parked, bytes.len() as u64) {
+            self.outcome.left_out.push((number, Code::ParkingFull));
+            return Ok(());
+        }
+        let branches = self.branches();
+        if let Plan::Wait { against: Some(branch) } =
+            decide(&branches, |branch, seq| self.link_at(branch, seq), run)?
+        {
+            self.outcome.forked = true;
+            self.record_contradiction(branch, run)?;
+        }
+        self.draft.park(self.chain, name, run.span(), bytes);
+        self.outcome.parked.push(number);
+        Ok(())
+    }
+
+    /// The link after a branch's own place.
+    fn link_at(&mut self, branch: BranchNumber, seq: Seq) -> Result<Link, E> {
+        if seq == Seq(0) {
+            return Ok(Link::START);
+        }
+        if let Some(link) = self.draft.attached_link(&self.chain, branch, seq) {
+            return Ok(link);
+        }
+        if let Some((of, first, links)) = &self.seen
+            && *of == branch
+            && let Some(link) = seq.0.checked_sub(first.0).and_then(|at| links.get(usize::try_from(at).ok()?))
+        {
+            return Ok(*link);
+        }
+        let run = self.stored.run_holding(&self.chain, branch, seq)?;
+        let links = run.links();
+        let link = links.get(run.index(seq)).copied();
+        self.seen = Some((branch, run.first_seq, links));
+        Ok(link.unwrap_or(run.head.link))
+    }
+
+    fn run_holding(&mut self, branch: BranchNumber, seq: Seq) -> Result<StoredRun, E> {
+        match self.draft.attached_run(&self.chain, branch, seq) {
+            Some(run) => Ok(run.clone()),
+            None => self.stored.run_holding(&self.chain, branch, seq),
+        }
+    }
+
+    fn returns(&mut self) -> Result<Vec<(Seq, QuotaReturned)>, E> {
+        let mut returns = self.stored.returns(&self.chain)?;
+        returns.extend(self.draft.attached_returns(&self.chain));
+        Ok(returns)
+    }
+
+    /// Two signed events at one place.
+    fn record_parting(&mut self) -> Result<(), E> {
+        let branches = self.branches();
+        let Some(first) =
+            branches.values().filter(|branch| branch.rival.is_some()).min_by_key(|branch| branch.first_seq)
+        else {
+            return Ok(());
+        };
+        let (place, parent) = (first.first_seq, first.parent);
+        let number = branches.iter().find(|(_, branch)| *branch == first).map_or(0, |(number, _)| *number);
+        if self.is_recorded(place) {
+            return Ok(());
+        }
+        let one = proof::from_stored(&self.run_holding(parent, place)?, place);
+        let other = proof::from_stored(&self.run_holding(number, place)?, place);
+        self.record(place, one, other);
+        Ok(())
+    }
+
+    /// A signed event whose link is not the one that its signed successor claims.
+    fn record_contradiction(&mut self, branch: BranchNumber, run: &VerifiedRun) -> Result<(), E> {
+        let place = Seq(run.span().first.0 - 1);
+        if self.is_recorded(place) {
+            return Ok(());
+        }
+        let one = proof::from_stored(&self.run_holding(branch, place)?, place);
+        self.record(place, one, proof::from_run(run));
+        Ok(())
+    }
+
+    fn is_recorded(&self, place: Seq) -> bool {
+        self.draft.license().forks.get(&self.chain).is_some_and(|known| known.seq <= place)
+    }
+
+    /// A proof that no reader would take, because so many signatures in it are bad, is not recorded: the branches tell
+    /// of the fork all the same.
+    fn record(&mut self, seq: Seq, one: Option<Vec<u8>>, other: Option<Vec<u8>>) {
+        let (Some(one), Some(other)) = (one, other) else { return };
+        let proof = proof::join(one, other);
+        let forked = ChainForked { chain: self.chain, seq, proof };
+        self.draft.write(Body::ChainForked(Box::new(forked))).ok();
+    }
+}

@@ -1,0 +1,237 @@
+//! The evidence is the same in every order: a device whose state was copied and put back, its histories cut, doubled,
+//! overlapped and shuffled.
+
+use proptest::prelude::*;
+use schemas::event::device::{AgentStarted, QuotaReturned, VariableSet};
+use schemas::ids::{Commitment, InstanceId};
+use schemas::numbers::{Amount, FeatureNumber, Micros, Total};
+use schemas::period::Period;
+
+use super::*;
+use crate::digest::{BranchEvidence, ChainEvidence};
+use crate::evidence::Chain;
+use crate::forks::Fork;
+
+/// What a copy of the device does next.
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    Consume(u64),
+    Return(u64),
+    Set(u8),
+    Start,
+    Close,
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        6 => (1..50_u64).prop_map(Step::Consume),
+        1 => (1..50_u64).prop_map(Step::Return),
+        1 => any::<u8>().prop_map(Step::Set),
+        1 => Just(Step::Start),
+        1 => Just(Step::Close),
+    ];
+    prop::collection::vec(step, 1..8)
+}
+
+fn take(device: &mut Device, step: Step, salt: u8) {
+    match step {
+        Step::Consume(n) => device.consume(n),
+        Step::Return(n) => device.push(Body::QuotaReturned(QuotaReturned {
+            feature: RENDER,
+            period: month(),
+            n: Amount::new(n).expect("small"),
+            total: total(n),
+        })),
+        Step::Set(value) => device.push(Body::VariableSet(VariableSet {
+            name: crate::fixture::text("site"),
+            value: Commitment([value; 32]),
+        })),
+        Step::Start => device.push(Body::AgentStarted(AgentStarted {
+            instance: InstanceId([salt; 16]),
+            boot: InstanceId([salt; 16]),
+        })),
+        Step::Close => device.close(),
+    }
+}
+
+/// Copies of one device: each begins at an event of an earlier copy, and goes on by itself.
+#[derive(Clone, Debug)]
+struct Copies {
+    first: Vec<Step>,
+    others: Vec<(prop::sample::Index, prop::sample::Index, Vec<Step>)>,
+}
+
+fn copies() -> impl Strategy<Value = Copies> {
+    let other = (any::<prop::sample::Index>(), any::<prop::sample::Index>(), steps());
+    (steps(), prop::collection::vec(other, 0..4)).prop_map(|(first, others)| Copies { first, others })
+}
+
+impl Copies {
+    fn devices(&self) -> Vec<Device> {
+        let mut device = Device::new(1);
+        for step in &self.first {
+            take(&mut device, *step, 0);
+        }
+        let mut devices = vec![device];
+        for (salt, (of, after, steps)) in (1_u8..).zip(&self.others) {
+            let mut copy = of.get(&devices).clone();
+            copy.events.truncate(2 + after.index(copy.events.len() - 1));
+            for step in steps {
+                take(&mut copy, *step, salt);
+            }
+            devices.push(copy);
+        }
+        devices
+    }
+}
+
+/// The runs of all copies, cut at `cuts`, some of them overlapping.
+fn runs(devices: &[Device], cuts: &[(usize, usize)]) -> Vec<VerifiedRun> {
+    let mut runs = Vec::new();
+    for (device, (length, overlap)) in devices.iter().zip(cuts.iter().cycle()) {
+        let (mut first, last) = (1, device.events.len());
+        while first <= last {
+            let end = (first + length).min(last);
+            runs.push(device.run(first, end));
+            first = end + 1 - overlap.min(&(end - first));
+            if end == last {
+                break;
+            }
+        }
+    }
+    runs
+}
+
+/// Merges runs one by one in their order; those whose chain is not known yet are tried again when it is.
+fn deliver(runs: &[VerifiedRun]) -> World {
+    let mut world = World::new(|_| ());
+    let mut refused: Vec<VerifiedRun> = Vec::new();
+    for run in runs {
+        let chain = run.chain();
+        refused.push(run.clone());
+        refused.sort_by_key(|run| run.span().first);
+        let (outcome, _) = world.merge_runs(chain, &refused);
+        if outcome.refused.is_none() {
+            assert_eq!(outcome.left_out, []);
+            refused.clear();
+        }
+    }
+    assert!(refused.is_empty());
+    world
+}
+
+/// What must not depend on the order.
+#[derive(Debug, PartialEq)]
+struct Evidence {
+    chain: ChainEvidence,
+    fork: Option<Fork>,
+    closed_at: Option<Micros>,
+    fingerprint_at: Seq,
+    used: BTreeMap<(FeatureNumber, Period), (Total, Total)>,
+    parked: usize,
+}
+
+fn evidence(chain: ChainId, known: &Chain) -> Evidence {
+    let branches = known.branches.iter().map(|(number, branch)| BranchEvidence {
+        number: *number,
+        parent: branch.parent,
+        first_seq: branch.first_seq,
+        head: branch.head,
+    });
+    let mut of = ChainEvidence::of(chain, &branches.collect::<Vec<_>>());
+    of.heads.sort();
+    of.fork_points.sort();
+    Evidence {
+        chain: of,
+        fork: known.fork,
+        closed_at: known.closed_at,
+        fingerprint_at: known.fingerprint_at,
+        used: known.meters.iter().map(|(key, meter)| (*key, (meter.used, meter.freed))).collect(),
+        parked: known.parked.len(),
+    }
+}
+
+fn outcome(world: &World) -> Evidence {
+    let (chain, known) = world.license.chains.first_key_value().expect("one chain");
+    evidence(*chain, known)
+}
+
+/// What a rebuild gives is what the merges left.
+fn refolds(world: &World) {
+    let (folded, rows) = world.refolded();
+    let mut kept = world.license.clone();
+    for chain in kept.chains.values_mut() {
+        chain.parked.clear();
+    }
+    assert_eq!(folded, kept);
+    let stored = world.stored_rows();
+    let sorted = |findings: &[crate::rows::Finding]| {
+        let mut places: Vec<_> = findings.iter().map(|found| (found.branch, found.seq, found.code)).collect();
+        places.sort();
+        places
+    };
+    assert_eq!(sorted(&rows.findings), sorted(&stored.findings));
+    assert_eq!(rows.usage, stored.usage);
+    assert_eq!(rows.variables, stored.variables);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(96))]
+
+    #[test]
+    fn every_order_cut_and_repeat_gives_the_same_evidence(
+        copies in copies(),
+        cuts in prop::collection::vec((0..5_usize, 0..3_usize), 1..4),
+        order in any::<prop::sample::Index>(),
+        seed in any::<u64>(),
+    ) {
+        let devices = copies.devices();
+        let mut whole: Vec<VerifiedRun> = devices.iter().map(Device::whole).collect();
+        let expected = deliver(&whole);
+        refolds(&expected);
+        let first = order.index(whole.len());
+        whole.rotate_left(first);
+        let turned = deliver(&whole);
+        prop_assert_eq!(outcome(&turned), outcome(&expected));
+        let mut parts = runs(&devices, &cuts);
+        parts.extend(parts.clone());
+        shuffle(&mut parts, seed);
+        let parted = deliver(&parts);
+        prop_assert_eq!(outcome(&parted), outcome(&expected));
+        refolds(&parted);
+        let before = parted.license.clone();
+        let mut again = parted;
+        for run in &parts {
+            again.merge_runs(run.chain(), std::slice::from_ref(run));
+        }
+        prop_assert_eq!(again.license, before);
+    }
+}
+
+/// Puts values into an order that follows from `seed`.
+fn shuffle<T>(values: &mut [T], mut seed: u64) {
+    for last in (1..values.len()).rev() {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let other = usize::try_from(seed >> 33).expect("31 bits") % (last + 1);
+        values.swap(last, other);
+    }
+}
+
+#[test]
+fn three_runs_in_all_six_orders() {
+    let mut device = busy(1);
+    let mut copy = device.clone();
+    copy.events.truncate(4);
+    (1..=3).for_each(|n| copy.consume(10 * n));
+    device.consume(5);
+    let parts = [device.run(1, 5), device.run(5, 7), copy.run(4, 7)];
+    let mut seen = Vec::new();
+    for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
+        let world = deliver(&order.map(|part| parts[part].clone()));
+        refolds(&world);
+        seen.push(outcome(&world));
+    }
+    assert!(seen.iter().all(|evidence| *evidence == seen[0]), "{seen:#?}");
+    assert_eq!(seen[0].chain.fork_points, [Seq(5)]);
+    assert_eq!(seen[0].chain.heads.len(), 2);
+}
