@@ -6,15 +6,16 @@ use schemas::event::authority::{ActivationReleased, ChainForked, LicenseIssued, 
 use schemas::event::{Body, Event};
 use schemas::grant::{Ack, GrantBody, GrantStatus, QuotaLine};
 use schemas::ids::{ChainId, CustomerId, KeyReference, LicenseId};
-use schemas::numbers::{Epoch, FeatureNumber, Micros, Seq, Total};
+use schemas::numbers::{Epoch, FeatureNumber, Micros, Seconds, Seq, Total};
 use schemas::period::Period;
 use schemas::run::AuthorityOrigin;
-use schemas::terms::Terms;
+use schemas::terms::{Entitlement, Terms};
 use schemas::text::Text;
 
 use crate::chain::{self, Head};
 use crate::evidence::Chain;
 use crate::keys::SecretKey;
+use crate::license_key;
 use crate::periods::{self, Seal};
 use crate::recovery::Recovery;
 use crate::rows::{HistoryEntry, Known, Rows};
@@ -119,6 +120,11 @@ pub struct Activation {
 }
 
 impl Activation {
+    /// Whether it was given a seat and still has it.
+    pub fn holds_seat(&self) -> bool {
+        self.granted_at.is_some() && self.released.is_none()
+    }
+
     /// Whether it takes a seat at `now`.
     pub fn takes_seat(&self, now: Micros) -> bool {
         match &self.released {
@@ -224,6 +230,35 @@ impl License {
         chain::authority_chain(&self.product, &self.environment, &self.id, self.epoch)
     }
 
+    /// Whether it is its product's trial: one licence for all devices that try the product, each for a time of its own.
+    pub fn is_trial(&self) -> bool {
+        self.key == license_key::trial_reference(self.product.as_str())
+    }
+
+    /// What the licence grants to one device. A trial's dates run from the device's own first grant, which is made at
+    /// `now` unless it was made before.
+    pub fn entitlement_of(&self, chain: &ChainId, now: Micros) -> Entitlement {
+        let mut entitlement = self.terms.entitlement.clone();
+        if let (true, Some(valid_for)) = (self.is_trial(), self.terms.valid_from_activation) {
+            let granted_at = self.activations.get(chain).and_then(|activation| activation.granted_at);
+            start(&mut entitlement, granted_at.unwrap_or_else(|| self.next_at(now)), valid_for);
+        }
+        entitlement
+    }
+
+    /// When the next event of the authority chain is written: at `now`, or just after the one before it.
+    pub fn next_at(&self, now: Micros) -> Micros {
+        now.max(Micros::new(self.last_at.get() + 1))
+    }
+
+    /// From when a device that was not heard of counts as silent: its check-in deadline, the grace and the clock
+    /// tolerance have passed. Absent: the device has no deadline.
+    pub fn silent_from(&self, chain: &ChainId) -> Option<Micros> {
+        let sync_by = self.activations.get(chain)?.sync_by?;
+        let rules = &self.terms.rules;
+        Some(sync_by + rules.grace + rules.clock_tolerance)
+    }
+
     /// Seats taken at `now`.
     pub fn seats_taken(&self, now: Micros) -> usize {
         self.activations.values().filter(|activation| activation.takes_seat(now)).count()
@@ -281,6 +316,16 @@ impl License {
             known_at: at,
         }));
     }
+}
+
+/// Lets validity begin at `start`; maintenance ends as long after it as was said when the licence was issued.
+pub(crate) fn start(entitlement: &mut Entitlement, start: Micros, valid_for: Seconds) {
+    let issued_start = entitlement.starts_at;
+    entitlement.starts_at = start;
+    entitlement.valid_until = Some(start + valid_for);
+    entitlement.maintenance_until = entitlement
+        .maintenance_until
+        .map(|until| Micros::new(start.get().saturating_add(until.since(issued_start))));
 }
 
 /// Periods of one line that are written out; a grant never reserves further ahead.

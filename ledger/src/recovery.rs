@@ -290,7 +290,7 @@ fn grant_again(
 ) -> GrantBody {
     let chain = lost.body().device;
     let mut grant = grants::grant(assumed, chain, draft.now(), verdict, Vec::new(), revocations.clone());
-    let mut quotas = accounts(&quotas::reserved(assumed, &chain, draft.now(), &grant.check_in, false));
+    let mut quotas = accounts(&quotas::reserved(assumed, &chain, draft.now(), None));
     for (key, quota) in accounts(&lost.body().quotas) {
         raise(quotas.entry(key).or_default(), quota);
     }

@@ -364,6 +364,26 @@ codes! {
         "all activations of this licence are in use"
         "The licence allows a number of devices at one time and they are taken."
         "Deactivate a device that is no longer used, or ask the vendor for more activations.",
+    SameDevice "same_device" Refused 409
+        "this device has an activation of this licence already"
+        "The licence allows one activation on one device, and the fingerprint is that of a device that holds a seat."
+        "Use the activation that is there, or ask the vendor to release it.",
+    TransfersExhausted "transfers_exhausted" Refused 409
+        "no seat may move to another device for now"
+        "The licence limits how often a device may take the seat that another gave up, and no seat is left that was never used."
+        "Ask again when the window has passed, or ask the vendor.",
+    TrialUsed "trial_used" Refused 409
+        "this device has had its trial"
+        "A product can be tried once on a device, which is recognised by its fingerprint."
+        "Activate with a licence key.",
+    HealRefused "heal_refused" Refused 403
+        "the licence does not allow this device to go on after it was set back"
+        "A successor goes on for a chain of the same licence that forked when its device was restored, where the licence allows that and not more often than it allows."
+        "Ask the vendor to release the old activation, then activate anew.",
+    ReportedLate "reported_late" Findings 409
+        "reported after the activation was taken away or while the licence did not stand"
+        "Evidence is never refused for what it says: the report was taken in, and its use counts."
+        "Find out why the device still worked; see the licence's history.",
     LicenseSuspended "suspended" Refused 403
         "the licence is suspended"
         "The vendor suspended the licence."
@@ -596,6 +616,18 @@ codes! {
         "the licence is not in a state for this"
         "A revoked licence stays revoked; only a suspended one can be resumed."
         "See `counterfoil license show`.",
+    NoDeadline "no_deadline" Refused 409
+        "the device has no check-in deadline"
+        "Without a deadline the device may work for ever, so nothing that it holds is certain to be free."
+        "Give `--override` to decide it all the same; that is recorded.",
+    NotSilent "not_silent" Refused 409
+        "the device may still be at work"
+        "What a silent device holds is written off when its check-in deadline, the grace and the clock tolerance have passed."
+        "Wait until then, or give `--override` to decide it all the same; that is recorded.",
+    TrialExists "trial_exists" Failed 409
+        "the product has its trial already"
+        "All devices that try a product share one licence, which is issued once."
+        "Use `counterfoil license change` to change it.",
     AnswersCollide "answers_collide" Usage 409
         "two files would share one answer"
         "Answers are named after the files that they answer."

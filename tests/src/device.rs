@@ -6,10 +6,11 @@ use ledger::license_key::LicenseKey;
 use ledger::run::RunBuilder;
 use schemas::bundle::Bundle;
 use schemas::event::device::{
-    ActivationRequested, ChainOpened, Claim, FeatureConsumed, LicenseKeyClaim, TrialClaim,
+    ActivationRequested, ChainClosed, ChainOpened, Claim, CloseReason, FeatureConsumed, FingerprintComponent,
+    LicenseKeyClaim, TrialClaim,
 };
 use schemas::event::{Body, Event};
-use schemas::ids::{ChainId, Digest};
+use schemas::ids::{ChainId, Digest, FingerprintTag};
 use schemas::numbers::{Amount, FeatureNumber, Micros, Total};
 use schemas::period::{Period, Reset};
 use schemas::run::{DeviceOrigin, Origin};
@@ -29,6 +30,7 @@ pub struct HandMade {
     origin: DeviceOrigin,
     claim: Claim,
     product: String,
+    fingerprint: Vec<FingerprintComponent>,
     events: Vec<Event>,
     used: u64,
     start: Micros,
@@ -45,8 +47,16 @@ impl HandMade {
         let proof = key.proof(&chain::device_chain(&origin.signer, &origin.reference));
         let claim = Claim::LicenseKey(LicenseKeyClaim { proof });
         let start = Micros::parse(START).expect("RFC 3339");
-        let product = "studio".to_owned();
-        let mut device = Self { secret, origin, claim, product, events: Vec::new(), used: 0, start };
+        let mut device = Self {
+            secret,
+            origin,
+            claim,
+            product: "studio".to_owned(),
+            fingerprint: Vec::new(),
+            events: Vec::new(),
+            used: 0,
+            start,
+        };
         device.open();
         device
     }
@@ -66,6 +76,24 @@ impl HandMade {
     pub fn asking_for_a_trial(mut self) -> Self {
         self.claim = Claim::Trial(TrialClaim {});
         self.open();
+        self
+    }
+
+    /// The same chain on the device of that number: a device of another number has another fingerprint.
+    #[must_use]
+    pub fn on_device(mut self, number: u8) -> Self {
+        let component = |component| FingerprintComponent { component, tag: FingerprintTag([number; 16]) };
+        self.fingerprint = (1..=3).map(component).collect();
+        self.open();
+        self
+    }
+
+    /// The same chain closed by its device.
+    #[must_use]
+    pub fn close(mut self) -> Self {
+        let body = ChainClosed { reason: CloseReason::Deactivated, successor: None };
+        let at = self.next_at();
+        self.events.push(Event { at, body: Body::ChainClosed(body) });
         self
     }
 
@@ -174,7 +202,7 @@ impl HandMade {
             environment: text("production"),
             agent: text("made by hand"),
             pack: Digest([0; 32]),
-            fingerprint: Vec::new(),
+            fingerprint: self.fingerprint.clone(),
             host: None,
         };
         let claim = self.claim.clone();

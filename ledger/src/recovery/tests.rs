@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 
 use proptest::prelude::*;
+use schemas::event::authority::ReleaseReason;
 use schemas::numbers::{Micros, Revision};
 
 use super::*;
@@ -236,7 +237,9 @@ fn a_lost_release_stays_released() {
     let backup = world.clone();
     let chain = device.chain();
     let released = world.work(|draft, _| {
-        grants::release(draft, chain, None, Revocations::default()).map(|()| draft.grant(&chain).cloned())
+        let (why, seat_free_at) = (ReleaseReason::Operator, draft.now());
+        let release = grants::Release { why, seat_free_at, overridden: true, reason: None };
+        grants::release(draft, chain, release, Revocations::default()).map(|()| draft.grant(&chain).cloned())
     });
     let last = released.0.expect("short").expect("written");
     let mut restored = restore(&backup);

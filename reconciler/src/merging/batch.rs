@@ -3,12 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use ledger::draft::Draft;
+use ledger::evidence::claim_among;
 use ledger::merge::{ChainOutcome, Stored, merge_chain};
 use ledger::recovery::{self, Enclosed};
+use ledger::run::VerifiedRun;
 use ledger::trust;
 use ledger::writer::TooLong;
 use schemas::bundle::Answer;
 use schemas::codes::Code;
+use schemas::event::device::Claim;
 use schemas::grant::{Grant, Revocations, SeqRange};
 use schemas::ids::{ChainId, KeyReference, LicenseId, PublicKey};
 use schemas::refusal::Refusal;
@@ -129,7 +132,7 @@ impl<'a> Batch<'a> {
             let id = license.id;
             let mut draft = Draft::resume(issuer, license, *now);
             let mut attachments = Vec::new();
-            for stop in &routes[&id] {
+            for stop in &self.in_order(&routes[&id]) {
                 let parcel = &self.parcels[stop.parcel];
                 let runs = &parcel.deliveries[&stop.chain].runs;
                 let untold = match parcel.enclosed.get(&stop.chain) {
@@ -149,6 +152,27 @@ impl<'a> Batch<'a> {
             Ok(Change { update: draft.finish(), attachments })
         })?;
         Ok(merged)
+    }
+
+    /// The stops of a licence, a successor's after that of the chain that it follows.
+    fn in_order(&self, stops: &[Stop]) -> Vec<Stop> {
+        let follows = |stop: &Stop| {
+            let runs = &self.parcels[stop.parcel].deliveries[&stop.chain].runs;
+            let events = runs.iter().flat_map(VerifiedRun::events).map(|linked| &linked.event);
+            match claim_among(events) {
+                Some(Claim::Successor(claim)) => Some(claim.follows),
+                _ => None,
+            }
+        };
+        let (mut left, mut ordered): (Vec<(Stop, Option<ChainId>)>, Vec<Stop>) =
+            (stops.iter().map(|stop| (*stop, follows(stop))).collect(), Vec::new());
+        while !left.is_empty() {
+            let waits = |follows: &Option<ChainId>| left.iter().any(|(stop, _)| Some(stop.chain) == *follows);
+            // Chains that claim to follow each other follow nothing: they go in any order.
+            let next = left.iter().position(|(_, follows)| !waits(follows)).unwrap_or(0);
+            ordered.push(left.remove(next).0);
+        }
+        ordered
     }
 
     fn outcome(&self, vendor: &Vendor, stop: Stop, outcome: &ChainOutcome, grant: Option<Grant>) -> Outcome {

@@ -6,7 +6,8 @@ use std::convert::Infallible;
 use schemas::certificate::CertificateBody;
 use schemas::event::authority::LicenseIssued;
 use schemas::event::device::{
-    ActivationRequested, ChainClosed, Claim, CloseReason, FeatureConsumed, LicenseKeyClaim, QuotaReturned,
+    ActivationRequested, ChainClosed, ChainOpened, Claim, CloseReason, FeatureConsumed, FingerprintComponent,
+    LicenseKeyClaim, QuotaReturned, TrialClaim,
 };
 use schemas::event::{Body, Event};
 use schemas::grant::{GrantStatus, Revocations};
@@ -25,7 +26,7 @@ use crate::draft::{Draft, Update};
 use crate::escrow;
 use crate::fixture::{ISSUED, RENDER, at, opened, text};
 use crate::keys::SecretKey;
-use crate::license_key::KeySecret;
+use crate::license_key::{self, KeySecret};
 use crate::merge::{ChainOutcome, Stored, merge_chain};
 use crate::quotas;
 use crate::refold;
@@ -92,6 +93,7 @@ pub(crate) fn terms() -> Terms {
 #[derive(Clone)]
 pub(crate) struct Device {
     key: SecretKey,
+    reference: KeyReference,
     pub(crate) events: Vec<Event>,
     used: u64,
 }
@@ -105,14 +107,33 @@ impl Device {
         device
     }
 
+    /// A device with a fingerprint of its own that opened its chain and asked for an activation.
+    pub(crate) fn with_fingerprint(seed: u8, fingerprint: Vec<FingerprintComponent>) -> Self {
+        let mut device = Self::silent(seed);
+        device.push(Body::ChainOpened(Box::new(ChainOpened { fingerprint, ..opened() })));
+        device.ask();
+        device
+    }
+
     /// A device that has said nothing yet.
     pub(crate) fn silent(seed: u8) -> Self {
-        Self { key: SecretKey::from_seed(&[seed; 32]), events: Vec::new(), used: 0 }
+        Self { key: SecretKey::from_seed(&[seed; 32]), reference: REFERENCE, events: Vec::new(), used: 0 }
+    }
+
+    /// A device with a fingerprint of its own that asks for the product's trial.
+    pub(crate) fn trying(seed: u8, fingerprint: Vec<FingerprintComponent>) -> Self {
+        let mut device = Self { reference: trial_reference(), ..Self::silent(seed) };
+        device.push(Body::ChainOpened(Box::new(ChainOpened { fingerprint, ..opened() })));
+        device.claim(Claim::Trial(TrialClaim {}));
+        device
     }
 
     pub(crate) fn ask(&mut self) {
         let proof = secret().license_key(REFERENCE).proof(&self.chain());
-        let claim = Claim::LicenseKey(LicenseKeyClaim { proof });
+        self.claim(Claim::LicenseKey(LicenseKeyClaim { proof }));
+    }
+
+    fn claim(&mut self, claim: Claim) {
         self.push(Body::ActivationRequested(Box::new(ActivationRequested { claim })));
     }
 
@@ -133,12 +154,19 @@ impl Device {
         }));
     }
 
+    /// Returns `n` units, the device's R being `total` then.
+    pub(crate) fn give_back(&mut self, n: u64, stated: u64) {
+        let (feature, period) = (RENDER, month());
+        let (n, total) = (Amount::new(n).expect("small"), total(stated));
+        self.push(Body::QuotaReturned(QuotaReturned { feature, period, n, total }));
+    }
+
     pub(crate) fn close(&mut self) {
         self.push(Body::ChainClosed(ChainClosed { reason: CloseReason::Deactivated, successor: None }));
     }
 
     pub(crate) fn origin(&self) -> DeviceOrigin {
-        DeviceOrigin { signer: self.key.public(), reference: REFERENCE }
+        DeviceOrigin { signer: self.key.public(), reference: self.reference }
     }
 
     pub(crate) fn chain(&self) -> ChainId {
@@ -161,6 +189,10 @@ impl Device {
     pub(crate) fn whole(&self) -> VerifiedRun {
         self.run(1, self.events.len())
     }
+}
+
+fn trial_reference() -> KeyReference {
+    license_key::trial_reference(opened().product.as_str())
 }
 
 fn secret() -> KeySecret {
@@ -196,6 +228,15 @@ pub(crate) struct World {
 impl World {
     /// A licence as [`terms`] says, with changes.
     pub(crate) fn new(change: impl FnOnce(&mut Terms)) -> Self {
+        Self::with_key(REFERENCE, change)
+    }
+
+    /// The product's trial, with terms as [`terms`] says, with changes.
+    pub(crate) fn trial(change: impl FnOnce(&mut Terms)) -> Self {
+        Self::with_key(trial_reference(), change)
+    }
+
+    fn with_key(key: KeyReference, change: impl FnOnce(&mut Terms)) -> Self {
         let issuer = issuer();
         let mut terms = terms();
         change(&mut terms);
@@ -206,8 +247,7 @@ impl World {
             license: LicenseId([7; 16]),
             epoch: Epoch(0),
         };
-        let first =
-            LicenseIssued { key: REFERENCE, customer: CustomerId([8; 16]), policy: text("standard"), terms };
+        let first = LicenseIssued { key, customer: CustomerId([8; 16]), policy: text("standard"), terms };
         let update = Draft::issue(&issuer, origin, at(ISSUED), first).expect("short terms").finish();
         let (stored, rows) = (Shelf::default(), Rows::default());
         let mut world = Self { license: update.license.clone(), issuer, stored, rows };

@@ -59,6 +59,8 @@ fn open_shop(stage: &mut Stage<'_>) -> Result<License, Refusal> {
         "365d",
         "--max-activations",
         "3",
+        "--same-device",
+        "count",
         "--quota",
         "render=3000/month",
         "--sync-every",
