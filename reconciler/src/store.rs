@@ -208,8 +208,8 @@ pub trait Store {
     fn compare_with_rebuild(&mut self, progress: &mut dyn FnMut(u64)) -> Result<Vec<Mismatch>, StoreError>;
 
     /// Writes a copy of the whole ledger, as it stands at one moment, to the new file `path`, while others go on using
-    /// it. `progress` hears how much of how much is copied.
-    fn copy_to(&mut self, path: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<(), StoreError>;
+    /// it. `progress` hears of the bytes that were copied since it was last told.
+    fn copy_to(&mut self, path: &Path, progress: &mut dyn FnMut(u64)) -> Result<(), StoreError>;
 
     /// The version of the database.
     fn version(&mut self) -> Result<String, StoreError>;

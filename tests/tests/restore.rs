@@ -98,6 +98,8 @@ fn what_the_backup_lost_comes_back_from_the_devices() {
     for device in ["dev1", "dev2", "dev3"].repeat(2) {
         everywhere(device);
     }
+    let quarantine = lab.vendor("quarantine list").done();
+    assert_eq!(quarantine["entries"].as_array().map(Vec::len), Some(0), "{quarantine:#}");
     let after: Vec<u64> = chains.iter().map(|chain| granted(&lab, chain)).collect();
     assert_eq!(after, before, "the same units are out as before, none twice");
     let shown = lab.vendor(&format!("license show {}", license.id)).done();
@@ -121,7 +123,7 @@ fn a_lost_answer_and_a_repeated_report_change_nothing_more() {
     restore(&lab);
     for device in ["dev3", "dev2"] {
         lab.report(device, &format!("{device}.cfbundle"));
-        lab.vendor(&format!("merge {device}.cfbundle --answers answers")).exits_any(&[0, 6]);
+        lab.vendor(&format!("merge {device}.cfbundle --answers answers")).exits_any(&[0, 6]).json();
     }
     let tables = picture::tables(&lab.home());
     let again = lab.vendor("merge dev2.cfbundle dev3.cfbundle --answers again").exits_any(&[0, 6]).json();
@@ -155,6 +157,19 @@ fn a_suspension_that_the_backup_lost_comes_back_and_a_later_decision_stands() {
     assert_eq!(status(&lab), "active");
     assert_eq!(lab.device("dev1", "check export").done()["allowed"], true);
     sound(&lab, "counterfoil-home");
+}
+
+/// What the backup held of the epoch that ended is part of what the next one rests on.
+#[test]
+fn an_ended_epoch_that_was_cut_is_missed() {
+    let Story { lab, .. } = Story::begin();
+    restore(&lab);
+    lab.vendor("audit verify").done();
+    let ledger = rusqlite::Connection::open(lab.home().join("ledger.db")).expect("a ledger");
+    let last = "SELECT rowid FROM runs WHERE writer = 1 AND first_seq > 1 ORDER BY first_seq DESC LIMIT 1";
+    assert_eq!(ledger.execute(&format!("DELETE FROM runs WHERE rowid = ({last})"), []).expect("SQL"), 1);
+    drop(ledger);
+    lab.vendor("audit verify").refused(5, "audit_failed");
 }
 
 /// Nobody can tell which epoch the first restored home reached: the devices do.

@@ -1,6 +1,7 @@
 //! The life of a period, and figures that follow from the evidence for as long as it is there.
 
 use schemas::event::device::{ClockNoted, FeatureRefunded, GrantApplied};
+use schemas::grant::Revocations;
 use schemas::ids::EventId;
 use schemas::numbers::Amount;
 use schemas::run::Origin;
@@ -162,6 +163,36 @@ fn no_event_that_a_seal_counted_can_be_taken_away_or_changed() {
     assert_eq!(derived(&world, &without_later), derived(&world, &sound), "what came later does not matter");
 }
 
+/// A copied device: both histories count, the part that they share once, and a head that one of them went on from is no
+/// head any more.
+#[test]
+fn a_figure_over_two_branches_follows_from_both() {
+    let mut world = World::new(|_| {});
+    let mut device = Device::new(1);
+    device.consume(5);
+    world.merge(&device);
+    let mut copy = device.clone();
+    device.consume(7);
+    copy.consume(11);
+    let chain = device.chain();
+    let take = |world: &mut World, device: &Device, first| {
+        let run = device.run(first, device.events.len());
+        let (outcome, _) = world.merge_runs(chain, &[run]);
+        assert_eq!((outcome.refused, outcome.unanswerable), (None, false));
+    };
+    take(&mut world, &device, 4);
+    take(&mut world, &copy, 4);
+    copy.consume(13);
+    take(&mut world, &copy, 5);
+    seal_at(&mut world, OVER, SealOrder::default());
+    let seal = world.license.periods[&(RENDER, month())];
+    assert_eq!((seal.used.get(), seal.conditions.forks), (5 + 7 + 11 + 13, 1));
+    assert_follows(&world);
+    let mut without_branch = runs_of(&world, false);
+    without_branch.retain(|run| run.branch == 0);
+    assert_eq!(derived(&world, &without_branch), Err(ReproduceError::Missing(chain)));
+}
+
 #[test]
 fn the_conditions_count_what_was_open() {
     let mut world = World::new(|_| {});
@@ -217,7 +248,7 @@ fn evidence_that_no_grant_took_in_is_told_before_it_is_sealed() {
     let unknown = not_taken_in(&world.license);
     assert_eq!(unknown.iter().map(|head| (head.chain, head.seq)).collect::<Vec<_>>(), [(chain, Seq(3))]);
     world
-        .work(|draft, _| grants::issue_grant(draft, chain, unknown, schemas::grant::Revocations::default()))
+        .work(|draft, _| grants::issue_grant(draft, chain, unknown, Revocations::default()))
         .0
         .expect("a short grant");
     seal_at(&mut world, OVER, SealOrder::default());

@@ -6,9 +6,13 @@ use proptest::prelude::*;
 use schemas::event::authority::ReleaseReason;
 use schemas::numbers::{Micros, Revision};
 
+use schemas::run::Origin;
+
 use super::*;
 use crate::fixture::{RENDER, at};
 use crate::merge::tests::world::{Device, World, month};
+use crate::refold;
+use crate::rows::StoredRun;
 
 /// The last grant that was written for a device, in detached form.
 fn merged(world: &mut World, device: &Device) -> Grant {
@@ -95,20 +99,41 @@ fn a_grant_that_the_backup_holds_brings_nothing() {
 }
 
 #[test]
+fn an_epoch_goes_on_only_from_the_end_of_the_one_before() {
+    let mut world = World::new(|_| {});
+    let device = busy(1, 5);
+    merged(&mut world, &device);
+    let mut restored = restore(&world);
+    refreshed(&mut restored, &device);
+    let mut runs = restored.runs().to_vec();
+    runs.retain(|run| matches!(run.origin, Origin::Authority(_)));
+    let folds = |runs: &[StoredRun]| refold::license(runs, &[]).map(|(license, _)| license.epoch);
+    runs.reverse();
+    assert_eq!(folds(&runs), Ok(Epoch(1)), "in whatever order they are given");
+    runs.reverse();
+    assert!(runs.len() >= 4, "two of each epoch");
+    for number in [1, 2] {
+        let mut cut = runs.clone();
+        cut.remove(number);
+        assert_eq!(folds(&cut), Err(refold::RefoldError::NotRestored), "without run {number}");
+    }
+}
+
+#[test]
 fn a_lost_top_up_comes_back_once_and_asks_for_what_is_missing() {
     let mut world = World::new(|_| {});
     let mut device = busy(1, 5);
     merged(&mut world, &device);
     let backup = world.clone();
     device.consume(300);
-    let last = merged(&mut world, &device);
+    let newest = merged(&mut world, &device);
     assert_eq!(world.granted(&device), 805);
 
     let mut restored = restore(&backup);
     assert_eq!(restored.granted(&device), 505);
-    assert!(come(&mut restored, &last));
+    assert!(come(&mut restored, &newest));
     assert_eq!(restored.granted(&device), 805);
-    assert!(!come(&mut restored, &last), "the second time everything is known");
+    assert!(!come(&mut restored, &newest), "the second time everything is known");
     let activation = &restored.license.activations[&device.chain()];
     assert_eq!((activation.grant.epoch, activation.ack.seq), (Epoch(1), Seq(3)));
     restored.merge(&device);
@@ -123,8 +148,8 @@ fn the_new_grant_asks_from_the_first_event_that_is_missing() {
     merged(&mut world, &device);
     let mut restored = restore(&world);
     device.consume(1);
-    let last = merged(&mut world, &device);
-    let lost = Enclosed::read(last)
+    let newest = merged(&mut world, &device);
+    let lost = Enclosed::read(newest)
         .and_then(|enclosed| enclosed.believe(&restored.license, &restored.root(), &Revocations::default()));
     let lost = lost.expect("genuine");
     let (grant, _) = restored.work(|draft, _| {
@@ -140,14 +165,14 @@ fn a_lost_seat_comes_back_even_beyond_the_limit() {
     let mut world = World::new(|terms| terms.rules.max_activations = 1);
     let backup = world.clone();
     let (lost, other) = (busy(1, 5), busy(2, 5));
-    let last = merged(&mut world, &lost);
+    let newest = merged(&mut world, &lost);
     let mut restored = restore(&backup);
     restored.merge(&other);
     assert!(seat(&restored, &other).is_some() && seat(&restored, &lost).is_none());
-    assert!(come(&mut restored, &last));
+    assert!(come(&mut restored, &newest));
     assert!(seat(&restored, &lost).is_some(), "what was granted stays granted");
     assert_eq!(restored.seats_taken(), 2);
-    assert!(!come(&mut restored, &last));
+    assert!(!come(&mut restored, &newest));
     restored.merge(&lost);
     assert_eq!(restored.status(&lost), Some(GrantStatus::Active));
 }
@@ -183,13 +208,13 @@ fn a_lost_suspension_keeps_the_seat_of_a_device_that_the_backup_did_not_know() {
     let device = busy(1, 5);
     merged(&mut world, &device);
     changed(&mut world, suspended());
-    let last = refreshed(&mut world, &device);
+    let newest = refreshed(&mut world, &device);
     let mut restored = restore(&backup);
-    assert!(come(&mut restored, &last));
+    assert!(come(&mut restored, &newest));
     assert_eq!(restored.license.standing, Standing::Suspended);
     assert_eq!(restored.status(&device), Some(GrantStatus::Suspended));
     assert!(seat(&restored, &device).is_some());
-    assert!(!come(&mut restored, &last));
+    assert!(!come(&mut restored, &newest));
 }
 
 #[test]
@@ -222,9 +247,9 @@ fn a_lost_revision_comes_back_with_the_rules_that_are_known() {
     terms.entitlement.revision = Revision(2);
     terms.entitlement.valid_until = Some(at("2030-01-01"));
     changed(&mut world, Body::EntitlementChanged(Box::new(EntitlementChanged { terms, reason: None })));
-    let last = refreshed(&mut world, &device);
+    let newest = refreshed(&mut world, &device);
     let mut restored = restore(&backup);
-    assert!(come(&mut restored, &last));
+    assert!(come(&mut restored, &newest));
     assert_eq!(restored.license.terms, world.license.terms);
     assert_eq!(restored.license.recovery.terms, Epoch(0), "it is no decision of the new epoch");
 }
@@ -241,11 +266,11 @@ fn a_lost_release_stays_released() {
         let release = grants::Release { why, seat_free_at, overridden: true, reason: None };
         grants::release(draft, chain, release, Revocations::default()).map(|()| draft.grant(&chain).cloned())
     });
-    let last = released.0.expect("short").expect("written");
+    let newest = released.0.expect("short").expect("written");
     let mut restored = restore(&backup);
-    assert!(come(&mut restored, &last));
+    assert!(come(&mut restored, &newest));
     assert_eq!((restored.status(&device), restored.seats_taken()), (Some(GrantStatus::Released), 0));
-    assert!(!come(&mut restored, &last));
+    assert!(!come(&mut restored, &newest));
 }
 
 /// The same backup restored twice, or a ledger that was copied: both go on in one epoch, and the devices know more.
@@ -255,10 +280,10 @@ fn a_grant_of_the_present_epoch_that_is_not_known_raises_it() {
     let device = busy(1, 5);
     merged(&mut world, &device);
     let mut copied = world.clone();
-    let last = refreshed(&mut world, &device);
-    assert!(come(&mut copied, &last));
+    let newest = refreshed(&mut world, &device);
+    assert!(come(&mut copied, &newest));
     assert_eq!(copied.license.epoch, Epoch(1));
-    assert!(!come(&mut copied, &last));
+    assert!(!come(&mut copied, &newest));
     let newer = refreshed(&mut copied, &device);
     assert!(come(&mut world, &newer), "and back");
     assert_eq!(world.license.epoch, Epoch(2));
@@ -292,23 +317,23 @@ proptest! {
     ) {
         let mut world = World::new(|terms| terms.rules.max_activations = 3);
         let mut devices = [Device::new(1), Device::new(2), Device::new(3)];
-        let mut last: [Option<Grant>; 3] = [None, None, None];
+        let mut newest: [Option<Grant>; 3] = [None, None, None];
         let mut backup = world.clone();
         for (number, (device, n)) in uses.iter().enumerate() {
             if number == cut {
                 backup = world.clone();
             }
             devices[*device].consume(*n);
-            last[*device] = Some(merged(&mut world, &devices[*device]));
+            newest[*device] = Some(merged(&mut world, &devices[*device]));
         }
         let mut restored = restore(&backup);
         for device in order.iter().chain(&[0, 1, 2]) {
-            if let Some(grant) = &last[*device] {
+            if let Some(grant) = &newest[*device] {
                 come(&mut restored, grant);
             }
         }
         let head = restored.license.head;
-        for (device, grant) in devices.iter().zip(&last) {
+        for (device, grant) in devices.iter().zip(&newest) {
             let Some(grant) = grant else { continue };
             prop_assert!(!come(&mut restored, grant));
             prop_assert!(restored.granted(device) >= world.granted(device));
@@ -316,7 +341,7 @@ proptest! {
         }
         prop_assert_eq!(restored.license.head, head);
         // All evidence in again: the same units are out, and nothing was granted twice.
-        for (device, grant) in devices.iter().zip(&last) {
+        for (device, grant) in devices.iter().zip(&newest) {
             if grant.is_some() {
                 restored.merge(device);
             }

@@ -34,25 +34,25 @@ pub(crate) struct BackupArgs {
 impl BackupArgs {
     pub(crate) fn run(self, context: &Context) -> Result<Exit, Refusal> {
         let mut vendor = context.vendor()?;
-        let progress = Progress::start("pages copied", None);
-        let mut told = 0;
+        let progress = Progress::start("bytes copied", None);
         let store = &mut vendor.store;
-        let backup = Backup::make(&vendor.home, &self.output, self.with_root_key, context.now, |ledger| {
-            let mut tell = |pages: u64, _| {
-                progress.add(pages - told);
-                told = pages;
-            };
-            store.copy_to(ledger, &mut tell).map_err(Refusal::from)
-        });
+        let backup = Backup::make(
+            &vendor.home,
+            &self.output,
+            self.with_root_key,
+            context.now,
+            |ledger| store.copy_to(ledger, &mut |bytes| progress.add(bytes)).map_err(Refusal::from),
+            &mut |bytes| progress.add(bytes),
+        );
         progress.finish();
-        context.output.result(&Made::of(self.output, backup?))?;
+        context.output.result(&BackedUp::of(self.output, backup?))?;
         talk(&"Keep it as safe as the home; `counterfoil restore` makes a home of it.");
         Ok(Exit::Done)
     }
 }
 
 #[derive(Serialize)]
-struct Made {
+struct BackedUp {
     backup: PathBuf,
     made_at: Micros,
     root_key: bool,
@@ -60,7 +60,7 @@ struct Made {
     parts: Vec<Part>,
 }
 
-impl Made {
+impl BackedUp {
     fn of(output: PathBuf, backup: Backup) -> Self {
         Self {
             backup: output,
@@ -72,7 +72,7 @@ impl Made {
     }
 }
 
-impl fmt::Display for Made {
+impl fmt::Display for BackedUp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         Fields::default()
             .with("backup", self.backup.display())

@@ -34,14 +34,17 @@ impl RestoreArgs {
     pub(crate) fn run(self, context: &Context) -> Result<Exit, Refusal> {
         let dir = context.config.home.value.clone();
         let backup = Backup::read(&self.backup)?;
-        let progress = Progress::start("licences raised", None);
+        let reading = Progress::start("bytes restored", Some(backup.bytes()));
         let mut licenses = 0;
-        let restored = backup.restore(&self.backup, &dir, |home| {
+        let raise = |home| {
+            let raising = Progress::start("licences raised", None);
             let mut vendor = Vendor::open(home, context.now)?;
-            licenses = vendor.raise_epochs(&mut |raised| progress.add(raised))?;
+            licenses = vendor.raise_epochs(&mut |raised| raising.add(raised))?;
+            raising.finish();
             Ok(())
-        });
-        progress.finish();
+        };
+        let restored = backup.restore(&self.backup, &dir, raise, &mut |bytes| reading.add(bytes));
+        reading.finish();
         let home = restored?;
         let has_root_key = home.layout().root_key().exists();
         context.output.result(&Restored { home: dir, made_at: backup.made_at, licenses, has_root_key })?;

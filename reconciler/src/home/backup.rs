@@ -66,7 +66,7 @@ impl Backup {
     }
 
     /// Makes a backup of `home` at `dir`, which must not exist or be empty. `copy_ledger` writes the ledger to the
-    /// place that it is given.
+    /// place that it is given. `progress` hears of the bytes that are read besides.
     ///
     /// # Errors
     /// `root_key_missing` when it is asked for and not in the home; whatever `copy_ledger` refuses; `io_failed`.
@@ -76,6 +76,7 @@ impl Backup {
         with_root_key: bool,
         now: Micros,
         copy_ledger: impl FnOnce(&Path) -> Result<(), Refusal>,
+        progress: &mut dyn FnMut(u64),
     ) -> Result<Self, Refusal> {
         let layout = home.layout();
         if with_root_key && !layout.root_key().exists() {
@@ -86,13 +87,13 @@ impl Backup {
         files::make_private_directory(&building.path().join("keys"))?;
         let mut backup = Self { made_at: now, parts: Vec::new() };
         for name in backup_names(layout, with_root_key) {
-            let (size, sha256) = copy(&place_in_home(layout, name), &building.path().join(name))?;
+            let (size, sha256) = copy(&place_in_home(layout, name), &building.path().join(name), progress)?;
             backup.parts.push(Part { name: name.to_owned(), size, sha256 });
         }
         let ledger = building.path().join(LEDGER);
         durable::create_private(&ledger).map_err(|error| files::io_failed(&ledger, &error))?;
         copy_ledger(&ledger)?;
-        let (size, sha256) = read_through(&ledger, &mut io::sink())?;
+        let (size, sha256) = read_through(&ledger, &mut io::sink(), progress)?;
         backup.parts.push(Part { name: LEDGER.to_owned(), size, sha256 });
         files::write_secret(&building.path().join(MANIFEST), backup.to_toml().as_bytes())?;
         files::put_in_place(building, dir)?;
@@ -126,7 +127,8 @@ impl Backup {
     }
 
     /// Makes a home at `dir` from the backup at `from`, its ledger in the home. All is checked and made beside `dir`,
-    /// and `fill` works on it there, before it takes its place; `fill` must leave no file open.
+    /// and `fill` works on it there, before it takes its place; `fill` must leave no file open. `progress` hears of the
+    /// bytes that are read.
     ///
     /// # Errors
     /// `home_exists`; `backup_damaged` when a part is not what the manifest says; whatever `fill` refuses; `io_failed`.
@@ -135,13 +137,14 @@ impl Backup {
         from: &Path,
         dir: &Path,
         fill: impl FnOnce(Home) -> Result<(), Refusal>,
+        progress: &mut dyn FnMut(u64),
     ) -> Result<Home, Refusal> {
         files::refuse_occupied(dir)?;
         let building = files::building_site(dir)?;
         let layout = Layout::new(building.path());
         files::make_private_directory(&layout.keys())?;
         for part in &self.parts {
-            restore_part(part, from, &layout)?;
+            restore_part(part, from, &layout, progress)?;
         }
         let settings = Settings::read(&layout.settings())?;
         let settings = Settings { store: StoreUrl::IN_HOME, ..settings };
@@ -210,12 +213,17 @@ fn place_in_home(layout: &Layout, name: &str) -> PathBuf {
     }
 }
 
-fn restore_part(part: &Part, from: &Path, layout: &Layout) -> Result<(), Refusal> {
+fn restore_part(
+    part: &Part,
+    from: &Path,
+    layout: &Layout,
+    progress: &mut dyn FnMut(u64),
+) -> Result<(), Refusal> {
     let source = from.join(&part.name);
     if !source.is_file() {
         return Err(damaged(&source, "the part is missing"));
     }
-    let found = copy(&source, &place_in_home(layout, &part.name))?;
+    let found = copy(&source, &place_in_home(layout, &part.name), progress)?;
     if found != (part.size, part.sha256) {
         return Err(damaged(&source, "it is not what the manifest says"));
     }
@@ -223,17 +231,21 @@ fn restore_part(part: &Part, from: &Path, layout: &Layout) -> Result<(), Refusal
 }
 
 /// Copies a file for its owner only, durably; its size and SHA-256.
-fn copy(from: &Path, to: &Path) -> Result<(u64, Digest), Refusal> {
+fn copy(from: &Path, to: &Path, progress: &mut dyn FnMut(u64)) -> Result<(u64, Digest), Refusal> {
     let failed = |error: io::Error| files::io_failed(to, &error);
     durable::create_private(to).map_err(failed)?;
     let mut target = OpenOptions::new().write(true).open(to).map_err(failed)?;
-    let found = read_through(from, &mut target)?;
+    let found = read_through(from, &mut target, progress)?;
     target.sync_all().map_err(failed)?;
     Ok(found)
 }
 
 /// Hands a file's bytes on; their number and SHA-256.
-fn read_through(path: &Path, target: &mut dyn io::Write) -> Result<(u64, Digest), Refusal> {
+fn read_through(
+    path: &Path,
+    target: &mut dyn io::Write,
+    progress: &mut dyn FnMut(u64),
+) -> Result<(u64, Digest), Refusal> {
     let failed = |error: io::Error| files::io_failed(path, &error);
     let mut file = File::open(path).map_err(failed)?;
     let mut chunk = vec![0; 1024 * 1024];
@@ -245,6 +257,7 @@ fn read_through(path: &Path, target: &mut dyn io::Write) -> Result<(u64, Digest)
                 hash.update(&chunk[..read]);
                 target.write_all(&chunk[..read]).map_err(failed)?;
                 size += read as u64;
+                progress(read as u64);
             }
         }
     }

@@ -325,7 +325,7 @@ impl Store for SqliteStore {
         rebuild::compare(&mut self.connection, &mut second.connection, progress)
     }
 
-    fn copy_to(&mut self, path: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<(), StoreError> {
+    fn copy_to(&mut self, path: &Path, progress: &mut dyn FnMut(u64)) -> Result<(), StoreError> {
         copy::into(&mut self.connection, path, progress)
     }
 

@@ -82,13 +82,11 @@ impl PeriodListArgs {
 
 /// The licence that is named, or all.
 pub(super) fn licenses(vendor: &mut Vendor, wanted: Option<&str>) -> Result<Vec<LicenseId>, Refusal> {
-    match wanted {
-        Some(wanted) => Ok(vec![vendor.find_license(wanted)?.id]),
-        None => {
-            let all = vendor.store.licenses(&LicenseFilter::default())?;
-            Ok(all.into_iter().map(|license| license.id).collect())
-        }
+    if let Some(wanted) = wanted {
+        return Ok(vec![vendor.find_license(wanted)?.id]);
     }
+    let all = vendor.store.licenses(&LicenseFilter::default())?;
+    Ok(all.into_iter().map(|license| license.id).collect())
 }
 
 fn state(word: &str) -> Result<State, String> {

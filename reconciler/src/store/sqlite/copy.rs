@@ -16,24 +16,26 @@ const PAGES_A_STEP: i32 = 1_024;
 pub(super) fn into(
     source: &mut Connection,
     path: &Path,
-    progress: &mut dyn FnMut(u64, u64),
+    progress: &mut dyn FnMut(u64),
 ) -> Result<(), StoreError> {
     let snapshot = source.transaction()?;
     // A transaction begins with its first read; from there on the copy never starts over.
     snapshot.query_row("SELECT COUNT(*) FROM sqlite_schema", [], |_| Ok(()))?;
     let mut target = Connection::open(path)?;
     target.pragma_update(None, "synchronous", "FULL")?;
+    let page_bytes: u32 = snapshot.query_row("PRAGMA page_size", [], |row| row.get(0))?;
     let copying = Backup::new(&snapshot, &mut target)?;
+    let mut told = 0;
     loop {
-        match copying.step(PAGES_A_STEP)? {
+        let step = copying.step(PAGES_A_STEP)?;
+        let pages = copying.progress();
+        let copied = u64::try_from(pages.pagecount - pages.remaining).unwrap_or(told);
+        progress(copied.saturating_sub(told) * u64::from(page_bytes));
+        told = copied;
+        match step {
             StepResult::Done => break,
             StepResult::Busy | StepResult::Locked => return Err(StoreError::Busy),
-            _ => {
-                let pages = copying.progress();
-                let total = u64::try_from(pages.pagecount).unwrap_or_default();
-                let left = u64::try_from(pages.remaining).unwrap_or_default();
-                progress(total.saturating_sub(left), total);
-            }
+            _ => {}
         }
     }
     drop(copying);
