@@ -139,3 +139,70 @@ fn what_is_too_much_to_park_waits_in_quarantine_and_goes_in() {
     let usage = lab.vendor("audit usage").done();
     assert_eq!(number(&usage["rows"][0], "n"), 70);
 }
+
+/// Puts a copy of a device's state back in its place.
+fn put_back(lab: &Lab, copy: &str, device: &str) {
+    std::fs::remove_dir_all(lab.path(device)).expect("the state is there");
+    lab.copy(copy, device);
+}
+
+#[test]
+fn a_restored_device_goes_on_with_a_successor_so_often_and_no_more() {
+    let lab = Lab::with_policy(&format!("{STANDARD} --on-fork heal --heals 1/365d"));
+    let license = lab.issue();
+    let old = lab.activate("dev1", &license);
+    lab.device("dev1", "consume render 10").done();
+    lab.sync("dev1");
+    lab.copy("dev1", "backup");
+    lab.device("dev1", "consume render 20").done();
+    lab.sync("dev1");
+    put_back(&lab, "backup", "dev1");
+    lab.device("dev1", "consume render 5").done();
+    lab.report("dev1", "after.cfbundle");
+    let merged = lab.vendor("merge after.cfbundle --answers out").done();
+    assert_eq!(number(&merged, "forked"), 1);
+    assert_eq!(text(&forks(&lab)[0], "verdict"), "restored");
+
+    lab.device("dev1", "apply out/after.cfgrant").done();
+    let pending = lab.device("dev1", "status").done();
+    let new = text(&pending, "chain");
+    assert_ne!(new, old, "{pending:#}");
+    lab.device("dev1", "consume render 1").refused(4, "forked");
+    lab.report("dev1", "successor.cfbundle");
+    let merged = lab.vendor("merge successor.cfbundle --answers out").done();
+    assert_eq!((number(&merged, "refused"), number(&merged, "parked")), (0, 0), "{merged:#}");
+    let applied = lab.device("dev1", "apply out/successor.cfgrant").done();
+    assert_eq!(text(&applied, "state"), "active", "{applied:#}");
+    lab.device("dev1", "consume render 7").done();
+    lab.sync("dev1");
+
+    let states: Vec<(String, String)> = lab.vendor("activation list").done()["activations"]
+        .as_array()
+        .expect("activations")
+        .iter()
+        .map(|activation| (text(activation, "chain"), text(activation, "state")))
+        .collect();
+    assert!(states.contains(&(old.clone(), "released".to_owned())), "{states:?}");
+    assert!(states.contains(&(new.clone(), "active".to_owned())), "{states:?}");
+    let used: u64 = lab.vendor("audit usage").done()["rows"]
+        .as_array()
+        .expect("rows")
+        .iter()
+        .map(|row| number(row, "n"))
+        .sum();
+    assert_eq!(used, 10 + 20 + 5 + 7, "the union of all that was done");
+
+    lab.copy("dev1", "second");
+    lab.device("dev1", "consume render 2").done();
+    lab.sync("dev1");
+    put_back(&lab, "second", "dev1");
+    lab.device("dev1", "consume render 3").done();
+    lab.report("dev1", "again.cfbundle");
+    lab.vendor("merge again.cfbundle --answers out").done();
+    lab.device("dev1", "apply out/again.cfgrant").done();
+    let stopped = lab.device("dev1", "status").done();
+    assert_eq!(text(&stopped, "chain"), new, "one heal a year: it stops spending and keeps its chain");
+    lab.device("dev1", "consume render 1").refused(4, "forked");
+    lab.device("dev1", "check export").done();
+    lab.vendor("rebuild --check").done();
+}
