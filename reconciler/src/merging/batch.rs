@@ -9,7 +9,7 @@ use ledger::recovery::{self, Enclosed};
 use ledger::run::VerifiedRun;
 use ledger::trust;
 use ledger::writer::TooLong;
-use schemas::bundle::Answer;
+use schemas::bundle::{Answer, Attachment};
 use schemas::codes::Code;
 use schemas::event::device::Claim;
 use schemas::grant::{Grant, Revocations, SeqRange};
@@ -60,6 +60,19 @@ struct Stop {
 
 /// The stops of each licence.
 type Routes = BTreeMap<LicenseId, Vec<Stop>>;
+
+impl Outcome {
+    /// What became of a chain whose bundle came in pieces, with a later piece.
+    pub(super) fn followed_by(self, later: Self) -> Self {
+        Self {
+            events: self.events + later.events,
+            parked: self.parked || later.parked,
+            forked: self.forked || later.forked,
+            codes: self.codes.union(&later.codes).copied().collect(),
+            ..later
+        }
+    }
+}
 
 /// What is known of a stop after its licence was worked on.
 struct Merged {
@@ -115,6 +128,18 @@ impl<'a> Batch<'a> {
         Ok((routes, unknown))
     }
 
+    /// Attachments of runs that went in with an earlier piece, by licence. Those of runs that wait elsewhere are left in
+    /// the file.
+    fn late(&self, vendor: &mut Vendor) -> Result<BTreeMap<LicenseId, Vec<Attachment>>, Refusal> {
+        let mut late: BTreeMap<LicenseId, Vec<Attachment>> = BTreeMap::new();
+        for (chain, attachments) in self.parcels.iter().flat_map(|parcel| &parcel.late) {
+            if let Some(license) = vendor.store.license_of_chain(chain)? {
+                late.entry(license).or_default().extend(attachments.iter().cloned());
+            }
+        }
+        Ok(late)
+    }
+
     fn merge(
         &self,
         vendor: &mut Vendor,
@@ -122,17 +147,18 @@ impl<'a> Batch<'a> {
         revocations: &Revocations,
     ) -> Result<Vec<Merged>, Refusal> {
         let mut merged = Vec::new();
-        if routes.is_empty() {
+        let mut late = self.late(vendor)?;
+        let licenses: BTreeSet<LicenseId> = routes.keys().chain(late.keys()).copied().collect();
+        if licenses.is_empty() {
             return Ok(merged);
         }
-        let licenses: BTreeSet<LicenseId> = routes.keys().copied().collect();
         let Vendor { home, store, issuer, now } = vendor;
         let secret = home.key_secret();
         store.change_licenses(&licenses, &mut |license, stored| {
             let id = license.id;
             let mut draft = Draft::resume(issuer, license, *now);
-            let mut attachments = Vec::new();
-            for stop in &self.in_order(&routes[&id]) {
+            let mut attachments = late.remove(&id).unwrap_or_default();
+            for stop in &self.in_order(routes.get(&id).map_or(&[], Vec::as_slice)) {
                 let parcel = &self.parcels[stop.parcel];
                 let runs = &parcel.deliveries[&stop.chain].runs;
                 let untold = match parcel.enclosed.get(&stop.chain) {

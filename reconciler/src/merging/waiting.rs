@@ -160,7 +160,7 @@ fn gather(
         // What did not even verify is tried by nobody again; it waits to be looked at.
         let Ok(read) = parse_bytes(&parcel.source, bytes) else { continue };
         parcel.attachments.extend(read.attachments);
-        read.enclosed.into_values().for_each(|enclosed| parcel.enclose(enclosed));
+        read.enclosed.into_values().for_each(|enclosed| parcel.enclose(enclosed.into_grant()));
         let delivered = read.deliveries.into_values().flat_map(|delivery| delivery.runs);
         runs.extend(delivered.filter(|run| run.chain() == chain).map(|run| (entry.id, run)));
     }
