@@ -12,7 +12,6 @@ import argparse
 import json
 import os
 import pathlib
-import resource
 import shutil
 import subprocess
 import tempfile
@@ -54,8 +53,8 @@ def play(work, events):
     shutil.copytree(work / "press", work / "copy")
     step(f"record {events - half} more", lambda: device("press", "consume", "--batch", "half.jsonl"))
     device("press", "report", "-o", "backlog.cfbundle")
-    small = peak(lambda: vendor("merge", "press.cfbundle"))
-    large = peak(lambda: step("merge the backlog", lambda: vendor("merge", "backlog.cfbundle", "--answers", "out")))
+    small = vendor("merge", "press.cfbundle").peak
+    large = step("merge the backlog", lambda: vendor("merge", "backlog.cfbundle", "--answers", "out")).peak
     size = (work / "backlog.cfbundle").stat().st_size
     print(f"bundle {size / 1e6:.1f} MB; most memory {large} MiB, for a bundle of one event {small} MiB")
     device("copy", "consume", "render", "7")
@@ -67,9 +66,15 @@ def play(work, events):
 
 def program(work, name):
     def run(*words):
-        done = subprocess.run([PROGRAMS / name, *words], cwd=work, capture_output=True, text=True)
+        with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
+            child = subprocess.Popen([PROGRAMS / name, *words], cwd=work, stdout=out, stderr=err)
+            _, status, usage = os.wait4(child.pid, 0)
+            child.returncode = os.waitstatus_to_exitcode(status)
+            out.seek(0), err.seek(0)
+            done = subprocess.CompletedProcess(words, child.returncode, out.read(), err.read())
         if done.returncode not in (0, 6):
             raise SystemExit(f"{name} {' '.join(words)}: {done.returncode}\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
+        done.peak = usage.ru_maxrss // 1024
         return done
 
     return run
@@ -85,12 +90,6 @@ def step(name, work):
     done = work()
     print(f"{time.monotonic() - start:9.2f} s  {name}", flush=True)
     return done
-
-
-def peak(work):
-    """The most memory that any program took so far, in MiB: the first call must be the smaller one."""
-    work()
-    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024
 
 
 if __name__ == "__main__":
