@@ -10,8 +10,10 @@ pub mod lab;
 pub mod picture;
 pub mod programs;
 pub mod ran;
+pub mod scenario;
 
 pub use self::chance::Chance;
 pub use self::device::HandMade;
 pub use self::lab::{Lab, License};
 pub use self::ran::Ran;
+pub use self::scenario::Scenario;
