@@ -4,16 +4,14 @@
 //! one and no other, however long the chain is. `floor` is the hashing alone.
 
 use std::cell::OnceCell;
-use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use ledger::chain::Head;
-use ledger::evidence::{Branch, Start};
+use ledger::digest::BranchEvidence;
 use ledger::keys::SecretKey;
 use ledger::merge::{Plan, decide};
-use ledger::rows::BranchNumber;
 use ledger::run::{RunBuilder, VerifiedRun, verify_device};
 use schemas::event::device::FeatureConsumed;
 use schemas::event::{Body, Event};
@@ -52,23 +50,11 @@ fn consumption(place: u64, n: u64) -> Event {
 }
 
 /// A trunk that ends with `run`.
-fn trunk(run: &VerifiedRun) -> BTreeMap<BranchNumber, Branch> {
-    let first = Start { at: Micros::new(1_800_000_000_000_000), is_start: false };
-    let trunk = Branch {
-        parent: 0,
-        first_seq: Seq(1),
-        head: run.head(),
-        first,
-        rival: None,
-        last_at: first.at,
-        noted: None,
-        closed: None,
-        sums: BTreeMap::new(),
-    };
-    [(0, trunk)].into()
+fn trunk(run: &VerifiedRun) -> [BranchEvidence; 1] {
+    [BranchEvidence { number: 0, parent: 0, first_seq: Seq(1), head: run.head() }]
 }
 
-fn plan(branches: &BTreeMap<BranchNumber, Branch>, stored: &[u8], run: &VerifiedRun) -> Plan {
+fn plan(branches: &[BranchEvidence], stored: &[u8], run: &VerifiedRun) -> Plan {
     let links = OnceCell::new();
     let link_at = |_, seq: Seq| {
         let known: &VerifiedRun = links.get_or_init(|| verify_device(stored).expect("it is stored"));

@@ -225,6 +225,19 @@ impl License {
         }
     }
 
+    /// The earliest place at which a device chain's histories are known to part: by its branches, or by the record of a
+    /// contradiction of which only one side is attached.
+    pub fn fork_of(&self, chain: &ChainId) -> Option<Seq> {
+        let parted = self.chains.get(chain).and_then(|chain| chain.fork).map(|fork| fork.seq);
+        let recorded = self.forks.get(chain).map(|fork| fork.seq);
+        parted.into_iter().chain(recorded).min()
+    }
+
+    /// The device chains whose histories part.
+    pub fn forked(&self) -> impl Iterator<Item = ChainId> {
+        self.chains.keys().filter(|chain| self.fork_of(chain).is_some()).copied()
+    }
+
     /// The name of the authority chain.
     pub fn authority_chain(&self) -> ChainId {
         chain::authority_chain(&self.product, &self.environment, &self.id, self.epoch)

@@ -201,10 +201,16 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// The bytes of the runs of a chain that wait since this unit of work.
-    pub(crate) fn parked(&self, chain: &ChainId) -> impl Iterator<Item = &Vec<u8>> {
-        let of_chain = self.parked.iter().filter(move |((of, _), _)| of == chain);
-        of_chain.map(|(_, bytes)| bytes)
+    /// The bytes of a run that waits since this unit of work.
+    pub(crate) fn parked(&self, chain: &ChainId, name: &Digest) -> Option<&Vec<u8>> {
+        self.parked.get(&(*chain, *name))
+    }
+
+    /// Derives what a chain's branches tell together, after the last of a unit's events was attached to it.
+    pub(crate) fn settle(&mut self, chain: &ChainId) {
+        if let Some(known) = self.license.chains.get_mut(chain) {
+            known.settle();
+        }
     }
 
     /// A run that waited is attached.

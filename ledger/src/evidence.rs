@@ -16,7 +16,7 @@ use schemas::run::DeviceOrigin;
 use schemas::text::Text;
 
 use crate::chain::Head;
-use crate::forks::{self, Fork};
+use crate::forks::{self, Fork, Verdict};
 use crate::parking::{self, Parked};
 use crate::rows::{BranchNumber, Finding, HistoryEntry, Rows, Variable};
 
@@ -66,8 +66,8 @@ pub struct Branch {
     pub rival: Option<Start>,
     /// The `at` of the last event.
     pub last_at: Micros,
-    /// The place of the last event that noted a step of the clock.
-    pub noted: Option<Seq>,
+    /// The place of the last event that noted a step of the clock, or whose time lies before that of the one before it.
+    pub unsteady: Option<Seq>,
     /// Where and when it was closed, here or before it parted.
     pub closed: Option<Closed>,
     /// What its own events state of the sums; nothing for the trunk, whose sums are the chain's without the others'.
@@ -139,6 +139,8 @@ pub struct Parting {
     pub parent: BranchNumber,
     /// The event of the parent that stands at the branch's first place.
     pub rival: Start,
+    /// The time of the event before it, if there is one.
+    pub before: Option<Micros>,
     /// What the trunk states to have returned, by place.
     pub returns: Vec<(Seq, QuotaReturned)>,
 }
@@ -199,16 +201,21 @@ impl Chain {
         parking::missing(heads.max().unwrap_or_default(), &self.parked)
     }
 
+    /// The names of the runs that wait and do not begin beyond every head.
+    pub(crate) fn may_attach(&self) -> Vec<Digest> {
+        let head = self.branches.values().map(|branch| branch.head.seq).max().unwrap_or_default();
+        let near = self.parked.iter().filter(|(_, parked)| parked.span.first <= head.next());
+        near.map(|(name, _)| *name).collect()
+    }
+
     /// The number of the next branch.
     pub fn next_branch(&self) -> BranchNumber {
         self.branches.keys().next_back().map_or(0, |last| last + 1)
     }
 
     /// U as it is charged: net of refunds, which do not count once a copy could make them twice.
-    pub fn charged(&self, key: &(FeatureNumber, Period)) -> u64 {
-        self.meters
-            .get(key)
-            .map_or(0, |meter| if self.fork.is_some() { meter.used.get() } else { meter.net() })
+    pub fn charged(&self, key: &(FeatureNumber, Period), forked: bool) -> u64 {
+        self.meters.get(key).map_or(0, |meter| if forked { meter.used.get() } else { meter.net() })
     }
 
     /// Folds events that extend a branch.
@@ -226,9 +233,16 @@ impl Chain {
             self.fold((chain, branch, seq), event, rows);
         }
         self.on(branch).head = head;
+        if self.branches.len() == 1 {
+            self.settle();
+        }
+        rows.chains.insert(chain);
+    }
+
+    /// Derives what the branches tell together, after events were folded: how the chain forked, and when it was closed.
+    pub(crate) fn settle(&mut self) {
         self.fork = Fork::among(&self.branches);
         self.closed_at = forks::closed_at(&self.branches, self.fork.as_ref());
-        rows.chains.insert(chain);
     }
 
     /// Whether every copy of the device that is known was closed, so that nothing it was granted can be spent any more.
@@ -244,6 +258,7 @@ impl Chain {
     fn begin(&mut self, branch: BranchNumber, first_seq: Seq, first: Start, parting: Option<Parting>) {
         let parent = parting.as_ref().map_or(branch, |parting| parting.parent);
         let inherited = self.branches.get(&parent).and_then(|parent| parent.closed);
+        let before = parting.as_ref().and_then(|parting| parting.before);
         self.branches.insert(
             branch,
             Branch {
@@ -252,14 +267,16 @@ impl Chain {
                 head: Head { seq: Seq(first_seq.0 - 1), ..Head::START },
                 first,
                 rival: parting.as_ref().map(|parting| parting.rival),
-                last_at: first.at,
-                noted: None,
+                last_at: before.unwrap_or(first.at),
+                unsteady: None,
                 closed: inherited.filter(|closed| closed.seq < first_seq),
                 sums: BTreeMap::new(),
             },
         );
         if let Some(parting) = parting {
             self.count_returns_before(first_seq, &parting.returns);
+            let seq = self.fork.map_or(first_seq, |fork| fork.seq.min(first_seq));
+            self.fork = Some(Fork { seq, verdict: Verdict::Unknown });
         }
     }
 
@@ -280,6 +297,9 @@ impl Chain {
     fn fold(&mut self, place: Place, event: &Event, rows: &mut Rows) {
         let (chain, branch, seq) = place;
         let on = self.on(branch);
+        if event.at < on.last_at || matches!(event.body, Body::ClockNoted(_)) {
+            on.unsteady = Some(seq);
+        }
         on.last_at = event.at;
         if on.closed.is_some() {
             rows.findings.push(Finding { chain, branch, seq, code: Code::EventAfterClose });
@@ -395,7 +415,6 @@ impl Chain {
                     .and_modify(|known| *known = variable.max(*known))
                     .or_insert(variable);
             }
-            Body::ClockNoted(_) => self.on(branch).noted = Some(seq),
             Body::FingerprintChanged(changed) => self.record_fingerprint(seq, &changed.fingerprint),
             Body::ChainClosed(_) => {
                 self.on(branch).closed.get_or_insert(Closed { seq, at: event.at });

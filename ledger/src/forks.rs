@@ -8,7 +8,7 @@
 //! | both were at work in the same stretch of time | clone |
 //! | one ended before the other began, and the later began with a start, or neither did | restored |
 //! | one ended before the other began, and only the earlier began with a start | unknown |
-//! | they touch in one instant, or a clock was stepped on either side | unknown |
+//! | they touch in one instant, or a clock was stepped or ran backwards on either side | unknown |
 
 use std::collections::BTreeMap;
 
@@ -61,7 +61,7 @@ impl Fork {
     pub fn among(branches: &BTreeMap<BranchNumber, Branch>) -> Option<Self> {
         let parting = branches.values().filter(|branch| branch.rival.is_some());
         let seq = parting.map(|branch| branch.first_seq).min()?;
-        if branches.values().any(|branch| branch.noted.is_some_and(|noted| noted >= seq)) {
+        if branches.values().any(|branch| branch.unsteady.is_some_and(|unsteady| unsteady >= seq)) {
             return Some(Self { seq, verdict: Verdict::Unknown });
         }
         let paths: Vec<Vec<Step<'_>>> = branches.keys().map(|number| path(branches, *number)).collect();

@@ -113,7 +113,7 @@ pub(crate) fn grant(
     };
     let check_in = CheckIn { sync_by, grace: rules.grace, after: rules.after };
     let evidence = license.chains.get(&chain);
-    let forked = license.forks.contains_key(&chain) || evidence.is_some_and(|chain| chain.fork.is_some());
+    let forked = license.fork_of(&chain).is_some();
     let waits = evidence.is_some_and(|chain| !chain.parked.is_empty());
     // G stays as it is while copies may spend it, or while what came may not be all that was spent.
     let raises = verdict == Verdict::Active && !forked && !waits;

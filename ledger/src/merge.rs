@@ -2,20 +2,19 @@
 
 mod attaching;
 
-use std::collections::BTreeMap;
-
 use schemas::codes::Code;
 use schemas::event::Body;
 use schemas::event::authority::ReleaseReason;
 use schemas::event::device::{Claim, QuotaReturned, SuccessorClaim};
 use schemas::grant::{GrantStatus, Revocations, SeqRange, TookIn};
-use schemas::ids::{ChainId, Link};
+use schemas::ids::{ChainId, Digest, Link};
 use schemas::numbers::Seq;
 use schemas::run::{DeviceOrigin, Origin};
 
 use self::attaching::Attaching;
 use crate::authority::License;
 use crate::chain::{Head, verify_successor};
+use crate::digest::BranchEvidence;
 use crate::draft::Draft;
 use crate::evidence::{Branch, claim_among};
 use crate::grants;
@@ -62,37 +61,38 @@ pub enum Plan {
 /// # Errors
 /// Those of `link_at`, which gives the link after a place that is a branch's own, or 0.
 pub fn decide<E>(
-    branches: &BTreeMap<BranchNumber, Branch>,
+    branches: &[BranchEvidence],
     mut link_at: impl FnMut(BranchNumber, Seq) -> Result<Link, E>,
     run: &VerifiedRun,
 ) -> Result<Plan, E> {
     let span = run.span();
     let before = Seq(span.first.0 - 1);
-    let mut best: Option<(Seq, BranchNumber)> = None;
+    let mut best: Option<(Seq, BranchNumber, Seq)> = None;
     let mut against = None;
-    for (number, branch) in branches {
-        let own = if *number == 0 { Seq(0) } else { branch.first_seq };
+    for branch in branches {
+        let number = branch.number;
+        let own = if number == 0 { Seq(0) } else { branch.first_seq };
         let (first, last) = (own.max(before), branch.head.seq.min(span.last));
         if first > last {
             continue;
         }
         let mut agrees = |seq| {
-            let known = if seq == branch.head.seq { branch.head.link } else { link_at(*number, seq)? };
+            let known = if seq == branch.head.seq { branch.head.link } else { link_at(number, seq)? };
             Ok(run.link_at(seq) == Some(known))
         };
         match last_agreed(first, last, &mut agrees)? {
-            Some(seq) => best = best.max(Some((seq, *number))),
-            None => against = against.or(Some(*number)),
+            Some(seq) => best = best.max(Some((seq, number, branch.head.seq))),
+            None => against = against.or(Some(number)),
         }
     }
     if branches.is_empty() && before == Seq(0) {
         return Ok(Plan::Append { branch: 0, from: 0 });
     }
-    let Some((seq, branch)) = best else { return Ok(Plan::Wait { against }) };
+    let Some((seq, branch, end)) = best else { return Ok(Plan::Wait { against }) };
     let from = usize::try_from(seq.0 + 1 - span.first.0).expect("an overlap is shorter than its run");
     Ok(if seq == span.last {
         Plan::Known { branch }
-    } else if seq == branches[&branch].head.seq {
+    } else if seq == end {
         Plan::Append { branch, from }
     } else {
         Plan::Part { parent: branch, from }
@@ -143,11 +143,11 @@ pub trait Stored<E> {
     /// When it cannot be read.
     fn returns(&mut self, chain: &ChainId) -> Result<Vec<(Seq, QuotaReturned)>, E>;
 
-    /// The bytes of the runs that are parked.
+    /// The bytes of a run that is parked, if it is there.
     ///
     /// # Errors
     /// When they cannot be read.
-    fn parked(&mut self, chain: &ChainId) -> Result<Vec<Vec<u8>>, E>;
+    fn parked(&mut self, chain: &ChainId, name: &Digest) -> Result<Option<Vec<u8>>, E>;
 }
 
 /// What became of one chain's runs.
@@ -279,6 +279,10 @@ fn attaching(runs: &[VerifiedRun]) -> Vec<&VerifiedRun> {
     for run in runs {
         let span = run.span();
         let known = span.last <= head.seq;
+        let agrees = |earlier: &&VerifiedRun| earlier.link_at(span.last) == run.link_at(span.last);
+        if known && !attaching.iter().any(agrees) {
+            continue;
+        }
         if !known && run.link_at(head.seq) != Some(head.link) {
             break;
         }

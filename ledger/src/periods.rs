@@ -196,7 +196,7 @@ pub fn conditions(license: &License, now: Micros, clocks: u32) -> Conditions {
     Conditions {
         silent: count(silent.count()),
         gaps: count(chains().filter(|chain| !chain.parked.is_empty()).count()),
-        forks: count(license.forks.len()),
+        forks: count(license.forked().count()),
         clocks,
     }
 }
@@ -307,8 +307,8 @@ fn reckon_one(license: &License, feature: FeatureNumber, period: Period, now: Mi
 
 /// Units used in a period by all chains, net of refunds, all branches of each chain together.
 fn used<'a>(chains: impl IntoIterator<Item = &'a Chain>, feature: FeatureNumber, period: Period) -> Total {
-    let meters = chains.into_iter().filter_map(|chain| chain.meters.get(&(feature, period)));
-    meters.fold(Total::ZERO, |sum, meter| sum.saturating_plus(meter.net()))
+    let used = chains.into_iter().map(|chain| chain.charged(&(feature, period), chain.fork.is_some()));
+    used.fold(Total::ZERO, Total::saturating_plus)
 }
 
 fn seal_from(license: &License, period: Period) -> Micros {

@@ -86,7 +86,7 @@ pub(crate) fn raise_until(entitlement: &Entitlement, now: Micros, check_in: &Che
 /// as makes up for it, for periods that are not over. What is asked for is the R that the device is to reach. A chain
 /// that forked is asked for nothing: no copy frees what another may spend.
 pub(crate) fn asked_back(license: &License, chain: &ChainId, now: Micros) -> Vec<ReturnRequest> {
-    let forked = license.chains.get(chain).is_some_and(|chain| chain.fork.is_some());
+    let forked = license.fork_of(chain).is_some();
     let Some(activation) = license.activations.get(chain).filter(|_| !forked) else { return Vec::new() };
     let held = activation.quotas.keys().filter(|(_, period)| now < period.end());
     held.filter_map(|(feature, period)| asked_back_of(license, chain, *feature, *period)).collect()
@@ -175,13 +175,16 @@ pub fn accounts(license: &License, feature: FeatureNumber, period: Period) -> BT
         }
     }
     for (chain, evidence) in &license.chains {
+        // What another history returned, or whether it was closed, is not known before it is here.
+        let half_known = evidence.fork.is_none() && license.fork_of(chain).is_some();
         if let Some(meter) = evidence.meters.get(&(feature, period)) {
             let account = accounts.entry(*chain).or_default();
-            account.used = evidence.charged(&(feature, period));
-            account.returned = meter.freed.get();
+            account.used = evidence.charged(&(feature, period), license.fork_of(chain).is_some());
+            account.returned = if half_known { 0 } else { meter.freed.get() };
         }
         // A closed chain spends nothing more: what it holds is free again.
-        if let (true, Some(account)) = (evidence.is_closed_everywhere(), accounts.get_mut(chain)) {
+        let is_closed = evidence.is_closed_everywhere() && !half_known;
+        if let (true, Some(account)) = (is_closed, accounts.get_mut(chain)) {
             account.returned = account.returned.max(account.granted.saturating_sub(account.used));
         }
     }

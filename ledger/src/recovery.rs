@@ -14,6 +14,7 @@ use schemas::event::authority::{
 use schemas::event::{Body, Event};
 use schemas::grant::{Grant, GrantBody, GrantStatus, QuotaLine, Revocations};
 use schemas::ids::{ChainId, Link, PublicKey};
+use schemas::limits;
 use schemas::numbers::{Epoch, FeatureNumber, Seq};
 use schemas::period::Period;
 use schemas::text::Text;
@@ -93,6 +94,14 @@ impl Enclosed {
         self.grant
     }
 
+    /// Whether the licence is certain to hold it, and nothing of it need be looked at: it is of the present epoch and no
+    /// newer than the device's newest grant.
+    pub fn is_held(&self, license: &License) -> bool {
+        let newest = license.activations.get(&self.body.device).map(|activation| activation.grant);
+        self.body.epoch == license.epoch
+            && newest.is_some_and(|newest| self.order() <= (newest.epoch, newest.seq))
+    }
+
     /// Whether the licence does not hold it: it is newer than the device's newest grant, or it belongs to an epoch
     /// that ended before its place. `link_at` gives the stored link of an authority chain at a place.
     ///
@@ -103,12 +112,12 @@ impl Enclosed {
         license: &License,
         link_at: impl FnOnce(&ChainId, Seq) -> Result<Option<Link>, E>,
     ) -> Result<bool, E> {
+        if self.is_held(license) {
+            return Ok(false);
+        }
         let newest = license.activations.get(&self.body.device).map(|activation| activation.grant);
         if newest.is_none_or(|newest| self.order() > (newest.epoch, newest.seq)) {
             return Ok(true);
-        }
-        if self.body.epoch == license.epoch {
-            return Ok(false);
         }
         Ok(link_at(&self.grant.chain, self.grant.seq)? != Some(self.link))
     }
@@ -117,7 +126,8 @@ impl Enclosed {
     pub fn believe(&self, license: &License, root: &PublicKey, revocations: &Revocations) -> Option<Lost> {
         let verified = trust::verify_grant(&self.grant, root).ok()?;
         let body = &verified.body;
-        let is_ours = body.license == license.id
+        let is_ours = self.grant.seq.0 <= limits::PLACE_MAX
+            && body.license == license.id
             && body.product == license.product
             && body.environment == license.environment
             && !revocations.certificates.contains(&verified.issuer);

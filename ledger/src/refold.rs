@@ -55,6 +55,9 @@ pub(crate) fn chain(runs: &[StoredRun], rows: &mut Rows) -> Result<Option<(Chain
         let (_, chain) = folded.get_or_insert_with(|| (run.chain, Chain::new(origin.clone())));
         fold_device(chain, run, &runs[..number], rows)?;
     }
+    if let Some((_, chain)) = &mut folded {
+        chain.settle();
+    }
     Ok(folded)
 }
 
@@ -153,9 +156,12 @@ fn parting(run: &StoredRun, earlier: &[StoredRun], rows: &Rows) -> Option<Partin
     let parent = earlier.iter().find(|earlier| before == Head::START || earlier.holds(before))?.branch;
     let mut of_parent = earlier.iter().filter(|earlier| earlier.branch == parent);
     let rival = of_parent.find(|earlier| (earlier.first_seq..=earlier.head.seq).contains(&run.first_seq))?;
+    let holds_before = |earlier: &&StoredRun| earlier.branch == parent && earlier.holds(before);
+    let before = earlier.iter().find(holds_before).and_then(|earlier| earlier.start_at(before.seq));
     Some(Parting {
         parent,
         rival: rival.start_at(run.first_seq)?,
+        before: before.map(|start| start.at),
         returns: rows::returns(&rows.history, run.chain).collect(),
     })
 }

@@ -127,8 +127,8 @@ impl<'a> Merging<'a> {
                 Err(unread) => {
                     self.report.files += 1;
                     self.report.refuse(&unread.source, &unread.refusal);
-                    // A file that could not be read is still where it was.
-                    if unread.refusal.code() != Code::IoFailed {
+                    // What could not be read, or is too large to be kept twice, is still where it was.
+                    if unread.refusal.code() != Code::IoFailed && !unread.bytes.is_empty() {
                         kept.push(waiting::file(*unread));
                     }
                 }

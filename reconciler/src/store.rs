@@ -183,7 +183,7 @@ pub trait Store {
     /// The branch heads of every device chain, in the order of licence, chain and branch: the evidence.
     fn evidence(&mut self) -> Result<Vec<EvidenceRow>, StoreError>;
 
-    /// The recorded forks of device chains, in the order of licence and chain.
+    /// The forks of device chains, in the order of licence and chain.
     fn forks(&mut self) -> Result<Vec<ForkRow>, StoreError>;
 
     /// Evidence that contradicts itself: licence, chain, place, code.
@@ -344,7 +344,7 @@ pub struct EvidenceRow {
     pub branch: BranchEvidence,
 }
 
-/// A recorded fork of a device chain.
+/// A fork of a device chain.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct ForkRow {
     /// The licence.
@@ -353,8 +353,8 @@ pub struct ForkRow {
     pub chain: ChainId,
     /// The earliest place that is known at which its histories part.
     pub seq: Seq,
-    /// When that was recorded.
-    pub at: Micros,
+    /// When that was recorded with its proof; nothing where no proof is short enough to be.
+    pub at: Option<Micros>,
     /// What the histories tell; nothing while only one of them is attached.
     pub verdict: Option<Verdict>,
     /// Branches that are attached.

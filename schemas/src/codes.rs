@@ -420,7 +420,7 @@ codes! {
     AckUnknown "ack_unknown" Verification 409
         "the vendor holds more of this device's history than the device"
         "The device was set back to an older state, or its state was copied."
-        "Restore the device's newest state, or run `counterfoil-agent activate --successor` and give the request to the vendor.",
+        "Restore the device's newest state. Where the vendor's policy heals, `counterfoil-agent activate --successor` asks for a new activation; otherwise deactivate, and activate with the licence key.",
     // What `check` answers.
     Allowed "allowed" Done 200
         "allowed"

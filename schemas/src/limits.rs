@@ -36,3 +36,5 @@ pub const LIST_ENTRIES: usize = 1_024;
 pub const NESTING: usize = 16;
 /// Largest cumulative total: the integers that every JSON reader holds exactly.
 pub const TOTAL_MAX: u64 = (1 << 53) - 1;
+/// Highest place on a chain: as large as every JSON reader holds exactly.
+pub const PLACE_MAX: u64 = (1 << 53) - 1;

@@ -108,7 +108,8 @@ impl<'a> RunBytes<'a> {
     ///
     /// # Errors
     /// The first rule that the bytes break; [`DecodeError::TooLong`] beyond the limits,
-    /// [`DecodeError::OutOfRange`] for a run without events or a first place of 0.
+    /// [`DecodeError::OutOfRange`] for a run without events, a first place of 0, or a last one beyond
+    /// [`limits::PLACE_MAX`].
     pub fn parse(bytes: &'a [u8]) -> Result<Self, DecodeError> {
         if bytes.len() > limits::RUN_BYTES {
             return Err(DecodeError::TooLong);
@@ -124,7 +125,8 @@ impl<'a> RunBytes<'a> {
         if count > limits::RUN_EVENTS as u64 {
             return Err(DecodeError::TooLong);
         }
-        if count == 0 || header.first_seq == Seq(0) || header.first_seq.0 > u64::MAX / 2 {
+        let is_bounded = header.first_seq.0.checked_add(count).is_some_and(|end| end <= limits::PLACE_MAX);
+        if count == 0 || header.first_seq == Seq(0) || !is_bounded {
             return Err(DecodeError::OutOfRange);
         }
         Ok(Self { header, count, pairs: cursor.rest() })

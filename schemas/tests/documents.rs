@@ -80,7 +80,7 @@ fn every_decode_error_is_specified() {
     }
 }
 
-const LIMITS: [(&str, u64); 18] = [
+const LIMITS: [(&str, u64); 19] = [
     ("CORE_BYTES", limits::CORE_BYTES as u64),
     ("TEXT_BYTES", limits::TEXT_BYTES as u64),
     ("REF_BYTES", limits::REF_BYTES as u64),
@@ -99,6 +99,7 @@ const LIMITS: [(&str, u64); 18] = [
     ("LIST_ENTRIES", limits::LIST_ENTRIES as u64),
     ("NESTING", limits::NESTING as u64),
     ("TOTAL_MAX", limits::TOTAL_MAX),
+    ("PLACE_MAX", limits::PLACE_MAX),
 ];
 
 const DECODE_ERRORS: [DecodeError; 17] = [

@@ -10,8 +10,8 @@ use schemas::event::device::{
     LicenseKeyClaim, TrialClaim,
 };
 use schemas::event::{Body, Event};
-use schemas::ids::{ChainId, Digest, FingerprintTag};
-use schemas::numbers::{Amount, FeatureNumber, Micros, Total};
+use schemas::ids::{ChainId, Digest, FingerprintTag, Link};
+use schemas::numbers::{Amount, FeatureNumber, Micros, Seq, Total};
 use schemas::period::{Period, Reset};
 use schemas::run::{DeviceOrigin, Origin};
 use schemas::text::Text;
@@ -170,6 +170,16 @@ impl HandMade {
     pub fn run_with_bad_signature(&self, forged: usize) -> Vec<u8> {
         let other = SecretKey::from_seed(&[9; 32]);
         self.run_signed(1, self.len(), |seq| if seq == forged { &other } else { &self.secret })
+    }
+
+    /// A run of its last two events at another place, after an event that nobody has.
+    pub fn far_run(&self, place: u64) -> Vec<u8> {
+        let before = Head { seq: Seq(place - 1), link: Link([2; 32]) };
+        let mut run = RunBuilder::new(Origin::Device(self.origin.clone()), before);
+        for event in &self.events[self.events.len() - 2..] {
+            run.push(event, &self.secret);
+        }
+        run.finish()
     }
 
     /// A bundle of all events in one run.

@@ -206,3 +206,22 @@ fn a_restored_device_goes_on_with_a_successor_so_often_and_no_more() {
     lab.device("dev1", "check export").done();
     lab.vendor("rebuild --check").done();
 }
+
+#[test]
+fn a_place_that_no_chain_reaches_is_refused_and_stops_nobody() {
+    let lab = Lab::with_policy(STANDARD);
+    let license = lab.issue();
+    let device = HandMade::new(1, &license).consume(5);
+    lab.write("known.cfbundle", device.bundle());
+    lab.vendor("merge known.cfbundle").done();
+    for place in [1 << 53, i64::MAX.unsigned_abs(), u64::MAX - 1] {
+        lab.write("inbox/far.cfbundle", bundle(vec![device.far_run(place)]));
+        lab.write("inbox/other.cfbundle", HandMade::new(place, &license).consume(1).bundle());
+        let merged = lab.vendor("merge inbox --answers out").exits(6).json();
+        assert_eq!((number(&merged, "refused"), number(&merged, "merged")), (1, 1), "{place}: {merged:#}");
+        assert_eq!(text(&merged["findings"][0], "code"), "out_of_range");
+    }
+    lab.write("reachable.cfbundle", bundle(vec![device.far_run((1 << 53) - 3)]));
+    assert_eq!(number(&lab.vendor("merge reachable.cfbundle").done(), "parked"), 1);
+    lab.vendor("rebuild --check").done();
+}

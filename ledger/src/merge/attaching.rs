@@ -1,6 +1,6 @@
 //! Attaching the runs of one chain: what fits goes in, what waited for it follows, the rest waits.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use schemas::codes::Code;
 use schemas::event::Body;
@@ -12,8 +12,9 @@ use schemas::numbers::Seq;
 use schemas::run::DeviceOrigin;
 
 use super::{ChainOutcome, Plan, Stored, decide};
+use crate::digest::BranchEvidence;
 use crate::draft::Draft;
-use crate::evidence::{Branch, Chain, Parting};
+use crate::evidence::{Chain, Parting};
 use crate::parking;
 use crate::proof;
 use crate::rows::{BranchNumber, StoredRun};
@@ -66,17 +67,17 @@ impl<'a, 'd, E> Attaching<'a, 'd, E> {
         let mut waiting: Vec<Candidate<'_>> =
             runs.iter().enumerate().map(|(number, run)| Candidate::Given(number, run)).collect();
         waiting = self.pass(waiting)?;
-        if self.outcome.events > 0 {
-            waiting.extend(self.parked()?);
-            while !waiting.is_empty() {
-                let before = waiting.len();
-                waiting.sort_by_key(|candidate| candidate.run().span().first);
-                waiting = self.pass(waiting)?;
-                if waiting.len() == before {
-                    break;
-                }
+        let mut tried = BTreeSet::new();
+        while self.outcome.events > 0 {
+            waiting.extend(self.parked(&mut tried)?);
+            let before = waiting.len();
+            waiting.sort_by_key(|candidate| candidate.run().span().first);
+            waiting = self.pass(waiting)?;
+            if waiting.len() == before {
+                break;
             }
         }
+        self.draft.settle(&self.chain);
         for candidate in waiting {
             if let Candidate::Given(number, run) = candidate {
                 self.park(number, run)?;
@@ -90,23 +91,27 @@ impl<'a, 'd, E> Attaching<'a, 'd, E> {
         self.draft.license().chains.get(&self.chain)
     }
 
-    fn branches(&self) -> BTreeMap<BranchNumber, Branch> {
-        self.known().map(|known| known.branches.clone()).unwrap_or_default()
+    fn branches(&self) -> Vec<BranchEvidence> {
+        let branches = self.known().into_iter().flat_map(|known| &known.branches);
+        branches.map(|(number, branch)| BranchEvidence::of(*number, branch)).collect()
     }
 
-    fn parked<'r>(&mut self) -> Result<Vec<Candidate<'r>>, E> {
-        if self.known().is_none_or(|known| known.parked.is_empty()) {
-            return Ok(Vec::new());
+    /// The runs that are parked, may attach now, and were not tried yet.
+    fn parked<'r>(&mut self, tried: &mut BTreeSet<Digest>) -> Result<Vec<Candidate<'r>>, E> {
+        let mut runs = Vec::new();
+        for name in self.known().map_or_else(Vec::new, Chain::may_attach) {
+            if !tried.insert(name) {
+                continue;
+            }
+            let parked = match self.draft.parked(&self.chain, &name) {
+                Some(bytes) => Some(bytes.clone()),
+                None => self.stored.parked(&self.chain, &name)?,
+            };
+            // They were believed before they were parked.
+            let run = parked.and_then(|bytes| verify_device(&bytes).ok());
+            runs.extend(run.map(|run| Candidate::Parked(name, Box::new(run))));
         }
-        let mut bytes = self.stored.parked(&self.chain)?;
-        bytes.extend(self.draft.parked(&self.chain).cloned());
-        // They were believed before they were parked.
-        let runs = bytes.iter().filter_map(|bytes| verify_device(bytes).ok());
-        let named = runs.map(|run| (parking::name(&run).0, run));
-        // Of those that are stored, this unit of work may have attached some.
-        let waiting =
-            named.filter(|(name, _)| self.known().is_some_and(|known| known.parked.contains_key(name)));
-        Ok(waiting.map(|(name, run)| Candidate::Parked(name, Box::new(run))).collect())
+        Ok(runs)
     }
 
     /// Attaches what can be attached, in order, and gives back what cannot.
@@ -153,7 +158,10 @@ impl<'a, 'd, E> Attaching<'a, 'd, E> {
         let place = Seq(run.span().first.0 + from as u64);
         let rival = self.run_holding(parent, place)?;
         let Some(rival) = rival.start_at(place) else { return Ok(false) };
-        let parting = Parting { parent, rival, returns: self.returns()? };
+        let before = Seq(place.0 - 1);
+        let before = if before == Seq(0) { None } else { self.run_holding(parent, before)?.start_at(before) };
+        let before = before.map(|start| start.at);
+        let parting = Parting { parent, rival, before, returns: self.returns()? };
         let branch = self.known().map_or(0, Chain::next_branch);
         self.extend(branch, Some(parting), run, from);
         self.outcome.forked = true;
@@ -163,7 +171,6 @@ impl<'a, 'd, E> Attaching<'a, 'd, E> {
     fn extend(&mut self, branch: BranchNumber, parting: Option<Parting>, run: &VerifiedRun, from: usize) {
         self.draft.attach(self.chain, branch, parting, &self.origin, run.suffix(from));
         self.outcome.events += (run.events().len() - from) as u64;
-        self.outcome.forked |= branch != 0;
         self.moved.retain(|moved| *moved != branch);
         self.moved.push(branch);
     }
@@ -227,13 +234,9 @@ impl<'a, 'd, E> Attaching<'a, 'd, E> {
     /// Two signed events at one place.
     fn record_parting(&mut self) -> Result<(), E> {
         let branches = self.branches();
-        let Some(first) =
-            branches.values().filter(|branch| branch.rival.is_some()).min_by_key(|branch| branch.first_seq)
-        else {
-            return Ok(());
-        };
-        let (place, parent) = (first.first_seq, first.parent);
-        let number = branches.iter().find(|(_, branch)| *branch == first).map_or(0, |(number, _)| *number);
+        let parted = branches.iter().filter(|branch| branch.parent != branch.number);
+        let Some(first) = parted.min_by_key(|branch| branch.first_seq) else { return Ok(()) };
+        let BranchEvidence { number, parent, first_seq: place, .. } = *first;
         if self.is_recorded(place) {
             return Ok(());
         }

@@ -1,5 +1,6 @@
 //! Where runs attach, and what devices are told, with runs that are really signed.
 
+mod copies;
 mod order;
 pub(crate) mod world;
 
@@ -14,7 +15,6 @@ use schemas::numbers::{Amount, Seconds};
 use self::world::{Device, World, merge, month, total};
 use super::*;
 use crate::authority::License;
-use crate::evidence::Start;
 use crate::fixture::RENDER;
 use crate::forks::Verdict;
 
@@ -26,23 +26,11 @@ fn busy(seed: u8) -> Device {
 }
 
 /// A trunk that stands at `head`.
-fn trunk(head: Head) -> BTreeMap<BranchNumber, Branch> {
+fn trunk(head: Head) -> Vec<BranchEvidence> {
     if head == Head::START {
-        return BTreeMap::new();
+        return Vec::new();
     }
-    let first = Start { at: crate::fixture::at(crate::fixture::ISSUED), is_start: false };
-    let trunk = Branch {
-        parent: 0,
-        first_seq: Seq(1),
-        head,
-        first,
-        rival: None,
-        last_at: first.at,
-        noted: None,
-        closed: None,
-        sums: BTreeMap::new(),
-    };
-    [(0, trunk)].into()
+    vec![BranchEvidence { number: 0, parent: 0, first_seq: Seq(1), head }]
 }
 
 #[test]

@@ -14,6 +14,7 @@ use schemas::codes::Code;
 use schemas::event::device::Claim;
 use schemas::grant::{Grant, Revocations, SeqRange};
 use schemas::ids::{ChainId, KeyReference, LicenseId, PublicKey};
+use schemas::limits;
 use schemas::refusal::Refusal;
 use schemas::run::Origin;
 
@@ -132,10 +133,21 @@ impl<'a> Batch<'a> {
 
     /// Attachments of runs that went in with an earlier piece, by licence. Those of runs that wait elsewhere are left in
     /// the file.
-    fn late(&self, vendor: &mut Vendor) -> Result<BTreeMap<LicenseId, Vec<Attachment>>, Refusal> {
+    fn late(
+        &self,
+        vendor: &mut Vendor,
+        routes: &Routes,
+    ) -> Result<BTreeMap<LicenseId, Vec<Attachment>>, Refusal> {
+        let stops =
+            routes.iter().flat_map(|(license, stops)| stops.iter().map(move |stop| (stop.chain, *license)));
+        let of_chain: BTreeMap<ChainId, LicenseId> = stops.collect();
         let mut late: BTreeMap<LicenseId, Vec<Attachment>> = BTreeMap::new();
         for (chain, attachments) in self.parcels.iter().flat_map(|parcel| &parcel.late) {
-            if let Some(license) = vendor.store.license_of_chain(chain)? {
+            let license = match of_chain.get(chain) {
+                Some(license) => Some(*license),
+                None => vendor.store.license_of_chain(chain)?,
+            };
+            if let Some(license) = license {
                 late.entry(license).or_default().extend(attachments.iter().cloned());
             }
         }
@@ -149,7 +161,7 @@ impl<'a> Batch<'a> {
         revocations: &Revocations,
     ) -> Result<Vec<Merged>, Refusal> {
         let mut merged = Vec::new();
-        let mut late = self.late(vendor)?;
+        let mut late = self.late(vendor, routes)?;
         let licenses: BTreeSet<LicenseId> = routes.keys().chain(late.keys()).copied().collect();
         if licenses.is_empty() {
             return Ok(merged);
@@ -192,14 +204,10 @@ impl<'a> Batch<'a> {
                 _ => None,
             }
         };
-        let (mut left, mut ordered): (Vec<(Stop, Option<ChainId>)>, Vec<Stop>) =
-            (stops.iter().map(|stop| (*stop, follows(stop))).collect(), Vec::new());
-        while !left.is_empty() {
-            let waits = |follows: &Option<ChainId>| left.iter().any(|(stop, _)| Some(stop.chain) == *follows);
-            // Chains that claim to follow each other follow nothing: they go in any order.
-            let next = left.iter().position(|(_, follows)| !waits(follows)).unwrap_or(0);
-            ordered.push(left.remove(next).0);
-        }
+        let followed: BTreeMap<ChainId, ChainId> =
+            stops.iter().filter_map(|stop| Some((stop.chain, follows(stop)?))).collect();
+        let mut ordered = stops.to_vec();
+        ordered.sort_by_cached_key(|stop| predecessors(&followed, stop.chain));
         ordered
     }
 
@@ -245,13 +253,14 @@ fn take_back(
     revocations: &Revocations,
 ) -> Result<Result<(), TooLong>, StoreError> {
     let license = draft.license();
+    if enclosed.is_held(license) {
+        return Ok(Ok(()));
+    }
+    let Some(lost) = enclosed.believe(license, root, revocations) else { return Ok(Ok(())) };
     if !enclosed.is_lost(license, |chain, seq| stored.authority_link(chain, seq))? {
         return Ok(Ok(()));
     }
-    match enclosed.believe(license, root, revocations) {
-        Some(lost) => Ok(recovery::take_back(draft, &lost, revocations).map(drop)),
-        None => Ok(Ok(())),
-    }
+    Ok(recovery::take_back(draft, &lost, revocations).map(drop))
 }
 
 fn notice(vendor: &Vendor, chain: ChainId, code: Code) -> Answer {
@@ -264,6 +273,14 @@ fn reference(delivery: &Delivery) -> Option<KeyReference> {
         Origin::Device(origin) => Some(origin.reference),
         Origin::Authority(_) | Origin::Catalog(_) => None,
     }
+}
+
+/// How many chains a chain follows among those that are here, as far as a device can have come in earnest. Chains that
+/// claim to follow each other follow nothing in the end.
+fn predecessors(followed: &BTreeMap<ChainId, ChainId>, chain: ChainId) -> usize {
+    std::iter::successors(followed.get(&chain), |before| followed.get(before))
+        .take(limits::BUNDLE_CHAINS)
+        .count()
 }
 
 fn told(outcome: &ChainOutcome) -> BTreeSet<Code> {

@@ -70,8 +70,8 @@ pub(super) type Read = Result<Parcel, Box<Unread>>;
 
 /// Files up to this size are read at once, and kept whole when they are refused; larger ones are read in pieces.
 const WHOLE_BYTES: u64 = 16 * 1024 * 1024;
-/// Attachments that one piece holds, in bytes.
-const LATE_BYTES: usize = 16 * 1024 * 1024;
+/// Bytes of runs and attachments that one piece holds, about.
+const PIECE_BYTES: usize = 16 * 1024 * 1024;
 /// Events, files and bytes that one commit takes in, about.
 const COMMIT_EVENTS: usize = 20_000;
 const COMMIT_FILES: usize = 512;

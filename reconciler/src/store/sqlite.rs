@@ -27,7 +27,7 @@ use schemas::bundle::Attachment;
 use schemas::codes::Code;
 use schemas::event::device::QuotaReturned;
 use schemas::grant::{Grant, Revocations};
-use schemas::ids::{ChainId, Commitment, KeyReference, LicenseId, Link, Salt};
+use schemas::ids::{ChainId, Commitment, Digest, KeyReference, LicenseId, Link, Salt};
 use schemas::migrations::LEDGER_SQLITE;
 use schemas::numbers::{Micros, Seq};
 use schemas::refusal::Refusal;
@@ -360,14 +360,14 @@ impl Stored<StoreError> for StoredEvidence<'_> {
         runs::returns(self.connection, &self.license, chain)
     }
 
-    fn parked(&mut self, chain: &ChainId) -> Result<Vec<Vec<u8>>, StoreError> {
-        evidence::parked_bytes(self.connection, &self.license, chain)
+    fn parked(&mut self, chain: &ChainId, name: &Digest) -> Result<Option<Vec<u8>>, StoreError> {
+        evidence::parked_bytes(self.connection, &self.license, chain, name)
     }
 }
 
-/// An unsigned number as SQLite keeps it. Every number of the format is far below 2⁶³.
+/// An unsigned number as SQLite keeps it. What is stored is far below 2⁶³; what is only looked for may be anything.
 fn int(number: u64) -> i64 {
-    i64::try_from(number).expect("the format holds no number from 2^63 on")
+    i64::try_from(number).unwrap_or(i64::MAX)
 }
 
 /// A number as it was stored by [`int`].

@@ -34,7 +34,7 @@ CREATE TABLE branches (
     rival_at       INTEGER,
     rival_is_start INTEGER,
     last_at        INTEGER NOT NULL,
-    noted          INTEGER,
+    unsteady       INTEGER,
     closed_seq     INTEGER,
     closed_at      INTEGER,
     PRIMARY KEY (license_id, chain, branch)

@@ -1,6 +1,8 @@
 //! The evidence is the same in every order: a device whose state was copied and put back, its histories cut, doubled,
 //! overlapped and shuffled.
 
+use std::collections::BTreeMap;
+
 use proptest::prelude::*;
 use schemas::event::device::{AgentStarted, QuotaReturned, VariableSet};
 use schemas::ids::{Commitment, InstanceId};
@@ -20,6 +22,8 @@ enum Step {
     Set(u8),
     Start,
     Close,
+    /// The clock stands so many seconds later, or earlier, and nobody noted it.
+    Slip(i64),
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -29,6 +33,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => any::<u8>().prop_map(Step::Set),
         1 => Just(Step::Start),
         1 => Just(Step::Close),
+        1 => (-20..20_i64).prop_map(Step::Slip),
     ];
     prop::collection::vec(step, 1..8)
 }
@@ -51,6 +56,7 @@ fn take(device: &mut Device, step: Step, salt: u8) {
             boot: InstanceId([salt; 16]),
         })),
         Step::Close => device.close(),
+        Step::Slip(seconds) => device.slip(seconds),
     }
 }
 

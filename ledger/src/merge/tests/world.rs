@@ -96,6 +96,7 @@ pub(crate) struct Device {
     reference: KeyReference,
     pub(crate) events: Vec<Event>,
     used: u64,
+    slipped: i64,
 }
 
 impl Device {
@@ -117,7 +118,13 @@ impl Device {
 
     /// A device that has said nothing yet.
     pub(crate) fn silent(seed: u8) -> Self {
-        Self { key: SecretKey::from_seed(&[seed; 32]), reference: REFERENCE, events: Vec::new(), used: 0 }
+        Self {
+            key: SecretKey::from_seed(&[seed; 32]),
+            reference: REFERENCE,
+            events: Vec::new(),
+            used: 0,
+            slipped: 0,
+        }
     }
 
     /// A device with a fingerprint of its own that asks for the product's trial.
@@ -139,7 +146,13 @@ impl Device {
 
     pub(crate) fn push(&mut self, body: Body) {
         let at = at(ISSUED) + Seconds(self.events.len() as u64);
+        let at = Micros::new(at.get().saturating_add_signed(self.slipped * 1_000_000));
         self.events.push(Event { at, body });
+    }
+
+    /// Sets the clock of all that follows by so many seconds.
+    pub(crate) fn slip(&mut self, seconds: i64) {
+        self.slipped += seconds;
     }
 
     pub(crate) fn consume(&mut self, n: u64) {
@@ -395,9 +408,8 @@ impl Stored<Infallible> for Shelf {
         Ok(rows::returns(&self.history, *chain).collect())
     }
 
-    fn parked(&mut self, chain: &ChainId) -> Result<Vec<Vec<u8>>, Infallible> {
-        let of_chain = self.parked.iter().filter(|((of, _), _)| of == chain);
-        Ok(of_chain.map(|(_, bytes)| bytes.clone()).collect())
+    fn parked(&mut self, chain: &ChainId, name: &Digest) -> Result<Option<Vec<u8>>, Infallible> {
+        Ok(self.parked.get(&(*chain, *name)).cloned())
     }
 }
 

@@ -12,6 +12,7 @@ use schemas::terms::OnFork;
 use serde::Serialize;
 
 use crate::cli::Context;
+use crate::commands::words;
 use crate::output::Table;
 use crate::store::ForkRow;
 use crate::vendor::Vendor;
@@ -64,7 +65,8 @@ struct Shown {
     verdict: Verdict,
     /// Histories that are attached.
     branches: u64,
-    found_at: Micros,
+    /// Nothing where no proof is short enough to be recorded.
+    found_at: Option<Micros>,
     /// What follows from it by the terms of the licence.
     policy: OnFork,
 }
@@ -100,7 +102,7 @@ impl fmt::Display for Forks {
                 fork.verdict.word().to_owned(),
                 fork.branches.to_string(),
                 fork.policy.to_string(),
-                crate::commands::words::second(fork.found_at).to_string(),
+                words::or(fork.found_at.map(words::second), "without a short proof"),
             ]);
         }
         write!(f, "{table}")

@@ -72,7 +72,8 @@ fn recorded(vendor: &mut Vendor, license: &LicenseId, chain: &ChainId) -> Result
         Body::ChainForked(forked) if forked.chain == *chain => Some((forked.seq, forked.proof)),
         _ => None,
     });
-    forked.min_by_key(|(seq, _)| *seq).ok_or_else(|| Code::ForkUnknown.into())
+    let earliest = forked.min_by_key(|(seq, _)| *seq);
+    earliest.ok_or_else(|| Refusal::new(Code::ForkUnknown, "no proof of it is short enough to be recorded"))
 }
 
 #[derive(Serialize)]

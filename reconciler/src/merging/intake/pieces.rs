@@ -15,7 +15,7 @@ use schemas::limits;
 use schemas::refusal::Refusal;
 use schemas::run::RunBytes;
 
-use super::{COMMIT_EVENTS, Give, LATE_BYTES, Parcel, Source, Unread, take_run};
+use super::{COMMIT_EVENTS, Give, PIECE_BYTES, Parcel, Source, Unread, take_run};
 
 /// Reads a file and hands its pieces to `give`; says whether to go on.
 pub(super) fn read(source: &Source, size: u64, give: &mut Give<'_>) -> bool {
@@ -72,8 +72,9 @@ struct Piece<'a> {
     source: &'a Source,
     parcel: Parcel,
     /// The chains whose runs refer to each commitment, of all pieces so far.
-    owners: BTreeMap<Commitment, ChainId>,
-    late_bytes: usize,
+    owners: BTreeMap<Commitment, BTreeSet<ChainId>>,
+    /// Bytes that the piece holds.
+    bytes: usize,
 }
 
 impl<'a> Piece<'a> {
@@ -82,34 +83,38 @@ impl<'a> Piece<'a> {
         for grant in enclosed {
             parcel.enclose(grant);
         }
-        Self { source, parcel, owners: BTreeMap::new(), late_bytes: 0 }
+        Self { source, parcel, owners: BTreeMap::new(), bytes: 0 }
     }
 
     fn take_run(&mut self, bytes: Vec<u8>) -> Result<(), ContainerError> {
+        self.bytes += bytes.len();
         if let Some(run) = take_run(&mut self.parcel, bytes)? {
-            let committed = run.events().iter().filter_map(|linked| commitment::committed(&linked.event));
-            self.owners.extend(committed.map(|commitment| (commitment, run.chain())));
+            for commitment in run.events().iter().filter_map(|linked| commitment::committed(&linked.event)) {
+                self.owners.entry(commitment).or_default().insert(run.chain());
+            }
         }
         Ok(())
     }
 
     /// Attachments stand after the runs, most of which are in the ledger by then.
     fn take_attachment(&mut self, attachment: Attachment) {
+        self.bytes += attachment.value.len();
         if !commitment::opens(&attachment) {
             self.parcel.false_attachments.push(attachment);
-        } else if let Some(chain) = self.owners.get(&attachment.commitment) {
-            self.late_bytes += attachment.value.len();
-            self.parcel.late.entry(*chain).or_default().push(attachment);
+            return;
+        }
+        for chain in self.owners.get(&attachment.commitment).into_iter().flatten() {
+            self.parcel.late.entry(*chain).or_default().push(attachment.clone());
         }
     }
 
     fn is_full(&self) -> bool {
-        self.parcel.event_count() >= COMMIT_EVENTS || self.late_bytes >= LATE_BYTES
+        self.parcel.event_count() >= COMMIT_EVENTS || self.bytes >= PIECE_BYTES
     }
 
     /// Gives away what the piece holds and begins the next one.
     fn next(&mut self, more: bool) -> Parcel {
-        self.late_bytes = 0;
+        self.bytes = 0;
         let mut parcel = std::mem::replace(&mut self.parcel, Parcel::new(self.source.clone()));
         parcel.sort();
         parcel.more = more;

@@ -9,7 +9,7 @@ use ledger::evidence::{Branch, BranchSum, Chain, Closed, Meter, Start};
 use ledger::forks::{Fork, Verdict};
 use ledger::parking::Parked;
 use ledger::rows::{BranchNumber, Rows};
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use schemas::canonical;
 use schemas::grant::SeqRange;
 use schemas::ids::{ChainId, Commitment, Digest, LicenseId, Link};
@@ -77,17 +77,19 @@ pub(super) fn write_parked(connection: &Connection, update: &Update) -> Result<(
     Ok(())
 }
 
-/// The bytes of the runs of a chain that wait.
+/// The bytes of a run of a chain that waits.
 pub(super) fn parked_bytes(
     connection: &Connection,
     license: &LicenseId,
     chain: &ChainId,
-) -> Result<Vec<Vec<u8>>, StoreError> {
-    let mut statement = connection.prepare_cached(
-        "SELECT bytes FROM parked WHERE license_id = ?1 AND chain = ?2 ORDER BY first_seq, digest",
-    )?;
-    let rows = statement.query_map(params![license.as_bytes(), chain.as_bytes()], |row| row.get(0))?;
-    Ok(rows.collect::<Result<_, _>>()?)
+    name: &Digest,
+) -> Result<Option<Vec<u8>>, StoreError> {
+    let mut statement = connection
+        .prepare_cached("SELECT bytes FROM parked WHERE license_id = ?1 AND chain = ?2 AND digest = ?3")?;
+    let bytes = statement
+        .query_row(params![license.as_bytes(), chain.as_bytes(), name.as_bytes()], |row| row.get(0))
+        .optional()?;
+    Ok(bytes)
 }
 
 /// The device chains of a licence.
@@ -187,7 +189,7 @@ fn write_branch(
         .prepare_cached(
             "INSERT OR REPLACE INTO branches
              (license_id, chain, branch, parent, first_seq, seq, link, first_at, first_is_start, rival_at, rival_is_start,
-              last_at, noted, closed_seq, closed_at)
+              last_at, unsteady, closed_seq, closed_at)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
         )?
         .execute(params![
@@ -203,7 +205,7 @@ fn write_branch(
             branch.rival.map(|rival| int(rival.at.get())),
             branch.rival.map(|rival| rival.is_start),
             int(branch.last_at.get()),
-            branch.noted.map(|seq| int(seq.0)),
+            branch.unsteady.map(|seq| int(seq.0)),
             branch.closed.map(|closed| int(closed.seq.0)),
             branch.closed.map(|closed| int(closed.at.get())),
         ])?;
@@ -308,7 +310,7 @@ fn read_branches(
 ) -> Result<(), StoreError> {
     let mut statement = connection.prepare_cached(
         "SELECT chain, branch, parent, first_seq, seq, link, first_at, first_is_start, rival_at, rival_is_start, last_at,
-                noted, closed_seq, closed_at
+                unsteady, closed_seq, closed_at
          FROM branches WHERE license_id = ?1",
     )?;
     let mut rows = statement.query([id.as_bytes()])?;
@@ -335,7 +337,7 @@ fn read_branch(row: &Row<'_>) -> Result<Branch, StoreError> {
         first: Start { at: micros(row.get(6)?)?, is_start: row.get(7)? },
         rival,
         last_at: micros(row.get(10)?)?,
-        noted: optional_seq(row.get(11)?)?,
+        unsteady: optional_seq(row.get(11)?)?,
         closed,
         sums: BTreeMap::new(),
     })

@@ -244,13 +244,13 @@ pub(super) fn evidence(connection: &Connection) -> Result<Vec<EvidenceRow>, Stor
     Ok(evidence)
 }
 
-/// The recorded forks of device chains.
+/// The forks of device chains.
 pub(super) fn forks(connection: &Connection) -> Result<Vec<ForkRow>, StoreError> {
     let mut statement = connection.prepare_cached(
-        "SELECT f.license_id, f.chain, f.seq, f.at, c.fork_verdict,
-                (SELECT count(*) FROM branches b WHERE b.license_id = f.license_id AND b.chain = f.chain)
-         FROM forks f JOIN chains c ON c.license_id = f.license_id AND c.chain = f.chain
-         ORDER BY f.license_id, f.chain",
+        "SELECT c.license_id, c.chain, min(coalesce(f.seq, c.fork_seq), coalesce(c.fork_seq, f.seq)), f.at, c.fork_verdict,
+                (SELECT count(*) FROM branches b WHERE b.license_id = c.license_id AND b.chain = c.chain)
+         FROM chains c LEFT JOIN forks f ON f.license_id = c.license_id AND f.chain = c.chain
+         WHERE c.fork_seq IS NOT NULL OR f.seq IS NOT NULL ORDER BY c.license_id, c.chain",
     )?;
     let mut rows = statement.query([])?;
     let mut forks = Vec::new();
@@ -260,7 +260,7 @@ pub(super) fn forks(connection: &Connection) -> Result<Vec<ForkRow>, StoreError>
             license: LicenseId(row.get(0)?),
             chain: ChainId(row.get(1)?),
             seq: Seq(uint(row.get(2)?)?),
-            at: micros(row.get(3)?)?,
+            at: optional_micros(row.get(3)?)?,
             verdict: verdict
                 .map(|word| Verdict::from_word(&word).ok_or(StoreError::Damaged("verdict")))
                 .transpose()?,
