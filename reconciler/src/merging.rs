@@ -127,10 +127,7 @@ impl<'a> Merging<'a> {
                 Err(unread) => {
                     self.report.files += 1;
                     self.report.refuse(&unread.source, &unread.refusal);
-                    // What could not be read, or is too large to be kept twice, is still where it was.
-                    if unread.refusal.code() != Code::IoFailed && !unread.bytes.is_empty() {
-                        kept.push(waiting::file(*unread));
-                    }
+                    kept.extend(waiting::file(*unread));
                 }
             }
         }

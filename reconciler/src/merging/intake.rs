@@ -61,8 +61,8 @@ pub(super) struct Unread {
     pub(super) source: Source,
     /// Why.
     pub(super) refusal: Refusal,
-    /// Its bytes, as far as they are kept.
-    pub(super) bytes: Vec<u8>,
+    /// Its bytes; nothing where it could not be read or is too large to be kept twice: it is still where it was.
+    pub(super) bytes: Option<Vec<u8>>,
 }
 
 /// A file that was read, or why it could not be.
@@ -192,7 +192,8 @@ fn read(source: &Source, give: &mut Give<'_>) -> bool {
 }
 
 fn read_whole(source: &Source) -> Read {
-    let refused = |refusal: Refusal, bytes| Box::new(Unread { source: source.clone(), refusal, bytes });
+    let refused =
+        |refusal: Refusal, bytes| Box::new(Unread { source: source.clone(), refusal, bytes: Some(bytes) });
     match fs::read(&source.path) {
         Ok(bytes) => parse_bytes(source, bytes.clone()).map_err(|refusal| refused(refusal, bytes)),
         Err(error) => unreadable(source, &error),
@@ -201,7 +202,7 @@ fn read_whole(source: &Source) -> Read {
 
 fn unreadable(source: &Source, error: &io::Error) -> Read {
     let refusal = Refusal::from_error(Code::IoFailed, error);
-    Err(Box::new(Unread { source: source.clone(), refusal, bytes: Vec::new() }))
+    Err(Box::new(Unread { source: source.clone(), refusal, bytes: None }))
 }
 
 /// Reads a bundle from its bytes, armored or not.

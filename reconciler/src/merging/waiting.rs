@@ -95,10 +95,10 @@ impl Waiting {
     }
 }
 
-/// What goes into quarantine of a file that cannot be read as a bundle: all of it.
-pub(super) fn file(unread: Unread) -> NewQuarantine {
+/// What goes into quarantine of a file that cannot be read as a bundle: all of it, if it was kept.
+pub(super) fn file(unread: Unread) -> Option<NewQuarantine> {
     let Unread { source, refusal, bytes } = unread;
-    NewQuarantine { code: refusal.code(), source: source.name, chain: None, bytes }
+    Some(NewQuarantine { code: refusal.code(), source: source.name, chain: None, bytes: bytes? })
 }
 
 /// What goes into quarantine of attachments that do not open their commitments.

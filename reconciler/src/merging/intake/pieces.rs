@@ -23,7 +23,7 @@ pub(super) fn read(source: &Source, size: u64, give: &mut Give<'_>) -> bool {
         Ok(goes_on) => goes_on,
         Err(error) => {
             let refusal = Refusal::from_error(error.code(), &error);
-            give(0, Err(Box::new(Unread { source: source.clone(), refusal, bytes: Vec::new() })))
+            give(0, Err(Box::new(Unread { source: source.clone(), refusal, bytes: None })))
         }
     }
 }
