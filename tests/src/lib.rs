@@ -10,6 +10,7 @@ pub mod lab;
 pub mod picture;
 pub mod programs;
 pub mod ran;
+pub mod sim;
 
 pub use self::chance::Chance;
 pub use self::device::HandMade;

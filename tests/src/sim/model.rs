@@ -1,0 +1,338 @@
+//! What is true in the world, told as simply as it can be told. Nothing of the ledger's code is used here.
+//!
+//! Every event that a device keeps is an [`Act`] that follows another one; copies of a device make a tree of them. What
+//! the vendor must know is what arrived and hangs together with the tree's root.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+
+use schemas::grant::{GrantBody, GrantStatus};
+use schemas::ids::Link;
+use schemas::terms::{Mode, Terms};
+
+/// A feature's number and a period's.
+pub type Key = (u16, u32);
+
+/// What an event does.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum What {
+    /// It opens the chain.
+    Opened,
+    /// It asks for an activation.
+    Requested,
+    /// It uses units.
+    Used {
+        /// Of what.
+        key: Key,
+        /// How many.
+        n: u64,
+    },
+    /// It closes the chain.
+    Closed,
+    /// It notes a step of the clock.
+    ClockNoted,
+    /// A process began.
+    Started,
+    /// Anything else.
+    Other,
+}
+
+/// An event that a device keeps.
+#[derive(Clone, Debug)]
+pub struct Act {
+    /// The event before it.
+    pub parent: Option<u32>,
+    /// Its place.
+    pub seq: u64,
+    /// The link after it.
+    pub link: Link,
+    /// What it does.
+    pub what: What,
+    /// Reports that held it.
+    pub sent: u32,
+    /// Whether it arrived.
+    pub arrived: bool,
+    /// Whether it and all before it arrived.
+    pub attached: bool,
+    followers: Vec<u32>,
+}
+
+/// One device chain: all copies of it.
+#[derive(Debug)]
+pub struct Chain {
+    /// The licence.
+    pub license: usize,
+    /// Its events; the first is the root.
+    pub acts: Vec<Act>,
+    /// Whether its opening and its request arrived.
+    pub begun: bool,
+    /// Units that the vendor knows of.
+    pub used: BTreeMap<Key, u64>,
+    /// G and X, as the grants say.
+    pub granted: BTreeMap<Key, (u64, u64)>,
+    /// What it was told last.
+    pub status: Option<GrantStatus>,
+    /// Whether it takes a seat.
+    pub has_seat: bool,
+    /// Whether a device said that it is closed, as far as the vendor knows, on some branch.
+    pub closings: usize,
+    /// Places after which events differ: the event that they follow.
+    pub partings: BTreeSet<Option<u32>>,
+    /// Copies beyond the first, with what had been used when each began.
+    pub copies: Vec<BTreeMap<Key, u64>>,
+    /// Whether two copies were ever alive at a time.
+    pub cloned: bool,
+    /// Whether an older state was ever put back.
+    pub restored: bool,
+    /// Numbers of the answers that left for it, and were not applied.
+    pub answers: BTreeSet<u64>,
+    /// Units out that count against the limit, when last looked at after a fork.
+    pub outstanding: BTreeMap<Key, u64>,
+    /// The number of its newest grant.
+    pub newest: u64,
+    /// Whether the last step at the vendor's wrote a grant for it.
+    pub granted_now: bool,
+    /// What the vendor says of its fork.
+    pub told: Option<&'static str>,
+    roots: Vec<u32>,
+    waiting: usize,
+}
+
+/// One licence.
+#[derive(Debug)]
+pub struct License {
+    /// The terms in force.
+    pub terms: Terms,
+    /// The highest limit with overage that was ever in force, by feature.
+    pub highest: BTreeMap<u16, u64>,
+    /// Units of hard features that were truly used.
+    pub spent: BTreeMap<Key, u64>,
+    /// Those of them that copies used, and no first device.
+    pub spent_by_copies: BTreeMap<Key, u64>,
+    /// Its chains.
+    pub chains: Vec<usize>,
+}
+
+/// What arrived and what came of it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Arrival {
+    /// Events that had not arrived before.
+    pub new: usize,
+    /// Events that had.
+    pub known: usize,
+    /// Events that attached, of these and of others that waited.
+    pub attached: usize,
+    /// Events that attached and had waited.
+    pub had_waited: usize,
+    /// Events of this arrival that wait.
+    pub waiting: usize,
+    /// Whether the tree parts at a place where it did not.
+    pub parted: bool,
+    /// Whether it parts earlier than before.
+    pub parted_earlier: bool,
+}
+
+/// A grant that a device applied.
+#[derive(Clone, Debug)]
+pub struct Applied {
+    /// Epoch and number.
+    pub order: (u32, u64),
+    /// When it was issued.
+    pub issued_at: u64,
+    /// What it says.
+    pub body: Rc<GrantBody>,
+}
+
+/// What a running copy of a device knows of itself.
+#[derive(Clone, Debug)]
+pub struct Copy {
+    /// Its chain.
+    pub chain: usize,
+    /// Its last event.
+    pub tip: Option<u32>,
+    /// What it used.
+    pub used: BTreeMap<Key, u64>,
+    /// Whether it is a copy beyond the first.
+    pub is_extra: bool,
+    /// The grant that it applied last.
+    pub applied: Option<Applied>,
+    /// The time that is known to have come, and when, in virtual time, a running process knew it.
+    pub floor: (u64, Option<u64>),
+    /// The place of the last noted step of the clock that no grant has cured.
+    pub noted: Option<u64>,
+}
+
+impl Chain {
+    /// A chain of which nothing is known.
+    pub fn new(license: usize) -> Self {
+        Self {
+            license,
+            acts: Vec::new(),
+            begun: false,
+            used: BTreeMap::new(),
+            granted: BTreeMap::new(),
+            status: None,
+            has_seat: false,
+            closings: 0,
+            partings: BTreeSet::new(),
+            copies: Vec::new(),
+            cloned: false,
+            restored: false,
+            answers: BTreeSet::new(),
+            outstanding: BTreeMap::new(),
+            newest: 0,
+            granted_now: false,
+            told: None,
+            roots: Vec::new(),
+            waiting: 0,
+        }
+    }
+
+    /// Whether the vendor knows of copies.
+    pub fn is_forked(&self) -> bool {
+        !self.partings.is_empty()
+    }
+
+    /// Events that arrived and wait for others.
+    pub fn waiting(&self) -> usize {
+        self.waiting
+    }
+
+    /// Adds an event that a device keeps after `parent`.
+    pub fn keep(&mut self, parent: Option<u32>, link: Link, what: What) -> u32 {
+        let number = u32::try_from(self.acts.len()).expect("short chains");
+        let seq = parent.map_or(1, |parent| self.acts[parent as usize].seq + 1);
+        match parent {
+            Some(parent) => self.acts[parent as usize].followers.push(number),
+            None => self.roots.push(number),
+        }
+        let (sent, arrived, attached) = (0, false, false);
+        self.acts.push(Act { parent, seq, link, what, sent, arrived, attached, followers: Vec::new() });
+        number
+    }
+
+    /// The place of the earliest parting.
+    pub fn first_parting(&self) -> Option<u64> {
+        self.partings.iter().map(|parent| parent.map_or(1, |parent| self.acts[parent as usize].seq + 1)).min()
+    }
+
+    /// Takes the events of one run in.
+    pub fn arrive(&mut self, run: &[u32]) -> Arrival {
+        let before = self.first_parting();
+        let mut arrival = Arrival::default();
+        for number in run {
+            let act = &mut self.acts[*number as usize];
+            if std::mem::replace(&mut act.arrived, true) {
+                arrival.known += 1;
+            } else {
+                arrival.new += 1;
+                self.waiting += 1;
+            }
+        }
+        let begins = !self.begun && self.has_begun();
+        self.begun |= begins;
+        if self.begun {
+            let starts = if begins { self.roots.clone() } else { run.to_vec() };
+            self.attach_from(starts, run, &mut arrival);
+        }
+        arrival.waiting = run.iter().filter(|number| !self.acts[**number as usize].attached).count();
+        let after = self.first_parting();
+        arrival.parted = before != after;
+        arrival.parted_earlier = before.is_some() && before != after;
+        arrival
+    }
+
+    fn has_begun(&self) -> bool {
+        self.roots.iter().any(|root| {
+            let root = &self.acts[*root as usize];
+            let asked = root.followers.iter().map(|next| &self.acts[*next as usize]);
+            root.arrived && asked.into_iter().any(|act| act.arrived && act.what == What::Requested)
+        })
+    }
+
+    fn attach_from(&mut self, mut next: Vec<u32>, run: &[u32], arrival: &mut Arrival) {
+        while let Some(number) = next.pop() {
+            let act = &self.acts[number as usize];
+            let parent = act.parent;
+            let hangs = parent.is_none_or(|parent| self.acts[parent as usize].attached);
+            if !act.arrived || !hangs {
+                continue;
+            }
+            let was_attached = act.attached;
+            next.extend(act.followers.iter().filter(|next| !self.acts[**next as usize].attached));
+            if !was_attached {
+                self.attach(number, parent);
+                arrival.attached += 1;
+                arrival.had_waited += usize::from(!run.contains(&number));
+            }
+        }
+    }
+
+    fn attach(&mut self, number: u32, parent: Option<u32>) {
+        let beside = match parent {
+            Some(parent) => &self.acts[parent as usize].followers,
+            None => &self.roots,
+        };
+        if beside.iter().any(|other| self.acts[*other as usize].attached) {
+            self.partings.insert(parent);
+        }
+        self.waiting -= 1;
+        let act = &mut self.acts[number as usize];
+        act.attached = true;
+        match act.what {
+            What::Used { key, n } => *self.used.entry(key).or_default() += n,
+            What::Closed => self.closings += 1,
+            _ => {}
+        }
+    }
+
+    /// The ends of what the vendor must know, in order.
+    pub fn heads(&self) -> Vec<(u64, Link)> {
+        let is_end = |act: &&Act| {
+            act.attached && !act.followers.iter().any(|next| self.acts[*next as usize].attached)
+        };
+        let mut heads: Vec<(u64, Link)> =
+            self.acts.iter().filter(is_end).map(|act| (act.seq, act.link)).collect();
+        heads.sort_unstable();
+        heads
+    }
+
+    /// The places at which histories part, in order.
+    pub fn fork_points(&self) -> Vec<u64> {
+        let place = |parent: &Option<u32>| parent.map_or(1, |parent| self.acts[parent as usize].seq + 1);
+        let mut places: Vec<u64> = self.partings.iter().map(place).collect();
+        places.sort_unstable();
+        places
+    }
+}
+
+impl License {
+    /// A licence that was just issued.
+    pub fn new(terms: Terms) -> Self {
+        let mut license = Self {
+            terms: terms.clone(),
+            highest: BTreeMap::new(),
+            spent: BTreeMap::new(),
+            spent_by_copies: BTreeMap::new(),
+            chains: Vec::new(),
+        };
+        license.change(terms);
+        license
+    }
+
+    /// Its terms changed.
+    pub fn change(&mut self, terms: Terms) {
+        for rule in &terms.rules.quotas {
+            let highest = self.highest.entry(rule.feature.0).or_default();
+            *highest = (*highest).max(rule.limit.get() + rule.overage.get());
+        }
+        self.terms = terms;
+    }
+
+    /// Limit and overage of a feature that is held by escrow.
+    pub fn limit(&self, feature: u16) -> Option<u64> {
+        let granted = self.terms.entitlement.features.iter().find(|granted| granted.number.0 == feature)?;
+        let rule = self.terms.rules.quotas.iter().find(|rule| rule.feature.0 == feature)?;
+        (granted.mode == Mode::Hard).then(|| rule.limit.get() + rule.overage.get())
+    }
+}

@@ -1,0 +1,296 @@
+//! The vendor: one file of licence state a licence, each with what is kept (durable) and what a running process holds
+//! (volatile). A crash drops the latter, and it is folded again from what is kept.
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+
+use ledger::authority::{Issuer, License};
+use ledger::draft::{Draft, Update};
+use ledger::evidence::Chain;
+use ledger::keys::SecretKey;
+use ledger::license_key::KeySecret;
+use ledger::merge::{ChainOutcome, Stored, merge_chain};
+use ledger::parking::{self, Parked};
+use ledger::refold;
+use ledger::rows::{BranchNumber, Rows, StoredRun, UsageSum};
+use ledger::run::{VerifiedRun, verify_device};
+use ledger::trust;
+use schemas::certificate::CertificateBody;
+use schemas::event::authority::LicenseIssued;
+use schemas::event::device::QuotaReturned;
+use schemas::grant::{Grant, Revocations};
+use schemas::ids::{ChainId, CustomerId, Digest, KeyReference, LicenseId, PublicKey};
+use schemas::numbers::{Epoch, FeatureNumber, Micros, Seq};
+use schemas::period::Period;
+use schemas::run::{AuthorityOrigin, Origin};
+use schemas::terms::Terms;
+use schemas::text::Text;
+
+/// The product of every world.
+pub const PRODUCT: &str = "studio";
+/// Its environment.
+pub const ENVIRONMENT: &str = "simulation";
+
+/// The keys that the vendor signs with.
+#[derive(Debug)]
+pub struct Keys {
+    /// The issuer.
+    pub issuer: Issuer,
+    /// What licence keys are derived from.
+    pub secret: KeySecret,
+    /// What devices trust.
+    pub root: PublicKey,
+}
+
+impl Keys {
+    /// The same keys in every world.
+    pub fn new() -> Self {
+        let root = SecretKey::from_seed(&[1; 32]);
+        let key = SecretKey::from_seed(&[2; 32]);
+        let body = CertificateBody {
+            root: root.public(),
+            issuer: key.public(),
+            environment: text(ENVIRONMENT),
+            products: Vec::new(),
+            not_before: Micros::default(),
+            not_after: Micros::MAX,
+        };
+        let bytes = trust::sign_certificate(&body, &root);
+        let certificate = trust::verify_certificate(&bytes, &root.public()).expect("it was just signed");
+        Self {
+            issuer: Issuer { key, certificate },
+            secret: KeySecret::new([4; 32]),
+            root: root.public(),
+        }
+    }
+}
+
+impl Default for Keys {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// A short text.
+pub fn text(text: &str) -> Text {
+    Text::new(text).expect("a short text")
+}
+
+/// The public part of the key of a world's licence.
+pub fn reference(license: usize) -> KeyReference {
+    let number = u32::try_from(license).expect("few licences").to_be_bytes();
+    let mut bytes = [6; KeyReference::LEN];
+    bytes[1..].copy_from_slice(&number);
+    KeyReference(bytes)
+}
+
+/// The rows of usage by chain, feature, period and day.
+pub type Usage = BTreeMap<(ChainId, FeatureNumber, Period, u32), UsageSum>;
+
+/// What is kept of one licence.
+#[derive(Clone, Debug, Default)]
+pub struct Shelf {
+    authority: Vec<StoredRun>,
+    devices: BTreeMap<(ChainId, BranchNumber), Vec<StoredRun>>,
+    returns: BTreeMap<ChainId, Vec<(Seq, QuotaReturned)>>,
+    parked: BTreeMap<(ChainId, Digest), Vec<u8>>,
+    quarantine: BTreeMap<ChainId, Vec<VerifiedRun>>,
+    grants: BTreeMap<ChainId, Grant>,
+    usage: Usage,
+    findings: usize,
+    /// Every run that was ever taken in or set aside, in the order of arrival.
+    pub arrived: Vec<VerifiedRun>,
+}
+
+impl Shelf {
+    /// The newest grant of a chain.
+    pub fn grant(&self, chain: &ChainId) -> Option<&Grant> {
+        self.grants.get(chain)
+    }
+
+    /// Sums of usage.
+    pub fn usage(&self) -> &Usage {
+        &self.usage
+    }
+
+    /// Whether runs of a chain wait outside its licence.
+    pub fn is_quarantined(&self, chain: &ChainId) -> bool {
+        self.quarantine.contains_key(chain)
+    }
+
+    fn store(&mut self, update: Update, grant: Option<(ChainId, Grant)>) -> License {
+        let Update { license, rows, runs, parked, unparked } = update;
+        for run in runs {
+            match run.origin {
+                Origin::Device(_) => self.devices.entry((run.chain, run.branch)).or_default().push(run),
+                Origin::Authority(_) | Origin::Catalog(_) => self.authority.push(run),
+            }
+        }
+        self.parked.extend(parked);
+        for name in unparked {
+            self.parked.remove(&name).expect("it was parked");
+        }
+        self.grants.extend(grant);
+        for entry in rows.history.iter().filter(|entry| entry.branch == 0) {
+            if let Some(returned) = entry.returned() {
+                self.returns.entry(entry.chain).or_default().push(returned);
+            }
+        }
+        for (key, sum) in &rows.usage {
+            let known = self.usage.entry(*key).or_default();
+            known.n += sum.n;
+            known.refunded += sum.refunded;
+            known.events += sum.events;
+        }
+        self.findings += rows.findings.len();
+        license
+    }
+
+    /// Folds the licence from what is kept: what a process does that starts anew.
+    pub fn fold(&self) -> (License, Rows) {
+        let devices: Vec<StoredRun> = self.devices.values().flatten().cloned().collect();
+        let (mut license, rows) = refold::license(&self.authority, &devices).expect("what is kept folds");
+        for ((chain, name), bytes) in &self.parked {
+            let run = verify_device(bytes).expect("it was believed before it was parked");
+            let parked = Parked { span: run.span(), size: bytes.len() as u64 };
+            license.chains.get_mut(chain).expect("a known chain").parked.insert(*name, parked);
+        }
+        assert_eq!(rows.findings.len(), self.findings, "what contradicts itself is found again");
+        (license, rows)
+    }
+}
+
+impl Stored<Infallible> for &Shelf {
+    fn run_holding(
+        &mut self,
+        chain: &ChainId,
+        branch: BranchNumber,
+        seq: Seq,
+    ) -> Result<StoredRun, Infallible> {
+        let runs = &self.devices[&(*chain, branch)];
+        let after = runs.partition_point(|run| run.first_seq <= seq);
+        Ok(runs[after - 1].clone())
+    }
+
+    fn returns(&mut self, chain: &ChainId) -> Result<Vec<(Seq, QuotaReturned)>, Infallible> {
+        Ok(self.returns.get(chain).cloned().unwrap_or_default())
+    }
+
+    fn parked(&mut self, chain: &ChainId) -> Result<Vec<Vec<u8>>, Infallible> {
+        let of_chain = self.parked.range((*chain, Digest([0; 32]))..=(*chain, Digest([255; 32])));
+        Ok(of_chain.map(|(_, bytes)| bytes.clone()).collect())
+    }
+}
+
+/// How far a unit of work came before the vendor's process ended, if it did.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Fate {
+    /// It was kept and said so.
+    Kept,
+    /// The process ended after the decision and before it was kept.
+    LostBeforeKeeping,
+    /// The process ended after it was kept and before it said so.
+    EndedAfterKeeping,
+    /// It was kept, and failure was reported: the process goes on and tries again.
+    KeptButReportedFailed,
+}
+
+/// One licence at the vendor's.
+#[derive(Debug)]
+pub struct File {
+    license: Option<License>,
+    /// What is kept.
+    pub shelf: Shelf,
+}
+
+impl File {
+    /// Issues a licence.
+    pub fn issue(keys: &Keys, number: usize, now: u64, terms: Terms) -> Self {
+        let mut id = [7; 16];
+        id[..8].copy_from_slice(&(number as u64).to_be_bytes());
+        let origin = AuthorityOrigin {
+            signer: keys.issuer.certificate.id,
+            product: text(PRODUCT),
+            environment: text(ENVIRONMENT),
+            license: LicenseId(id),
+            epoch: Epoch(0),
+        };
+        let first = LicenseIssued {
+            key: reference(number),
+            customer: CustomerId([8; 16]),
+            policy: text("standard"),
+            terms,
+        };
+        let draft = Draft::issue(&keys.issuer, origin, Micros::new(now), first).expect("short terms");
+        let mut shelf = Shelf::default();
+        let license = shelf.store(draft.finish(), None);
+        Self { license: Some(license), shelf }
+    }
+
+    /// The licence as the running process holds it; a process that was ended starts anew.
+    pub fn license(&mut self) -> &License {
+        self.license.get_or_insert_with(|| self.shelf.fold().0)
+    }
+
+    /// What is known of a chain.
+    pub fn chain(&mut self, chain: &ChainId) -> Option<&Chain> {
+        self.license().chains.get(chain)
+    }
+
+    /// One unit of work, with its fate.
+    pub fn work<T>(
+        &mut self,
+        keys: &Keys,
+        now: u64,
+        fate: Fate,
+        chain: Option<ChainId>,
+        work: impl FnOnce(&mut Draft<'_>, &Shelf) -> T,
+    ) -> T {
+        let license = self.license().clone();
+        let mut draft = Draft::resume(&keys.issuer, license, Micros::new(now));
+        let done = work(&mut draft, &self.shelf);
+        if fate == Fate::LostBeforeKeeping {
+            self.license = None;
+            return done;
+        }
+        let grant = chain.and_then(|chain| Some((chain, draft.grant(&chain)?.clone())));
+        let license = self.shelf.store(draft.finish(), grant);
+        self.license = (fate != Fate::EndedAfterKeeping).then_some(license);
+        done
+    }
+
+    /// Takes runs of one chain in, together with what waits of it in quarantine.
+    pub fn merge(&mut self, keys: &Keys, now: u64, fate: Fate, runs: &[VerifiedRun]) -> ChainOutcome {
+        let chain = runs.first().expect("a report holds a run").chain();
+        let mut together = self.shelf.quarantine.get(&chain).cloned().unwrap_or_default();
+        together.extend(runs.iter().cloned());
+        together.sort_by_key(|run| run.span().first);
+        let outcome = self.work(keys, now, fate, Some(chain), |draft, mut shelf| {
+            let revocations = Revocations::default();
+            let Ok(outcome) =
+                merge_chain(draft, chain, &together, &mut shelf, &keys.secret, &revocations);
+            outcome
+        });
+        if fate != Fate::LostBeforeKeeping {
+            self.set_aside(chain, &together, &outcome);
+            self.shelf.arrived.extend(runs.iter().cloned());
+        }
+        outcome
+    }
+
+    fn set_aside(&mut self, chain: ChainId, runs: &[VerifiedRun], outcome: &ChainOutcome) {
+        let waits = |number: usize| {
+            outcome.refused.is_some() || outcome.left_out.iter().any(|(left_out, _)| *left_out == number)
+        };
+        let mut waiting: BTreeMap<Digest, VerifiedRun> = BTreeMap::new();
+        for (number, run) in runs.iter().enumerate().filter(|(number, _)| waits(*number)) {
+            debug_assert!(waits(number));
+            waiting.insert(parking::name(run).0, run.clone());
+        }
+        if waiting.is_empty() {
+            self.shelf.quarantine.remove(&chain);
+        } else {
+            self.shelf.quarantine.insert(chain, waiting.into_values().collect());
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! The end of a world: everything that lives reports once more without a loss, and all of it is checked as a whole.
+
+use ledger::device::Command;
+use ledger::digest;
+use ledger::rows::Rows;
+use ledger::run::VerifiedRun;
+use schemas::ids::ChainId;
+
+use super::super::invariants;
+use super::super::machine;
+use super::super::office::{Fate, File};
+use super::World;
+
+impl World<'_> {
+    pub(super) fn end(&mut self) {
+        for _ in 0..3 {
+            for number in 0..self.machines.len() {
+                self.report_safely(number);
+            }
+        }
+        for machine in self.machines.iter().flatten().filter(|machine| machine.is_alive) {
+            let chain = &self.chains[machine.copy.chain];
+            let all = machine.disk.log.iter().all(|kept| chain.acts[kept.act as usize].attached);
+            assert!(all, "what was acknowledged has arrived");
+        }
+        for license in 0..self.sites.len() {
+            for key in self.keys_in_use(license) {
+                if self.sites[license].model.limit(key.0).is_some() {
+                    self.conserved(license, key);
+                }
+            }
+            self.fold_again(license);
+            self.merge_in_another_order(license);
+        }
+    }
+
+    fn report_safely(&mut self, number: usize) {
+        if self.living(number).is_none() {
+            return;
+        }
+        let (from, end) = self.to_report(number);
+        let letter = self.letter(number, from, end);
+        self.merge(&letter, Fate::Kept);
+        let license = self.chains[letter.chain].license;
+        let grant = self.sites[license].file.shelf.grant(&self.ids[letter.chain]).cloned();
+        if let Some(grant) = grant {
+            let offered = machine::believe(&grant, &self.keys.root);
+            self.perform(number, &Command::Apply(offered));
+        }
+    }
+
+    /// A projection equals the fold of what is kept.
+    fn fold_again(&mut self, license: usize) {
+        let file = &mut self.sites[license].file;
+        let (folded, Rows { usage, .. }) = file.shelf.fold();
+        assert_eq!(*file.shelf.usage(), usage);
+        assert!(folded == *file.license(), "the fold gives the licence as it stands");
+    }
+
+    /// Merging is free of order: the same runs in another order, cut into other units of work, with repeats.
+    fn merge_in_another_order(&mut self, license: usize) {
+        let terms = self.sites[license].model.terms.clone();
+        let mut other = File::issue(self.keys, license, self.now, terms);
+        let mut runs: Vec<VerifiedRun> = self.sites[license].file.shelf.arrived.clone();
+        let repeats: Vec<VerifiedRun> = runs.iter().step_by(16).cloned().collect();
+        runs.extend(repeats);
+        self.chance.shuffle(&mut runs);
+        // Units of work of up to a dozen runs of one chain.
+        for part in runs.chunks_mut(48) {
+            part.sort_by_key(VerifiedRun::chain);
+            for of_chain in part.chunk_by(|one, next| one.chain() == next.chain()) {
+                other.merge(self.keys, self.now, Fate::Kept, of_chain);
+            }
+        }
+        let file = &mut self.sites[license].file;
+        let chains: Vec<ChainId> = file.license().chains.keys().copied().collect();
+        assert_eq!(other.license().chains.keys().copied().collect::<Vec<_>>(), chains);
+        let mut evidence = [Vec::new(), Vec::new()];
+        for id in chains {
+            let held = file.chain(&id).expect("it is known");
+            let again = other.chain(&id).expect("it is known");
+            assert_eq!(again.fork, held.fork);
+            assert_eq!(again.closed_at, held.closed_at);
+            assert_eq!(again.meters, held.meters);
+            assert_eq!(again.missing(), held.missing());
+            for (evidence, held) in evidence.iter_mut().zip([held, again]) {
+                evidence.push(invariants::evidence_of(id, held));
+            }
+        }
+        assert_eq!(*other.shelf.usage(), *file.shelf.usage());
+        let digests = evidence.map(|chains| digest::of_license(&file.license().id, &chains));
+        assert_eq!(digests[0], digests[1], "one digest, whatever the order");
+    }
+}

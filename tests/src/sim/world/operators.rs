@@ -1,0 +1,146 @@
+//! What the vendor's operators do to a licence.
+
+use ledger::authority::Standing;
+use ledger::grants;
+use schemas::event::Body;
+use schemas::event::authority::{EntitlementChanged, LicenseStatusChanged};
+use schemas::grant::Revocations;
+use schemas::numbers::{Micros, Revision, Total};
+use schemas::terms::Terms;
+
+use super::super::agenda::DAY;
+use super::super::office::Fate;
+use super::super::situations::Situation;
+use super::super::terms::units;
+use super::{Next, World};
+
+impl World<'_> {
+    pub(super) fn operate(&mut self, license: usize) {
+        let standing = self.sites[license].file.license().standing;
+        let pause = match standing {
+            Standing::Suspended => self.chance.between(2 * DAY, 15 * DAY),
+            _ => self.chance.between(10 * DAY, 50 * DAY),
+        };
+        self.agenda.add(self.now + pause, Next::Operator(license));
+        let nothing = LicenseStatusChanged { reason: None };
+        match (standing, self.chance.below(40)) {
+            (Standing::Suspended, _) => self.write(license, Body::LicenseResumed(nothing)),
+            (Standing::Revoked, 0) => self.write(license, Body::LicenseRevoked(nothing)),
+            (Standing::Active, 0..4) => self.write(license, Body::LicenseSuspended(nothing)),
+            (Standing::Active, 4) if self.chance.one_in(5) => {
+                self.write(license, Body::LicenseRevoked(nothing));
+            }
+            (_, 5..9) => self.release(license),
+            (_, 9..19) => self.refresh(license),
+            (_, 19..25) => self.change_limit(license),
+            (_, 25..28) => self.change(license, |terms, chance| {
+                terms.rules.quotas[0].share = Some(units(chance.between(5, 60)));
+            }),
+            (_, 28..30) => self.change(license, |terms, chance| {
+                terms.rules.max_activations = u32::try_from(chance.between(2, 6)).expect("few");
+            }),
+            _ => self.extend(license),
+        }
+    }
+
+    fn write(&mut self, license: usize, body: Body) {
+        let fate = self.fate();
+        let file = &mut self.sites[license].file;
+        let done = file.work(self.keys, self.now, fate, None, |draft, _| draft.write(body));
+        done.expect("a short event");
+        self.tally().saw_if(fate == Fate::LostBeforeKeeping, Situation::VendorLostDecision);
+    }
+
+    fn fate(&mut self) -> Fate {
+        if self.chance.one_in(50) { Fate::LostBeforeKeeping } else { Fate::Kept }
+    }
+
+    fn change(&mut self, license: usize, change: impl FnOnce(&mut Terms, &mut crate::Chance)) {
+        let mut terms = self.sites[license].model.terms.clone();
+        change(&mut terms, &mut self.chance);
+        terms.entitlement.revision = Revision(terms.entitlement.revision.0 + 1);
+        let changed = EntitlementChanged { terms: terms.clone(), reason: None };
+        let body = Body::EntitlementChanged(Box::new(changed));
+        let file = &mut self.sites[license].file;
+        let done = file.work(self.keys, self.now, Fate::Kept, None, |draft, _| draft.write(body));
+        done.expect("short terms");
+        self.sites[license].model.change(terms);
+    }
+
+    fn change_limit(&mut self, license: usize) {
+        self.change(license, |terms, chance| {
+            let number = chance.below(terms.rules.quotas.len());
+            let rule = &mut terms.rules.quotas[number];
+            let limit = rule.limit.get();
+            rule.limit = units(chance.between(limit / 4, limit * 3 / 2).max(10));
+            rule.overage = if chance.one_in(3) { units(limit / 10) } else { Total::ZERO };
+        });
+        for key in self.keys_in_use(license) {
+            let free = self.conserved(license, key);
+            self.tally().saw_if(free < 0, Situation::LimitBelowOut);
+        }
+    }
+
+    /// Every feature and period of which something was granted.
+    pub(super) fn keys_in_use(&self, license: usize) -> std::collections::BTreeSet<(u16, u32)> {
+        let chains = self.sites[license].model.chains.iter();
+        chains.flat_map(|chain| self.chains[*chain].granted.keys().copied()).collect()
+    }
+
+    /// Extends the licence, often only after it has expired.
+    fn extend(&mut self, license: usize) {
+        let soon = Micros::new(self.now + 5 * DAY);
+        let until = self.sites[license].model.terms.entitlement.valid_until;
+        if until.is_some_and(|until| until < soon) {
+            self.change(license, |terms, chance| {
+                let from = terms.entitlement.valid_until.unwrap_or_default().max(soon);
+                let until = from.get() + chance.between(100, 400) * DAY;
+                terms.entitlement.valid_until = Some(Micros::new(until));
+            });
+        }
+    }
+
+    /// A machine of the licence, by chance, with its chain.
+    fn someone(&mut self, license: usize) -> Option<(usize, usize)> {
+        let chains = &self.sites[license].model.chains;
+        let chain = chains[self.chance.below(chains.len().max(1))..].first().copied()?;
+        let is_of = |machine: &Option<super::Machine>| {
+            machine.as_ref().is_some_and(|machine| machine.copy.chain == chain)
+        };
+        let machine = self.machines.iter().position(is_of)?;
+        self.chains[chain].status.is_some().then_some((machine, chain))
+    }
+
+    /// Gives a seat back by decision.
+    fn release(&mut self, license: usize) {
+        let Some((machine, chain)) = self.someone(license) else { return };
+        if !self.chains[chain].has_seat {
+            return;
+        }
+        let id = self.ids[chain];
+        let file = &mut self.sites[license].file;
+        let done = file.work(self.keys, self.now, Fate::Kept, Some(id), |draft, _| {
+            grants::release(draft, id, None, Revocations::default())
+        });
+        done.expect("a short grant");
+        self.observe_grant(chain);
+        self.check(chain);
+        self.post(machine, chain, false);
+        let pause = self.chance.between(5 * DAY, 40 * DAY);
+        self.agenda.add(self.now + pause, Next::Install(machine));
+    }
+
+    /// Writes a refresh file for a device that did not ask.
+    fn refresh(&mut self, license: usize) {
+        let Some((machine, chain)) = self.someone(license) else { return };
+        let id = self.ids[chain];
+        let file = &mut self.sites[license].file;
+        let done = file.work(self.keys, self.now, Fate::Kept, Some(id), |draft, _| {
+            grants::issue_grant(draft, id, Vec::new(), Revocations::default())
+        });
+        done.expect("a short grant");
+        self.observe_grant(chain);
+        self.check(chain);
+        self.post(machine, chain, false);
+    }
+}
