@@ -199,7 +199,7 @@ impl World<'_> {
             machine.copy.noted.is_some_and(|noted| applied.body.ack.seq.0 >= noted)
         });
         if let Some(applied) = &applied {
-            let before = machine.copy.floor.0;
+            let before = expected(machine.copy.floor, self.now);
             if cures {
                 machine.copy.floor = (applied.issued_at, Some(self.now));
                 machine.copy.noted = None;
@@ -207,6 +207,9 @@ impl World<'_> {
             } else if applied.issued_at > before {
                 machine.copy.floor = (applied.issued_at, Some(self.now));
             }
+        }
+        if matches!((command, answer), (Command::Note, Ok(Done::Noted))) && kept.is_empty() {
+            machine.copy.floor = (expected(machine.copy.floor, self.now).max(wall), Some(self.now));
         }
         for index in kept {
             let kept = &mut machine.disk.log[index];
@@ -217,7 +220,9 @@ impl World<'_> {
             kept.act = chain.keep(machine.copy.tip, kept.head.link, what);
             let seq = chain.acts[kept.act as usize].seq;
             machine.copy.tip = Some(kept.act);
-            machine.copy.floor = (at, Some(self.now));
+            if !cures {
+                machine.copy.floor = (at, Some(self.now));
+            }
             self.report.events += 1;
             if let Body::ClockNoted(noted) = &kept.event.body {
                 machine.copy.noted = Some(seq);
@@ -295,6 +300,11 @@ impl World<'_> {
         let applied = matches!(answer, Some(Ok(Done::Applied)));
         self.tally().saw_if(applied && !asked, Situation::RefreshApplied);
     }
+}
+
+/// The last known time with what has passed since.
+fn expected((known, since): (u64, Option<u64>), now: u64) -> u64 {
+    known + since.map_or(0, |since| now - since)
 }
 
 /// What the model knows an event as.

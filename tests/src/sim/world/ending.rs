@@ -13,9 +13,9 @@ use super::World;
 
 impl World<'_> {
     pub(super) fn end(&mut self) {
-        for _ in 0..3 {
+        for is_last in [false, false, true] {
             for number in 0..self.machines.len() {
-                self.report_safely(number);
+                self.report_safely(number, is_last);
             }
         }
         for machine in self.machines.iter().flatten().filter(|machine| machine.is_alive) {
@@ -34,7 +34,8 @@ impl World<'_> {
         }
     }
 
-    fn report_safely(&mut self, number: usize) {
+    /// Applying an answer is an event of its own, which is not reported any more.
+    fn report_safely(&mut self, number: usize, is_last: bool) {
         if self.living(number).is_none() {
             return;
         }
@@ -43,7 +44,7 @@ impl World<'_> {
         self.merge(&letter, Fate::Kept);
         let license = self.chains[letter.chain].license;
         let grant = self.sites[license].file.shelf.grant(&self.ids[letter.chain]).cloned();
-        if let Some(grant) = grant {
+        if let Some(grant) = grant.filter(|_| !is_last) {
             let offered = machine::believe(&grant, &self.keys.root);
             self.perform(number, &Command::Apply(offered));
         }

@@ -113,7 +113,7 @@ impl World<'_> {
         let run = verify_device(&letter.bytes).expect("a device signed it");
         let license = self.chains[letter.chain].license;
         let file = &mut self.sites[license].file;
-        let before = file.license().head;
+        let (before, status) = (file.license().head, self.chains[letter.chain].status);
         self.report.merges += 1;
         file.merge(self.keys, self.now, fate, std::slice::from_ref(&run));
         if fate == Fate::LostBeforeKeeping {
@@ -132,7 +132,7 @@ impl World<'_> {
         self.tally().saw_if(fate == Fate::EndedAfterKeeping, Situation::VendorKeptUnanswered);
         self.check(letter.chain);
         if arrival.new == 0 {
-            self.nothing_new(letter, before);
+            self.check_idempotence(letter.chain, status, before);
         }
     }
 
@@ -141,16 +141,16 @@ impl World<'_> {
         let run = verify_device(&letter.bytes).expect("a device signed it");
         let license = self.chains[letter.chain].license;
         let file = &mut self.sites[license].file;
-        let before = file.license().head;
+        let (before, status) = (file.license().head, self.chains[letter.chain].status);
         file.merge(self.keys, self.now, Fate::Kept, std::slice::from_ref(&run));
         self.observe_grant(letter.chain);
-        self.nothing_new(letter, before);
+        self.check_idempotence(letter.chain, status, before);
     }
 
-    fn nothing_new(&mut self, letter: &Letter, before: Head) {
-        let chain = &self.chains[letter.chain];
-        let is_decided = !matches!(chain.status, None | Some(GrantStatus::Denied));
-        if is_decided && chain.waiting() == 0 {
+    /// Of a device that was decided about: a denial is decided afresh.
+    fn check_idempotence(&mut self, number: usize, status: Option<GrantStatus>, before: Head) {
+        let chain = &self.chains[number];
+        if !matches!(status, None | Some(GrantStatus::Denied)) && chain.waiting() == 0 {
             let after = self.sites[chain.license].file.license().head;
             invariants::merging_is_idempotent(before, after);
         }
