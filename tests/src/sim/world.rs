@@ -57,6 +57,7 @@ enum Next {
     Restart(usize),
     Mishap(usize),
     SetClock(usize),
+    PutBack(usize),
     FallSilent(usize),
     Operator(usize),
     Report(Letter),
@@ -162,6 +163,7 @@ impl<'a> World<'a> {
                 self.agenda.add(first, Next::Install(machine));
                 self.agenda.add(first + HOUR, Next::Use(machine));
                 self.agenda.add(first + 2 * HOUR, Next::Restart(machine));
+                self.agenda.add(first + 3 * HOUR, Next::Contact(machine));
                 self.agenda.add(first + self.chance.between(1, 200 * DAY), Next::Mishap(machine));
             }
             self.agenda.add(self.now + self.chance.between(5 * DAY, 60 * DAY), Next::Operator(license));
@@ -193,6 +195,7 @@ impl<'a> World<'a> {
             Next::Restart(machine) => self.restart(machine),
             Next::Mishap(machine) => self.mishap(machine),
             Next::SetClock(machine) => self.set_clock(machine),
+            Next::PutBack(machine) => self.put_back(machine),
             Next::FallSilent(machine) => self.fall_silent(machine),
             Next::Operator(license) => self.operate(license),
             Next::Report(letter) => self.receive(&letter),

@@ -116,12 +116,31 @@ impl World<'_> {
 
     /// Lets a device carry out a command, from the decision to the answer; gives the answer if there is one.
     pub(super) fn perform(&mut self, number: usize, command: &Command) -> Option<Result<Done, DeviceError>> {
-        self.wake(number);
         let end = match self.chance.below(300) {
             0 => Some(End::BeforeKeeping),
             1 => Some(End::AfterKeeping),
             _ => None,
         };
+        if end.is_some() {
+            self.keep_time(number);
+        }
+        self.carry_out(number, command, end)
+    }
+
+    /// A running process keeps the time every few minutes: what it knows of the time survives its end.
+    fn keep_time(&mut self, number: usize) {
+        if self.machine(number).process.is_some() {
+            self.carry_out(number, &Command::Note, None);
+        }
+    }
+
+    fn carry_out(
+        &mut self,
+        number: usize,
+        command: &Command,
+        end: Option<End>,
+    ) -> Option<Result<Done, DeviceError>> {
+        self.wake(number);
         let now = self.now;
         let machine = self.machines[number].as_mut().expect("it is installed");
         let mut process = machine.process.take().expect("it was woken");
@@ -167,13 +186,19 @@ impl World<'_> {
     pub(super) fn restart(&mut self, number: usize) {
         let pause = self.chance.between(HOUR, 20 * DAY);
         self.agenda.add(self.now + pause, Next::Restart(number));
-        let reboots = self.chance.one_in(2);
-        let Some(machine) = self.living(number) else { return };
+        if self.living(number).is_none() {
+            return;
+        }
+        self.keep_time(number);
+        let (reboots, stays_off) = (self.chance.one_in(2), self.chance.one_in(10));
+        let machine = self.machine(number);
         machine.boots += u64::from(reboots);
         if let Some(process) = machine.process.take() {
             machine.disk.close(process);
         }
-        self.wake(number);
+        if !stays_off {
+            self.wake(number);
+        }
     }
 
     /// Tells the model of events that a device keeps.

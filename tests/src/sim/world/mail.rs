@@ -14,16 +14,15 @@ use super::{Letter, Next, World};
 
 impl World<'_> {
     pub(super) fn contact(&mut self, number: usize) {
-        if self.living(number).is_none() {
-            return;
-        }
-        self.report_now(number);
-    }
-
-    /// Sends a report, and plans the next.
-    pub(super) fn report_now(&mut self, number: usize) {
         let pause = self.chance.between(5 * DAY, 19 * DAY);
         self.agenda.add(self.now + pause, Next::Contact(number));
+        if self.living(number).is_some() {
+            self.report_now(number);
+        }
+    }
+
+    /// Sends a report.
+    pub(super) fn report_now(&mut self, number: usize) {
         self.report.contacts += 1;
         let (from, end) = self.to_report(number);
         let from = match self.chance.below(30) {
@@ -32,7 +31,7 @@ impl World<'_> {
             _ => from,
         };
         let mut cuts = vec![from, end];
-        if end - from > 3 && self.chance.one_in(10) {
+        if end - from > 1 && self.chance.one_in(10) {
             cuts.insert(1, from + 1 + self.chance.below(end - from - 1));
         }
         for part in cuts.windows(2) {

@@ -21,7 +21,7 @@ impl World<'_> {
         match self.chance.below(if has_copies { 24 } else { 14 }) {
             0..6 => self.unsettle_clock(number),
             6..9 => self.change_hardware(number),
-            9 => self.deactivate(number),
+            9 => self.deactivate(number, has_copies),
             10 => self.install(number),
             11 => self.replace(number),
             12..14 => {}
@@ -76,7 +76,12 @@ impl World<'_> {
     }
 
     /// Closes the chain and says so; some days later the machine is activated anew.
-    fn deactivate(&mut self, number: usize) {
+    fn deactivate(&mut self, number: usize, has_copies: bool) {
+        if has_copies {
+            self.back_up(number);
+            let pause = self.chance.between(DAY, 10 * DAY);
+            self.agenda.add(self.now + pause, Next::PutBack(number));
+        }
         if matches!(self.perform(number, &Command::Close), Some(Ok(Done::Closed))) {
             self.report_now(number);
             let pause = self.chance.between(2 * DAY, 30 * DAY);
@@ -107,8 +112,8 @@ impl World<'_> {
     }
 
     /// Puts an older state back. What the machine does from here on is done by a copy.
-    fn put_back(&mut self, number: usize) {
-        let machine = self.machines[number].as_mut().expect("it is installed");
+    pub(super) fn put_back(&mut self, number: usize) {
+        let Some(machine) = self.machines[number].as_mut().filter(|machine| machine.is_alive) else { return };
         let Some((disk, copy)) = machine.backup.clone() else { return };
         let was_closed = machine.disk.device().is_closed() && !disk.device().is_closed();
         if copy.chain != machine.copy.chain || copy.tip == machine.copy.tip {
