@@ -121,17 +121,15 @@ impl World<'_> {
             1 => Some(End::AfterKeeping),
             _ => None,
         };
-        if end.is_some() {
+        if end.is_some() && self.machine(number).process.is_some() {
             self.keep_time(number);
         }
         self.carry_out(number, command, end)
     }
 
-    /// A running process keeps the time every few minutes: what it knows of the time survives its end.
+    /// A process keeps the time when it starts and every few minutes: what it knows of the time survives its end.
     fn keep_time(&mut self, number: usize) {
-        if self.machine(number).process.is_some() {
-            self.carry_out(number, &Command::Note, None);
-        }
+        self.carry_out(number, &Command::Note, None);
     }
 
     fn carry_out(
@@ -161,7 +159,7 @@ impl World<'_> {
             {
                 self.machine(number).unanswered = Some(consume.clone());
             }
-            self.wake(number);
+            self.keep_time(number);
             return None;
         }
         self.hear(number, command, &answer);
@@ -189,7 +187,9 @@ impl World<'_> {
         if self.living(number).is_none() {
             return;
         }
-        self.keep_time(number);
+        if self.machine(number).process.is_some() {
+            self.keep_time(number);
+        }
         let (reboots, stays_off) = (self.chance.one_in(2), self.chance.one_in(10));
         let machine = self.machine(number);
         machine.boots += u64::from(reboots);
@@ -197,7 +197,7 @@ impl World<'_> {
             machine.disk.close(process);
         }
         if !stays_off {
-            self.wake(number);
+            self.keep_time(number);
         }
     }
 
