@@ -246,11 +246,10 @@ impl File {
         chain: Option<ChainId>,
         work: impl FnOnce(&mut Draft<'_>, &Shelf) -> T,
     ) -> T {
-        let license = self.license().clone();
+        let license = self.license.take().unwrap_or_else(|| self.shelf.fold().0);
         let mut draft = Draft::resume(&keys.issuer, license, Micros::new(now));
         let done = work(&mut draft, &self.shelf);
         if fate == Fate::LostBeforeKeeping {
-            self.license = None;
             return done;
         }
         let grant = chain.and_then(|chain| Some((chain, draft.grant(&chain)?.clone())));

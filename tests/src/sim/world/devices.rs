@@ -80,7 +80,7 @@ impl World<'_> {
     }
 
     pub(super) fn use_something(&mut self, number: usize) {
-        let pause = self.chance.between(HOUR, 4 * DAY);
+        let pause = self.chance.between(HOUR, 5 * DAY);
         self.agenda.add(self.now + pause, Next::Use(number));
         if self.living(number).is_none() {
             return;

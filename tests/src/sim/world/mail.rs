@@ -14,7 +14,7 @@ use super::{Letter, Next, World};
 
 impl World<'_> {
     pub(super) fn contact(&mut self, number: usize) {
-        let pause = self.chance.between(6 * DAY, 20 * DAY);
+        let pause = self.chance.between(8 * DAY, 20 * DAY);
         self.agenda.add(self.now + pause, Next::Contact(number));
         if self.living(number).is_some() {
             self.report_now(number);
