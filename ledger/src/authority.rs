@@ -6,15 +6,18 @@ use schemas::event::authority::{ActivationReleased, ChainForked, LicenseIssued, 
 use schemas::event::{Body, Event};
 use schemas::grant::{Ack, GrantBody, GrantStatus, QuotaLine};
 use schemas::ids::{ChainId, CustomerId, KeyReference, LicenseId};
-use schemas::numbers::{Epoch, FeatureNumber, Micros, Seq, Total};
+use schemas::numbers::{Epoch, FeatureNumber, Micros, Seconds, Seq, Total};
 use schemas::period::Period;
 use schemas::run::AuthorityOrigin;
-use schemas::terms::Terms;
+use schemas::terms::{Entitlement, Terms};
 use schemas::text::Text;
 
 use crate::chain::{self, Head};
 use crate::evidence::Chain;
 use crate::keys::SecretKey;
+use crate::license_key;
+use crate::periods::{self, Seal};
+use crate::recovery::Recovery;
 use crate::rows::{HistoryEntry, Known, Rows};
 use crate::trust::TrustedIssuer;
 
@@ -51,6 +54,10 @@ pub struct License {
     pub chains: BTreeMap<ChainId, Chain>,
     /// The forks that were recorded: of each chain the earliest place.
     pub forks: BTreeMap<ChainId, RecordedFork>,
+    /// The periods that are sealed.
+    pub periods: BTreeMap<(FeatureNumber, Period), Seal>,
+    /// What was taken back after the ledger was restored from a backup.
+    pub recovery: Recovery,
 }
 
 /// A fork as the authority chain records it.
@@ -113,6 +120,11 @@ pub struct Activation {
 }
 
 impl Activation {
+    /// Whether it was given a seat and still has it.
+    pub fn holds_seat(&self) -> bool {
+        self.granted_at.is_some() && self.released.is_none()
+    }
+
     /// Whether it takes a seat at `now`.
     pub fn takes_seat(&self, now: Micros) -> bool {
         match &self.released {
@@ -172,10 +184,13 @@ impl License {
             activations: BTreeMap::new(),
             chains: BTreeMap::new(),
             forks: BTreeMap::new(),
+            periods: BTreeMap::new(),
+            recovery: Recovery::default(),
         }
     }
 
-    /// Folds the next event of the authority chain, whose link becomes the head.
+    /// Folds the next event of the authority chain, whose link becomes the head. The caller has set the epoch to that
+    /// of the event's chain.
     pub fn apply(&mut self, head: Head, event: &Event, rows: &mut Rows) {
         self.head = head;
         self.last_at = event.at;
@@ -187,6 +202,7 @@ impl License {
             kind: event.body.kind(),
             core: event.encode(),
         });
+        self.recovery.apply(self.epoch, head, &event.body);
         match &event.body {
             Body::EntitlementChanged(changed) => self.terms = changed.terms.clone(),
             Body::LicenseSuspended(_) => self.standing = Standing::Suspended,
@@ -203,6 +219,8 @@ impl License {
                     rows.quotas.insert((written_off.chain, written_off.feature, written_off.period));
                 }
             }
+            Body::PeriodSealed(sealed) => periods::apply_seal(self, head.seq, event.at, sealed, rows),
+            Body::UsageAdjusted(adjusted) => periods::apply_adjustment(self, adjusted, rows),
             _ => {}
         }
     }
@@ -210,6 +228,35 @@ impl License {
     /// The name of the authority chain.
     pub fn authority_chain(&self) -> ChainId {
         chain::authority_chain(&self.product, &self.environment, &self.id, self.epoch)
+    }
+
+    /// Whether it is its product's trial: one licence for all devices that try the product, each for a time of its own.
+    pub fn is_trial(&self) -> bool {
+        self.key == license_key::trial_reference(self.product.as_str())
+    }
+
+    /// What the licence grants to one device. A trial's dates run from the device's own first grant, which is made at
+    /// `now` unless it was made before.
+    pub fn entitlement_of(&self, chain: &ChainId, now: Micros) -> Entitlement {
+        let mut entitlement = self.terms.entitlement.clone();
+        if let (true, Some(valid_for)) = (self.is_trial(), self.terms.valid_from_activation) {
+            let granted_at = self.activations.get(chain).and_then(|activation| activation.granted_at);
+            start(&mut entitlement, granted_at.unwrap_or_else(|| self.next_at(now)), valid_for);
+        }
+        entitlement
+    }
+
+    /// When the next event of the authority chain is written: at `now`, or just after the one before it.
+    pub fn next_at(&self, now: Micros) -> Micros {
+        now.max(Micros::new(self.last_at.get() + 1))
+    }
+
+    /// From when a device that was not heard of counts as silent: its check-in deadline, the grace and the clock
+    /// tolerance have passed. Absent: the device has no deadline.
+    pub fn silent_from(&self, chain: &ChainId) -> Option<Micros> {
+        let sync_by = self.activations.get(chain)?.sync_by?;
+        let rules = &self.terms.rules;
+        Some(sync_by + rules.grace + rules.clock_tolerance)
     }
 
     /// Seats taken at `now`.
@@ -269,6 +316,16 @@ impl License {
             known_at: at,
         }));
     }
+}
+
+/// Lets validity begin at `start`; maintenance ends as long after it as was said when the licence was issued.
+pub(crate) fn start(entitlement: &mut Entitlement, start: Micros, valid_for: Seconds) {
+    let issued_start = entitlement.starts_at;
+    entitlement.starts_at = start;
+    entitlement.valid_until = Some(start + valid_for);
+    entitlement.maintenance_until = entitlement
+        .maintenance_until
+        .map(|until| Micros::new(start.get().saturating_add(until.since(issued_start))));
 }
 
 /// Periods of one line that are written out; a grant never reserves further ahead.

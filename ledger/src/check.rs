@@ -8,6 +8,8 @@ mod granted;
 use std::sync::Arc;
 
 use schemas::codes::Code;
+use schemas::event::Body;
+use schemas::event::device::{ChainClosed, CloseReason};
 use schemas::grant::GrantStatus;
 use schemas::numbers::{FeatureNumber, Micros};
 use schemas::terms::{After, Mode, OnFork};
@@ -43,6 +45,24 @@ pub enum Life {
     Open,
     /// The chain is closed.
     Closed,
+    /// The chain is closed and a successor, which is not in its place yet, goes on.
+    Succeeded,
+}
+
+impl Life {
+    /// How far a chain is whose last event is `last`.
+    pub fn after(last: &Body) -> Self {
+        match last {
+            Body::ChainClosed(ChainClosed { reason: CloseReason::Succeeded, .. }) => Self::Succeeded,
+            Body::ChainClosed(_) => Self::Closed,
+            _ => Self::Open,
+        }
+    }
+
+    /// Whether nothing can be recorded any more.
+    pub fn is_closed(self) -> bool {
+        matches!(self, Self::Closed | Self::Succeeded)
+    }
 }
 
 /// What the licence as a whole rests on.
@@ -54,8 +74,11 @@ pub struct Standing {
     pub granted: Option<Arc<Granted>>,
     /// Since when the device does not count as the one that was activated.
     pub mismatch_since: Option<Micros>,
-    /// Whether the device learned that it was set back to an older state.
+    /// Whether reserved quota is not spent: the device learned that it was set back to an older state, or goes on from
+    /// such a one and was not answered yet.
     pub restored: bool,
+    /// Why nothing is allowed any more, where a grant took the licence away that could not be applied.
+    pub ended: Option<Code>,
 }
 
 /// All that a check depends on, prepared.
@@ -73,7 +96,7 @@ impl Snapshot {
     /// The snapshot of a device without a grant.
     pub fn bare(life: Life) -> Self {
         Self {
-            standing: Standing { life, granted: None, mismatch_since: None, restored: false },
+            standing: Standing { life, granted: None, mismatch_since: None, restored: false, ended: None },
             mark: Mark::kept(Micros::default(), false),
             left: Box::default(),
         }
@@ -131,7 +154,7 @@ impl Standing {
         let granted = self.active_grant()?;
         let is_hard = feature.is_some_and(|feature| feature.mode == Mode::Hard);
         let stopped = matches!(granted.forked, Some(OnFork::Stop | OnFork::Heal));
-        if is_hard && (stopped || self.restored) {
+        if is_hard && (stopped || self.restored || self.life == Life::Succeeded) {
             return Err(Code::Forked);
         }
         if now < granted.starts_at {
@@ -171,9 +194,12 @@ impl Standing {
             Life::Damaged => return Err(Code::NeedsRepair),
             Life::Unregistered => return Err(Code::NotActivated),
             Life::Closed => return Err(Code::Deactivated),
-            Life::Open => {}
+            Life::Open | Life::Succeeded => {}
         }
         let granted = self.granted.as_deref().ok_or(Code::NotActivated)?;
+        if let Some(code) = self.ended {
+            return Err(code);
+        }
         match granted.status {
             GrantStatus::Active => Ok(granted),
             GrantStatus::Denied => Err(Code::NotActivated),

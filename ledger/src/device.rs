@@ -6,11 +6,12 @@ mod consume;
 mod decide;
 pub(crate) mod meter;
 mod open;
+mod refused;
+mod returns;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use schemas::codes::Code;
 use schemas::event::device::{ChainOpened, FingerprintComponent};
 use schemas::event::{Body, Event};
 use schemas::grant::{Ack, Grant, Revocations};
@@ -18,13 +19,16 @@ use schemas::ids::{ChainId, KeyReference, Link};
 use schemas::numbers::{FeatureNumber, Micros, Seconds, Seq};
 use schemas::period::Period;
 use schemas::run::DeviceOrigin;
+use schemas::terms::OnFork;
 
 pub use self::consume::{Consume, Consumed};
 pub use self::decide::{Command, Decision, DeviceError, Done, Known, Now};
 pub use self::meter::Meter;
 pub use self::open::Opening;
+pub use self::refused::Refused;
+pub use self::returns::{Return, Returned};
 use crate::chain::{self, Head};
-use crate::check::{Granted, Life, Snapshot, Standing};
+use crate::check::{Granted, Life, Snapshot, Standing, Window};
 use crate::clock::Mark;
 use crate::fingerprint;
 use crate::trust::VerifiedGrant;
@@ -42,7 +46,10 @@ pub struct Device {
     fingerprint: Vec<FingerprintComponent>,
     meters: BTreeMap<(FeatureNumber, Period), Meter>,
     grant: Option<Arc<AppliedGrant>>,
+    /// The last grant of the chain that this one follows.
+    inherited: Option<Arc<AppliedGrant>>,
     revocations: Revocations,
+    refused: Option<Refused>,
     standing: Standing,
     left: Vec<u64>,
     mark: Mark,
@@ -110,8 +117,8 @@ pub struct Parts {
     pub saved: Saved,
     /// The fingerprint as it was recorded last.
     pub fingerprint: Vec<FingerprintComponent>,
-    /// Whether the event that the state stands at closed the chain.
-    pub closed: bool,
+    /// How far the event that the state stands at left the chain.
+    pub life: Life,
     /// The sums of the metered features.
     pub meters: BTreeMap<(FeatureNumber, Period), Meter>,
     /// The last applied grant.
@@ -123,8 +130,7 @@ pub struct Parts {
 impl Device {
     /// Puts the state of a chain together.
     pub fn restore(parts: Parts) -> Self {
-        let Parts { origin, opened, saved, fingerprint, closed, meters, grant, revocations } = parts;
-        let life = if closed { Life::Closed } else { Life::Open };
+        let Parts { origin, opened, saved, fingerprint, life, meters, grant, revocations } = parts;
         let mut device = Self {
             chain: chain::device_chain(&origin.signer, &origin.reference),
             origin,
@@ -135,12 +141,15 @@ impl Device {
                 granted: None,
                 mismatch_since: saved.mismatch_since,
                 restored: saved.restored,
+                ended: None,
             },
             saved,
             fingerprint,
             meters,
             grant: grant.map(Arc::new),
+            inherited: None,
             revocations,
+            refused: None,
             left: Vec::new(),
             started: false,
         };
@@ -180,12 +189,26 @@ impl Device {
 
     /// Whether the chain is closed.
     pub fn is_closed(&self) -> bool {
-        self.standing.life == Life::Closed
+        self.standing.life.is_closed()
     }
 
     /// The last applied grant.
     pub fn grant(&self) -> Option<&AppliedGrant> {
         self.grant.as_deref()
+    }
+
+    /// The grant that answers rest on: the last applied one, or before the first, that of the chain that this one
+    /// follows.
+    pub fn rests_on(&self) -> Option<&AppliedGrant> {
+        self.grant.as_deref().or(self.inherited.as_deref())
+    }
+
+    /// Whether a successor may go on in this chain's place: the device was set back to an older state, or the vendor
+    /// has it go on so after a fork.
+    pub fn may_be_succeeded(&self) -> bool {
+        let heals = |grant: &AppliedGrant| grant.verified.body.forked == Some(OnFork::Heal);
+        let stands = !self.is_closed() && self.standing.ended.is_none();
+        stands && (self.saved.restored || self.grant().is_some_and(heals))
     }
 
     /// The newest list of revoked issuers.
@@ -254,10 +277,13 @@ impl Device {
                 self.fingerprint.clone_from(&body.fingerprint);
                 self.judge_fingerprint(event.at);
             }
-            Body::GrantRefused(body) if body.code.as_str() == Code::AckUnknown.word() => {
-                self.set_restored(true);
+            Body::GrantRefused(body) => {
+                if let Some(refused) = Refused::read(body) {
+                    self.set_restored(true);
+                    self.recall(Some(refused));
+                }
             }
-            Body::ChainClosed(_) => self.standing.life = Life::Closed,
+            Body::ChainClosed(_) => self.standing.life = Life::after(&event.body),
             _ => {}
         }
     }
@@ -284,31 +310,53 @@ impl Device {
         if body.revocations.version > self.revocations.version {
             self.revocations.clone_from(&body.revocations);
         }
-        self.set_restored(false);
         self.grant = Some(Arc::new(applied));
+        self.set_restored(false);
+        self.recall(None);
         self.prepare_grant();
         self.judge_fingerprint(at);
     }
 
+    /// Goes on under the last grant of the chain that this one follows until the vendor answers: its terms hold, its
+    /// reserved quota does not.
+    pub fn inherit(&mut self, grant: AppliedGrant) {
+        self.inherited = Some(Arc::new(grant));
+        self.prepare_grant();
+    }
+
+    /// Takes in what the events since the last applied grant say was refused: no row beside them keeps it.
+    pub(crate) fn recall(&mut self, refused: Option<Refused>) {
+        self.refused = refused;
+        self.standing.ended = refused.and_then(Refused::ended);
+    }
+
     fn set_restored(&mut self, restored: bool) {
         self.saved.restored = restored;
-        self.standing.restored = restored;
+        self.standing.restored = restored || self.only_inherits();
+    }
+
+    fn only_inherits(&self) -> bool {
+        self.grant.is_none() && self.inherited.is_some()
     }
 
     fn prepare_grant(&mut self) {
-        self.standing.granted =
-            self.grant.as_ref().map(|grant| Arc::new(Granted::new(&grant.verified, self.mark.at())));
+        let prepare = |grant: &AppliedGrant| Arc::new(Granted::new(&grant.verified, self.mark.at()));
+        self.standing.granted = self.rests_on().map(prepare);
+        self.standing.restored = self.saved.restored || self.only_inherits();
         let windows = self.standing.granted.as_deref().map_or(&[][..], Granted::windows);
-        self.left = windows
-            .iter()
-            .map(|window| self.meter(window.feature, window.period).left_of(window.units))
-            .collect();
+        self.left = windows.iter().map(|window| self.left_of(window)).collect();
+    }
+
+    fn left_of(&self, window: &Window) -> u64 {
+        let units = if self.only_inherits() { 0 } else { window.units };
+        self.meter(window.feature, window.period).left_of(units)
     }
 
     fn judge_fingerprint(&mut self, at: Micros) {
         let is_same =
             fingerprint::is_same(self.fingerprint_rule(), &self.opened.fingerprint, &self.fingerprint);
-        let since = if is_same { None } else { self.saved.mismatch_since.or(Some(at)) };
+        // A clock that was cured may stand before the beginning of a grace that it had put off.
+        let since = (!is_same).then(|| self.saved.mismatch_since.map_or(at, |since| since.min(at)));
         self.saved.mismatch_since = since;
         self.standing.mismatch_since = since;
     }
@@ -319,11 +367,10 @@ impl Device {
 
     /// Brings what is left of the granted windows up to a meter that moved.
     fn spend_down(&mut self, feature: FeatureNumber, period: Period) {
-        let meter = self.meter(feature, period);
-        let Some(granted) = self.standing.granted.as_deref() else { return };
-        for (window, left) in granted.windows().iter().zip(&mut self.left) {
+        let Some(granted) = self.standing.granted.clone() else { return };
+        for (at, window) in granted.windows().iter().enumerate() {
             if window.feature == feature && window.period == period {
-                *left = meter.left_of(window.units);
+                self.left[at] = self.left_of(window);
             }
         }
     }

@@ -6,8 +6,8 @@
 //! all     = SHA-256("cf/evidence/all/1" || (licence || its digest)…)      licences in ascending order
 //! ```
 //!
-//! Counts are 4 bytes and places 8 bytes, big endian; heads and fork points are in ascending order. Licences without
-//! evidence do not count. Parked and quarantined runs, authority events and attachments are outside.
+//! Counts are 4 bytes and places 8 bytes, big endian; heads and fork points are in ascending order. A head's first place
+//! is the one after the last parting on the way to it. Licences without evidence do not count. Parked and quarantined runs, authority events and attachments are outside.
 
 use std::collections::BTreeSet;
 
@@ -16,6 +16,7 @@ use schemas::numbers::Seq;
 use sha2::{Digest as _, Sha256};
 
 use crate::chain::Head;
+use crate::evidence::{Branch, Chain};
 use crate::rows::BranchNumber;
 
 /// What is attached of one device chain.
@@ -42,7 +43,21 @@ pub struct BranchEvidence {
     pub head: Head,
 }
 
+impl BranchEvidence {
+    /// What is attached of a branch.
+    pub fn of(number: BranchNumber, branch: &Branch) -> Self {
+        Self { number, parent: branch.parent, first_seq: branch.first_seq, head: branch.head }
+    }
+}
+
 impl ChainEvidence {
+    /// What is attached of a folded chain.
+    pub fn of_chain(chain: ChainId, known: &Chain) -> Self {
+        let branches: Vec<BranchEvidence> =
+            known.branches.iter().map(|(number, branch)| BranchEvidence::of(*number, branch)).collect();
+        Self::of(chain, &branches)
+    }
+
     /// What branches come to, whichever of them came first and was called the trunk.
     pub fn of(chain: ChainId, branches: &[BranchEvidence]) -> Self {
         let parting = |branch: &&BranchEvidence| branch.number != branch.parent;

@@ -2,15 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use schemas::event::authority::LicenseIssued;
+use schemas::event::authority::{AuthorityRestored, LicenseIssued};
 use schemas::event::device::QuotaReturned;
 use schemas::event::{Body, Event};
 use schemas::grant::{Grant, SeqRange};
 use schemas::ids::{ChainId, Digest, Link};
-use schemas::numbers::{Micros, Seq};
+use schemas::numbers::{Epoch, Micros, Seq};
 use schemas::run::{AuthorityOrigin, DeviceOrigin, Origin};
 
 use crate::authority::{Issuer, License};
+use crate::chain::Head;
 use crate::evidence::{Chain, Part, Parting};
 use crate::parking::Parked;
 use crate::rows::{self, BranchNumber, Rows, StoredRun};
@@ -75,14 +76,26 @@ impl<'a> Draft<'a> {
 
     /// Goes on with a licence as it is stored.
     pub fn resume(issuer: &'a Issuer, license: License, now: Micros) -> Self {
-        let origin = AuthorityOrigin {
-            signer: issuer.certificate.id,
-            product: license.product.clone(),
-            environment: license.environment.clone(),
-            license: license.id,
-            epoch: license.epoch,
-        };
-        Self::new(issuer, origin, license, now)
+        Self::new(issuer, origin_of(issuer, &license), license, now)
+    }
+
+    /// Ends the authority chain where it stands and goes on with that of `epoch`, whose grants every device takes for
+    /// newer. Its first event says where the one before ended.
+    ///
+    /// # Errors
+    /// Never for such a short event; see [`Draft::write`].
+    ///
+    /// # Panics
+    /// If `epoch` is not later than the present one.
+    pub fn raise_epoch(&mut self, epoch: Epoch) -> Result<(), TooLong> {
+        assert!(epoch > self.license.epoch, "an epoch is only ever raised");
+        let Head { seq, link } = std::mem::replace(&mut self.license.head, Head::START);
+        let ended = AuthorityRestored { epoch: self.license.epoch, seq, link };
+        self.license.epoch = epoch;
+        let origin = Origin::Authority(origin_of(self.issuer, &self.license));
+        let before = std::mem::replace(&mut self.writer, ChainWriter::new(origin, Head::START));
+        self.runs.extend(before.finish());
+        self.write(Body::AuthorityRestored(Box::new(ended)))
     }
 
     fn new(issuer: &'a Issuer, origin: AuthorityOrigin, license: License, now: Micros) -> Self {
@@ -209,5 +222,15 @@ impl<'a> Draft<'a> {
         self.runs.extend(self.writer.finish());
         let Self { license, rows, runs, parked, unparked, .. } = self;
         Update { license, rows, runs, parked, unparked }
+    }
+}
+
+fn origin_of(issuer: &Issuer, license: &License) -> AuthorityOrigin {
+    AuthorityOrigin {
+        signer: issuer.certificate.id,
+        product: license.product.clone(),
+        environment: license.environment.clone(),
+        license: license.id,
+        epoch: license.epoch,
     }
 }

@@ -64,21 +64,30 @@ pub fn default_share(limit: Total, max_activations: u32) -> Total {
     Total::new(limit.get().div_ceil(u64::from(max_activations.max(1)))).expect("a part of a total is a total")
 }
 
-/// The new G of a device: topped up to U + share as far as `free` allows, and never lowered.
+/// The new G of a device: topped up so that it can use `share` more, as far as `free` allows, and never lowered.
+///
+/// The device counts what it may use as G − X − R − U, so R and X are made up for. Where more was used than was left,
+/// as by a device that came back after its units were written off, E stays below R + X and the first part of a raise
+/// only fills that in: it costs nothing, because it gives the device nothing.
 ///
 /// A device that claims returns of what it did not hold gets nothing more: each raise would make more of its claim
 /// come true, and so free the very units that it gave out.
 pub fn topped_up(account: Account, share: Total, free: i64) -> Total {
-    let wanted = account.used.saturating_add(share.get()).saturating_add(account.given_back());
+    let Account { granted, used, returned, written_off } = account;
+    let Ok(free) = u64::try_from(free) else { return Total::ZERO.saturating_plus(granted) };
     if account.claims_too_much() {
-        return Total::ZERO.saturating_plus(account.granted);
+        return Total::ZERO.saturating_plus(granted);
     }
-    let raise = wanted.saturating_sub(account.granted).min(u64::try_from(free).unwrap_or(0));
-    Total::ZERO.saturating_plus(account.granted + raise)
+    let gone = returned.saturating_add(written_off);
+    let wanted = used.saturating_add(share.get()).saturating_add(gone);
+    // The largest outstanding amount that the limit bears, and the G at which that much is outstanding.
+    let budget = account.outstanding().saturating_add(free);
+    let bearable = if budget < used { budget } else { budget.saturating_add(gone) };
+    Total::ZERO.saturating_plus(wanted.min(bearable).max(granted))
 }
 
 /// Totals stay below 2⁵³ and a licence has far fewer than 2¹⁰ chains with such totals; larger sums stop at the end.
-fn signed(units: u64) -> i64 {
+pub(crate) fn signed(units: u64) -> i64 {
     i64::try_from(units).unwrap_or(i64::MAX / 4)
 }
 
@@ -121,6 +130,9 @@ mod tests {
                 accounts[index].granted = raised.get();
                 let after = free(total(limit), Total::ZERO, accounts.iter().copied());
                 prop_assert!(!was_raised || after >= 0);
+                let account = accounts[index];
+                let left = account.granted.saturating_sub(account.written_off + account.returned + account.used);
+                prop_assert!(!was_raised || left <= share, "{left} of {share}");
             }
         }
     }
@@ -130,6 +142,20 @@ mod tests {
         let account = Account { granted: 500, used: 200, ..Account::default() };
         let raised = |returned| topped_up(Account { returned, ..account }, total(500), 1_000).get();
         assert_eq!([0, 300, 301, u64::MAX].map(raised), [700, 1_000, 500, 500]);
+    }
+
+    #[test]
+    fn a_device_that_used_what_was_written_off_comes_to_its_share_again() {
+        let account = Account { granted: 500, used: 200, returned: 0, written_off: 300 };
+        let left = |account: Account, granted: Total| {
+            granted.get().saturating_sub(account.written_off + account.returned + account.used)
+        };
+        assert_eq!((account.held(), account.outstanding()), (0, 200));
+        let back = Account { used: 260, ..account };
+        assert_eq!((back.given_back(), back.outstanding()), (240, 260));
+        assert_eq!(left(back, topped_up(back, total(100), 740)), 100);
+        assert_eq!(left(back, topped_up(back, total(100), 30)), 30, "as far as units are free");
+        assert_eq!(topped_up(back, total(100), -1).get(), 500, "debt stops every raise");
     }
 
     #[test]

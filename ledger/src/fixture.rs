@@ -12,6 +12,7 @@ use schemas::run::{DeviceOrigin, VERSION};
 use schemas::terms::{After, Entitlement, FeatureGrant, FingerprintRule, LicenseType, Mode};
 use schemas::text::Text;
 
+use crate::check::Life;
 use crate::clock::Reading;
 use crate::device::{AppliedGrant, Device, Now, Parts, Saved};
 use crate::keys::SecretKey;
@@ -163,7 +164,7 @@ pub(crate) fn pending() -> Device {
         opened: opened(),
         saved,
         fingerprint: opened().fingerprint,
-        closed: false,
+        life: Life::Open,
         meters: std::collections::BTreeMap::new(),
         grant: None,
         revocations: Revocations::default(),

@@ -13,6 +13,7 @@
 use std::collections::BTreeMap;
 
 use schemas::numbers::{Micros, Seq};
+use serde::Serialize;
 
 use crate::evidence::{Branch, Start};
 use crate::rows::BranchNumber;
@@ -27,7 +28,8 @@ pub struct Fork {
 }
 
 /// How a chain came to fork.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// An older state was put back; the state that it replaced says nothing more.
     Restored,

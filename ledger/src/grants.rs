@@ -8,11 +8,11 @@ use schemas::ids::{ChainId, Commitment};
 use schemas::numbers::{Micros, Revision};
 use schemas::text::Text;
 
-use crate::authority::License;
+use crate::authority::{self, License};
 use crate::draft::Draft;
 use crate::evidence::Chain;
 use crate::quotas;
-use crate::seats::{self, Verdict};
+use crate::seats::{self, Seating, Verdict};
 use crate::writer::TooLong;
 
 /// Decides what a device chain is told now and writes it onto the authority chain.
@@ -29,9 +29,13 @@ pub fn issue_grant(
     revocations: Revocations,
 ) -> Result<(), TooLong> {
     seats::release_if_closed(draft, &chain)?;
-    let verdict = seats::verdict(draft.license(), &chain, draft.now());
+    let Seating { verdict, displaced } = seats::seating(draft.license(), &chain, draft.now());
     if took_in.is_empty() && decided_the_same(draft.license(), &chain, verdict) {
         return Ok(());
+    }
+    for old in displaced {
+        draft.write(seats::released(old, ReleaseReason::Superseded, draft.now()))?;
+        issue_grant(draft, old, Vec::new(), revocations.clone())?;
     }
     if verdict == Verdict::Active {
         start_validity(draft)?;
@@ -40,23 +44,32 @@ pub fn issue_grant(
     draft.write(Body::GrantIssued(Box::new(grant)))
 }
 
-/// Releases an activation by an operator's decision, the seat free at once, and writes what the device is told.
+/// How a seat is taken back; see [`seats::free_at`] and [`seats::silent`].
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Release {
+    /// Why.
+    pub why: ReleaseReason,
+    /// From when the seat is free.
+    pub seat_free_at: Micros,
+    /// Whether an operator set the usual conditions aside.
+    pub overridden: bool,
+    /// The reason in words.
+    pub reason: Option<Commitment>,
+}
+
+/// Takes an activation's seat back and writes what the device is told.
 ///
 /// # Errors
 /// As [`issue_grant`].
 pub fn release(
     draft: &mut Draft<'_>,
     chain: ChainId,
-    reason: Option<Commitment>,
+    release: Release,
     revocations: Revocations,
 ) -> Result<(), TooLong> {
-    draft.write(Body::ActivationReleased(ActivationReleased {
-        chain,
-        why: ReleaseReason::Operator,
-        seat_free_at: draft.now(),
-        overridden: true,
-        reason,
-    }))?;
+    let Release { why, seat_free_at, overridden, reason } = release;
+    let released = ActivationReleased { chain, why, seat_free_at, overridden, reason };
+    draft.write(Body::ActivationReleased(released))?;
     issue_grant(draft, chain, Vec::new(), revocations)
 }
 
@@ -70,24 +83,22 @@ fn decided_the_same(license: &License, chain: &ChainId, verdict: Verdict) -> boo
     })
 }
 
-/// Fixes the dates of a licence whose validity begins with its first activation.
+/// Fixes the dates of a licence whose validity begins with its first activation. A trial's begin with each device's
+/// own: they stand in its grants only.
 fn start_validity(draft: &mut Draft<'_>) -> Result<(), TooLong> {
-    let terms = &draft.license().terms;
-    let Some(valid_for) = terms.valid_from_activation else { return Ok(()) };
-    let mut terms = terms.clone();
-    let entitlement = &mut terms.entitlement;
-    let (issued_start, start) = (entitlement.starts_at, draft.now());
-    entitlement.revision = Revision(entitlement.revision.0 + 1);
-    entitlement.starts_at = start;
-    entitlement.valid_until = Some(start + valid_for);
-    entitlement.maintenance_until = entitlement
-        .maintenance_until
-        .map(|until| Micros::new(start.get().saturating_add(until.since(issued_start))));
+    let license = draft.license();
+    let (Some(valid_for), false) = (license.terms.valid_from_activation, license.is_trial()) else {
+        return Ok(());
+    };
+    let mut terms = license.terms.clone();
+    terms.entitlement.revision = Revision(terms.entitlement.revision.0 + 1);
+    authority::start(&mut terms.entitlement, draft.now(), valid_for);
     terms.valid_from_activation = None;
     draft.write(Body::EntitlementChanged(Box::new(EntitlementChanged { terms, reason: None })))
 }
 
-fn grant(
+/// What a device chain is told with this verdict.
+pub(crate) fn grant(
     license: &License,
     chain: ChainId,
     now: Micros,
@@ -105,8 +116,9 @@ fn grant(
     let forked = license.forks.contains_key(&chain) || evidence.is_some_and(|chain| chain.fork.is_some());
     let waits = evidence.is_some_and(|chain| !chain.parked.is_empty());
     // G stays as it is while copies may spend it, or while what came may not be all that was spent.
-    let raise = verdict == Verdict::Active && !forked && !waits;
-    let quotas = quotas::reserved(license, &chain, now, &check_in, raise);
+    let raises = verdict == Verdict::Active && !forked && !waits;
+    let entitlement = license.entitlement_of(&chain, now);
+    let raise_until = raises.then(|| quotas::raise_until(&entitlement, now, &check_in));
     GrantBody {
         device: chain,
         license: license.id,
@@ -115,14 +127,14 @@ fn grant(
         epoch: license.epoch,
         status: verdict.status(),
         reason: verdict.reason().map(|code| Text::new(code.word()).expect("a code is a short word")),
-        entitlement: (!matches!(verdict, Verdict::Denied(_))).then(|| license.terms.entitlement.clone()),
+        entitlement: (!matches!(verdict, Verdict::Denied(_))).then_some(entitlement),
         check_in,
         import_until: rules.import_for.map(|import_for| now + import_for),
         clock_tolerance: rules.clock_tolerance,
         fingerprint: rules.fingerprint,
-        forked: forked.then_some(rules.on_fork),
-        quotas,
-        return_requests: Vec::new(),
+        forked: forked.then(|| seats::on_fork(license, &chain, now)),
+        quotas: quotas::reserved(license, &chain, now, raise_until),
+        return_requests: quotas::asked_back(license, &chain, now),
         floating: None,
         ack: acknowledged(license, &chain, &took_in),
         took_in,

@@ -6,14 +6,15 @@ use std::collections::BTreeMap;
 
 use schemas::codes::Code;
 use schemas::event::Body;
-use schemas::event::device::{Claim, QuotaReturned};
+use schemas::event::device::{Claim, QuotaReturned, SuccessorClaim};
 use schemas::grant::{Revocations, SeqRange, TookIn};
 use schemas::ids::{ChainId, Link};
 use schemas::numbers::Seq;
 use schemas::run::{DeviceOrigin, Origin};
 
 use self::attaching::Attaching;
-use crate::chain::Head;
+use crate::authority::License;
+use crate::chain::{Head, verify_successor};
 use crate::draft::Draft;
 use crate::evidence::{Branch, claim_among};
 use crate::grants;
@@ -129,6 +130,12 @@ pub trait Stored<E> {
     /// When it cannot be read or is not there.
     fn run_holding(&mut self, chain: &ChainId, branch: BranchNumber, seq: Seq) -> Result<StoredRun, E>;
 
+    /// The link after the event at `seq` of one of the licence's authority chains, if it is there.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    fn authority_link(&mut self, chain: &ChainId, seq: Seq) -> Result<Option<Link>, E>;
+
     /// What the trunk states to have returned, in order.
     ///
     /// # Errors
@@ -237,9 +244,18 @@ fn refuse_newcomer(
     let events = attaching.iter().flat_map(|run| run.events()).map(|linked| &linked.event);
     match claim_among(events) {
         Some(Claim::LicenseKey(claim)) if secret.license_key(license.key).proves(chain, &claim.proof) => None,
+        Some(Claim::Trial(_)) if license.is_trial() => None,
+        Some(Claim::Successor(claim)) => refuse_successor(license, chain, claim),
         Some(Claim::LicenseKey(_)) | None => Some(Code::ClaimInvalid),
         Some(_) => Some(Code::ClaimUnsupported),
     }
+}
+
+/// A successor proves itself by the key of the chain that it follows, which must be known first.
+fn refuse_successor(license: &License, chain: &ChainId, claim: &SuccessorClaim) -> Option<Code> {
+    let Some(old) = license.chains.get(&claim.follows) else { return Some(Code::ChainGap) };
+    let signed = verify_successor(&old.origin.signer, &claim.follows, chain, &claim.signature);
+    (!signed).then_some(Code::ClaimInvalid)
 }
 
 /// The runs that follow each other from the chain's beginning on.

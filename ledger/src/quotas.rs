@@ -1,16 +1,21 @@
 //! Reserved quota: what a device chain holds of each period and what it is topped up to. Pure functions of a licence
 //! and the vendor's time; the arithmetic is in [`crate::escrow`].
 
+mod overview;
+
 use std::collections::BTreeMap;
 
 use schemas::canonical;
-use schemas::grant::{CheckIn, QuotaLine};
+use schemas::codes::Code;
+use schemas::event::authority::QuotaWrittenOff;
+use schemas::grant::{CheckIn, QuotaLine, ReturnRequest};
 use schemas::ids::ChainId;
 use schemas::limits;
-use schemas::numbers::{FeatureNumber, Micros, Seconds};
+use schemas::numbers::{FeatureNumber, Micros, Seconds, Total};
 use schemas::period::{Period, Reset};
-use schemas::terms::{Mode, QuotaRule, Terms};
+use schemas::terms::{Entitlement, Mode, QuotaRule, Terms};
 
+pub use self::overview::{Overview, overview};
 use crate::authority::{License, Quota};
 use crate::escrow::{self, Account};
 
@@ -38,30 +43,27 @@ pub fn fits(terms: &Terms) -> bool {
     lines <= limits::LIST_ENTRIES && bytes <= limits::GRANT_BYTES
 }
 
-/// The longest quota line, and room for the rest of a grant.
-const LINE_BYTES: usize = 32;
+/// The longest quota line with the longest request to return from it, and room for the rest of a grant.
+const LINE_BYTES: usize = 32 + 18;
 const AROUND_BYTES: usize = 12 * 1024;
 
-/// Reserved quota: what the chain holds of the periods that are still open, and the periods up to the deadline
-/// topped up while `raise` says so.
+/// Reserved quota: what the chain holds of the periods that are still open, and the periods that begin before
+/// `raise_until` topped up, if that is given.
 pub(crate) fn reserved(
     license: &License,
     chain: &ChainId,
     now: Micros,
-    check_in: &CheckIn,
-    raise: bool,
+    raise_until: Option<Micros>,
 ) -> Vec<QuotaLine> {
     let rules = &license.terms.rules;
     let held = license.activations.get(chain).map(|activation| &activation.quotas);
-    let open_from = now - Seconds::days(u64::from(rules.finalisation_days));
     let mut accounts: BTreeMap<(FeatureNumber, Period), Quota> = held
         .into_iter()
         .flatten()
-        .filter(|((_, period), _)| open_from < period.end())
+        .filter(|((_, period), _)| is_open(license, *period, now))
         .map(|(key, quota)| (*key, *quota))
         .collect();
-    if raise {
-        let until = deadline(&license.terms, now, check_in);
+    if let Some(until) = raise_until {
         for (rule, reset) in
             rules.quotas.iter().filter_map(|rule| Some((rule, hard(&license.terms, rule.feature)?)))
         {
@@ -74,16 +76,79 @@ pub(crate) fn reserved(
     lines(accounts)
 }
 
-/// G of one chain, feature and period, topped up to U + share while units are free.
-fn raised(
+/// Until when quota is reserved: the check-in deadline with its grace, the end of validity, and never without end.
+pub(crate) fn raise_until(entitlement: &Entitlement, now: Micros, check_in: &CheckIn) -> Micros {
+    let check_in = check_in.overdue_at().unwrap_or(now + AHEAD_WITHOUT_CHECK_IN);
+    entitlement.valid_until.map_or(check_in, |until| until.min(check_in))
+}
+
+/// Quota that a chain is asked to give back, because more is out than the limit allows now: as much of what it holds
+/// as makes up for it, for periods that are not over. What is asked for is the R that the device is to reach. A chain
+/// that forked is asked for nothing: no copy frees what another may spend.
+pub(crate) fn asked_back(license: &License, chain: &ChainId, now: Micros) -> Vec<ReturnRequest> {
+    let forked = license.chains.get(chain).is_some_and(|chain| chain.fork.is_some());
+    let Some(activation) = license.activations.get(chain).filter(|_| !forked) else { return Vec::new() };
+    let held = activation.quotas.keys().filter(|(_, period)| now < period.end());
+    held.filter_map(|(feature, period)| asked_back_of(license, chain, *feature, *period)).collect()
+}
+
+fn asked_back_of(
     license: &License,
     chain: &ChainId,
-    rule: &QuotaRule,
+    feature: FeatureNumber,
     period: Period,
-    quota: Quota,
-) -> schemas::numbers::Total {
-    let share =
-        rule.share.unwrap_or_else(|| escrow::default_share(rule.limit, license.terms.rules.max_activations));
+) -> Option<ReturnRequest> {
+    hard(&license.terms, feature)?;
+    let rule = license.terms.rules.quotas.iter().find(|rule| rule.feature == feature)?;
+    let accounts = accounts(license, feature, period);
+    let account = accounts.get(chain)?;
+    let lacking = escrow::free(rule.limit, rule.overage, accounts.values().copied()).min(0).unsigned_abs();
+    let asked = account.held().min(lacking);
+    let n = Total::ZERO.saturating_plus(account.returned).saturating_plus(asked);
+    (asked > 0).then_some(ReturnRequest { feature, period, n })
+}
+
+/// What is written off of a chain: for each feature and period of which it holds units, X such that nothing that it
+/// has not used stays out.
+///
+/// # Errors
+/// `no_deadline`, `not_silent` while the device may still be at work and nobody overrides it.
+pub fn write_offs(
+    license: &License,
+    chain: &ChainId,
+    feature: Option<FeatureNumber>,
+    now: Micros,
+    overridden: bool,
+) -> Result<Vec<QuotaWrittenOff>, Code> {
+    match license.silent_from(chain) {
+        None if !overridden => return Err(Code::NoDeadline),
+        Some(from) if now < from && !overridden => return Err(Code::NotSilent),
+        _ => {}
+    }
+    let Some(activation) = license.activations.get(chain) else { return Ok(Vec::new()) };
+    let written_off = activation.quotas.keys().filter_map(|(number, period)| {
+        let account = accounts(license, *number, *period).get(chain).copied()?;
+        let total = Total::ZERO.saturating_plus(account.written_off).saturating_plus(account.held());
+        let is_asked = feature.is_none_or(|feature| feature == *number) && account.held() > 0;
+        is_asked.then_some(QuotaWrittenOff {
+            chain: *chain,
+            feature: *number,
+            period: *period,
+            total,
+            overridden,
+        })
+    });
+    Ok(written_off.collect())
+}
+
+/// Whether a period still takes uses and reports in.
+pub(crate) fn is_open(license: &License, period: Period, now: Micros) -> bool {
+    now - Seconds::days(u64::from(license.terms.rules.finalisation_days)) < period.end()
+}
+
+/// G of one chain, feature and period, topped up to U + share while units are free.
+fn raised(license: &License, chain: &ChainId, rule: &QuotaRule, period: Period, quota: Quota) -> Total {
+    let share = share(rule, license.terms.rules.max_activations);
     let accounts = accounts(license, rule.feature, period);
     let free = escrow::free(rule.limit, rule.overage, accounts.values().copied());
     let account = accounts.get(chain).copied().unwrap_or(Account {
@@ -92,6 +157,11 @@ fn raised(
         ..Account::default()
     });
     escrow::topped_up(account, share, free)
+}
+
+/// Units that one device holds ahead of its use.
+pub fn share(rule: &QuotaRule, max_activations: u32) -> Total {
+    rule.share.unwrap_or_else(|| escrow::default_share(rule.limit, max_activations))
 }
 
 /// The accounts of every chain of the licence for one feature and period.
@@ -109,14 +179,10 @@ pub fn accounts(license: &License, feature: FeatureNumber, period: Period) -> BT
             let account = accounts.entry(*chain).or_default();
             account.used = evidence.charged(&(feature, period));
             account.returned = meter.freed.get();
-            // A closed chain spends nothing more: what it holds is free again.
-            if evidence.closed_at.is_some() {
-                account.returned = account.returned.max(account.granted.saturating_sub(account.used));
-            }
-        } else if evidence.closed_at.is_some()
-            && let Some(account) = accounts.get_mut(chain)
-        {
-            account.returned = account.granted;
+        }
+        // A closed chain spends nothing more: what it holds is free again.
+        if let (true, Some(account)) = (evidence.closed_at.is_some(), accounts.get_mut(chain)) {
+            account.returned = account.returned.max(account.granted.saturating_sub(account.used));
         }
     }
     accounts
@@ -126,12 +192,6 @@ pub fn accounts(license: &License, feature: FeatureNumber, period: Period) -> BT
 fn hard(terms: &Terms, feature: FeatureNumber) -> Option<Reset> {
     let granted = terms.entitlement.features.iter().find(|granted| granted.number == feature)?;
     (granted.mode == Mode::Hard).then_some(granted.reset)
-}
-
-/// Until when quota is reserved: the check-in deadline with its grace, the end of validity, and never without end.
-fn deadline(terms: &Terms, now: Micros, check_in: &CheckIn) -> Micros {
-    let check_in = check_in.overdue_at().unwrap_or(now + AHEAD_WITHOUT_CHECK_IN);
-    terms.entitlement.valid_until.map_or(check_in, |until| until.min(check_in))
 }
 
 /// How far ahead quota is reserved for a device that never has to check in.
@@ -148,7 +208,7 @@ fn periods_ahead(reset: Reset, now: Micros, until: Micros) -> impl Iterator<Item
 }
 
 /// Puts neighbouring periods with the same G and X into one line.
-fn lines(accounts: BTreeMap<(FeatureNumber, Period), Quota>) -> Vec<QuotaLine> {
+pub(crate) fn lines(accounts: BTreeMap<(FeatureNumber, Period), Quota>) -> Vec<QuotaLine> {
     let mut lines: Vec<QuotaLine> = Vec::new();
     for ((feature, period), Quota { granted, written_off }) in accounts {
         match lines.last_mut() {
@@ -164,3 +224,6 @@ fn lines(accounts: BTreeMap<(FeatureNumber, Period), Quota>) -> Vec<QuotaLine> {
     }
     lines
 }
+
+#[cfg(test)]
+mod tests;

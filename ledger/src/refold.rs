@@ -3,7 +3,8 @@
 
 use schemas::canonical::DecodeError;
 use schemas::event::{Body, Event};
-use schemas::numbers::Seq;
+use schemas::ids::ChainId;
+use schemas::numbers::{Epoch, Seq};
 use schemas::run::{Origin, pairs};
 use thiserror::Error;
 
@@ -24,25 +25,52 @@ pub enum RefoldError {
     /// A stored branch parts from no event that is stored.
     #[error("a stored branch does not attach")]
     Unattached,
+    /// An authority chain of a later epoch does not go on from where the one before it ended.
+    #[error("the licence's epochs do not follow each other")]
+    NotRestored,
 }
 
-/// Folds the runs of one licence, each chain's in order: the authority chain's first.
+/// Folds the runs of one licence, each chain's in order: the authority chains' first, in the order of their epochs.
 ///
 /// # Errors
-/// When an event does not decode, or the licence's first event is missing.
+/// When an event does not decode, the licence's first event is missing, or its epochs do not follow each other.
 pub fn license(authority: &[StoredRun], device: &[StoredRun]) -> Result<(License, Rows), RefoldError> {
     let mut rows = Rows::default();
     let mut license = None;
-    for run in authority {
+    for run in in_order_of_epochs(authority) {
         fold_authority(&mut license, run, &mut rows)?;
     }
     let mut license = license.ok_or(RefoldError::NotIssued)?;
     for of_chain in device.chunk_by(|one, next| one.chain == next.chain) {
-        for (number, run) in of_chain.iter().enumerate() {
-            fold_device(&mut license, run, &of_chain[..number], &mut rows)?;
-        }
+        license.chains.extend(chain(of_chain, &mut rows)?);
     }
     Ok((license, rows))
+}
+
+/// Folds the runs of one device chain, branch by branch and each branch's in order.
+pub(crate) fn chain(runs: &[StoredRun], rows: &mut Rows) -> Result<Option<(ChainId, Chain)>, RefoldError> {
+    let mut folded: Option<(ChainId, Chain)> = None;
+    for (number, run) in runs.iter().enumerate() {
+        let Origin::Device(origin) = &run.origin else { continue };
+        let (_, chain) = folded.get_or_insert_with(|| (run.chain, Chain::new(origin.clone())));
+        fold_device(chain, run, &runs[..number], rows)?;
+    }
+    Ok(folded)
+}
+
+/// Authority runs in the order in which they were written.
+pub(crate) fn in_order_of_epochs(runs: &[StoredRun]) -> Vec<&StoredRun> {
+    let mut runs: Vec<&StoredRun> = runs.iter().collect();
+    runs.sort_by_key(|run| (epoch_of(run), run.first_seq));
+    runs
+}
+
+/// The epoch of an authority run.
+pub(crate) fn epoch_of(run: &StoredRun) -> Option<Epoch> {
+    match &run.origin {
+        Origin::Authority(origin) => Some(origin.epoch),
+        Origin::Device(_) | Origin::Catalog(_) => None,
+    }
 }
 
 /// The events of a stored run with their places.
@@ -74,21 +102,36 @@ fn fold_authority(
             (empty, Body::LicenseIssued(issued)) => empty.insert(License::issued(origin, event.at, issued)),
             _ => return Err(RefoldError::NotIssued),
         };
+        if license.epoch != origin.epoch {
+            license.epoch = next_epoch(license, origin.epoch, &event.body)?;
+        }
         license.apply(head, &event, rows);
     }
     Ok(())
 }
 
+/// An epoch goes on from where the one before it ended, and says so first.
+fn next_epoch(license: &License, epoch: Epoch, first: &Body) -> Result<Epoch, RefoldError> {
+    match first {
+        Body::AuthorityRestored(ended)
+            if epoch > license.epoch
+                && ended.epoch == license.epoch
+                && (Head { seq: ended.seq, link: ended.link }) == license.head =>
+        {
+            Ok(epoch)
+        }
+        _ => Err(RefoldError::NotRestored),
+    }
+}
+
 /// Folds the next run of a chain, of which `earlier` are folded.
 fn fold_device(
-    license: &mut License,
+    chain: &mut Chain,
     run: &StoredRun,
     earlier: &[StoredRun],
     rows: &mut Rows,
 ) -> Result<(), RefoldError> {
-    let Origin::Device(origin) = &run.origin else { return Ok(()) };
     let events = events(run)?;
-    let chain = license.chains.entry(run.chain).or_insert_with(|| Chain::new(origin.clone()));
     let is_new = run.branch != 0 && !chain.branches.contains_key(&run.branch);
     let parting =
         if is_new { Some(parting(run, earlier, rows).ok_or(RefoldError::Unattached)?) } else { None };

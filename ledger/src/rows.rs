@@ -43,6 +43,8 @@ pub struct Rows {
     pub activations: BTreeSet<ChainId>,
     /// Quotas that moved.
     pub quotas: BTreeSet<(ChainId, FeatureNumber, Period)>,
+    /// Sealed periods that moved.
+    pub periods: BTreeSet<(FeatureNumber, Period)>,
 }
 
 /// Units and events summed.
@@ -166,12 +168,14 @@ impl StoredRun {
         links.collect()
     }
 
+    /// The link after the event at a place that it holds.
+    pub fn link_at(&self, seq: Seq) -> Option<Link> {
+        if seq == self.head.seq { Some(self.head.link) } else { self.links().get(self.index(seq)).copied() }
+    }
+
     /// Whether the chain stands at `head` after one of its events.
     pub(crate) fn holds(&self, head: Head) -> bool {
-        if !(self.first_seq..=self.head.seq).contains(&head.seq) {
-            return false;
-        }
-        self.head == head || self.links().get(self.index(head.seq)) == Some(&head.link)
+        (self.first_seq..=self.head.seq).contains(&head.seq) && self.link_at(head.seq) == Some(head.link)
     }
 
     /// What matters of the event at `place`, if it stands first after a parting.
@@ -183,5 +187,16 @@ impl StoredRun {
     /// The number of the event at a place that it holds.
     pub(crate) fn index(&self, place: Seq) -> usize {
         place.0.checked_sub(self.first_seq.0).and_then(|at| usize::try_from(at).ok()).unwrap_or(usize::MAX)
+    }
+
+    /// Its first `count` events as a run of their own, if it has so many and they decode.
+    pub(crate) fn first(&self, count: usize) -> Option<Self> {
+        let signed: Vec<_> = pairs(&self.pairs).take(count).collect::<Result<_, _>>().ok()?;
+        let last = signed.last().filter(|_| signed.len() == count)?;
+        let link = *self.links().get(count - 1)?;
+        let head = Head { seq: Seq(self.first_seq.0 + count as u64 - 1), link };
+        let last_at = Event::decode(last.core).ok()?.at;
+        let pairs = signed.iter().flat_map(|pair| pair.pair).copied().collect();
+        Some(Self { count: count as u64, head, last_at, pairs, ..self.clone() })
     }
 }

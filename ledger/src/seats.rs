@@ -1,5 +1,8 @@
-//! Seats: whether a device chain is given one, keeps it, or gives it back. Pure functions of a licence and the
-//! vendor's time.
+//! Seats: whether a device chain is given one, whose it takes over, and how it gives it back. Pure functions of a
+//! licence and the vendor's time.
+
+mod late;
+mod transfers;
 
 use schemas::codes::Code;
 use schemas::event::Body;
@@ -7,9 +10,15 @@ use schemas::event::authority::{ActivationReleased, ReleaseReason};
 use schemas::grant::GrantStatus;
 use schemas::ids::ChainId;
 use schemas::numbers::Micros;
+use schemas::terms::{FingerprintRule, OnFork, SameDevice};
 
-use crate::authority::{License, Standing};
+pub use self::late::reported_late;
+pub use self::transfers::{Transfers, transfers};
+use crate::authority::{Activation, License, Standing};
 use crate::draft::Draft;
+use crate::evidence::Chain;
+use crate::fingerprint;
+use crate::forks;
 use crate::writer::TooLong;
 
 /// What a device chain is told.
@@ -48,49 +57,181 @@ impl Verdict {
     }
 }
 
+/// A decision on a device chain.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Seating {
+    /// What the chain is told.
+    pub verdict: Verdict,
+    /// The chains whose seats it takes over.
+    pub displaced: Vec<ChainId>,
+}
+
 /// Decides on a device chain: the first rule that applies. What its device closed is released, seat or not.
+pub fn seating(license: &License, chain: &ChainId, now: Micros) -> Seating {
+    let verdict = match standing(license, chain) {
+        Some(verdict) => verdict,
+        None => match newcomer(license, chain, now) {
+            Ok(displaced) => return Seating { verdict: Verdict::Active, displaced },
+            Err(code) => Verdict::Denied(code),
+        },
+    };
+    Seating { verdict, displaced: Vec::new() }
+}
+
+/// The verdict of [`seating`].
 pub fn verdict(license: &License, chain: &ChainId, now: Micros) -> Verdict {
+    seating(license, chain, now).verdict
+}
+
+/// When the seat of an activation is free if an operator takes it back now: at once with an override, otherwise when
+/// its device is certain to have stopped.
+///
+/// # Errors
+/// `status_unchanged` when nothing would change; `no_deadline` when the device never has to check in.
+pub fn free_at(license: &License, chain: &ChainId, now: Micros, overridden: bool) -> Result<Micros, Code> {
+    let activation = license.activations.get(chain);
+    let changes =
+        activation.is_some_and(|known| if overridden { known.takes_seat(now) } else { known.holds_seat() });
+    match (changes, overridden) {
+        (false, _) => Err(Code::StatusUnchanged),
+        (true, true) => Ok(now),
+        (true, false) => license.silent_from(chain).map(|from| from.max(now)).ok_or(Code::NoDeadline),
+    }
+}
+
+/// The activations that hold a seat and whose devices were silent past deadline, grace and clock tolerance at `now`.
+pub fn silent(license: &License, now: Micros) -> Vec<ChainId> {
+    let holding = license.activations.iter().filter(|(_, activation)| activation.holds_seat());
+    holding
+        .filter(|(chain, _)| license.silent_from(chain).is_some_and(|from| from <= now))
+        .map(|(chain, _)| *chain)
+        .collect()
+}
+
+/// A chain that its device closed gives its seat back, if it ever had one: at once, whatever was to be waited for.
+pub(crate) fn release_if_closed(draft: &mut Draft<'_>, chain: &ChainId) -> Result<(), TooLong> {
+    let license = draft.license();
+    let closed = license.chains.get(chain).is_some_and(|chain| chain.closed_at.is_some());
+    let takes_seat =
+        license.activations.get(chain).is_some_and(|activation| activation.takes_seat(draft.now()));
+    if closed && takes_seat {
+        let now = draft.now();
+        draft.write(released(*chain, ReleaseReason::Closed, now))?;
+    }
+    Ok(())
+}
+
+/// The event that takes a seat back without an override.
+pub(crate) fn released(chain: ChainId, why: ReleaseReason, seat_free_at: Micros) -> Body {
+    Body::ActivationReleased(ActivationReleased { chain, why, seat_free_at, overridden: false, reason: None })
+}
+
+/// What holds of a chain that does not have to be given a seat first.
+fn standing(license: &License, chain: &ChainId) -> Option<Verdict> {
     let activation = license.activations.get(chain);
     let released = activation.is_some_and(|activation| activation.released.is_some());
     let closed = license.chains.get(chain).is_some_and(|chain| chain.closed_at.is_some());
     if released || closed {
-        return Verdict::Released;
+        return Some(Verdict::Released);
     }
-    let holds_seat = activation.is_some_and(|activation| activation.granted_at.is_some());
-    match (license.standing, holds_seat) {
-        (Standing::Revoked, true) => return Verdict::Revoked,
-        (Standing::Suspended, true) => return Verdict::Suspended,
-        (Standing::Revoked, false) => return Verdict::Denied(Code::LicenseRevoked),
-        (Standing::Suspended, false) => return Verdict::Denied(Code::LicenseSuspended),
-        (Standing::Active, true) => return Verdict::Active,
-        (Standing::Active, false) => {}
+    match (license.standing, activation.is_some_and(Activation::holds_seat)) {
+        (Standing::Revoked, true) => Some(Verdict::Revoked),
+        (Standing::Suspended, true) => Some(Verdict::Suspended),
+        (Standing::Revoked, false) => Some(Verdict::Denied(Code::LicenseRevoked)),
+        (Standing::Suspended, false) => Some(Verdict::Denied(Code::LicenseSuspended)),
+        (Standing::Active, true) => Some(Verdict::Active),
+        (Standing::Active, false) => None,
     }
-    if license.terms.entitlement.valid_until.is_some_and(|until| until <= now) {
-        return Verdict::Denied(Code::LicenseExpired);
-    }
-    if license.seats_taken(now) >= license.terms.rules.max_activations as usize {
-        return Verdict::Denied(Code::NoSeatFree);
-    }
-    Verdict::Active
 }
 
-/// A chain that its device closed gives its seat back, if it ever had one.
-pub(crate) fn release_if_closed(draft: &mut Draft<'_>, chain: &ChainId) -> Result<(), TooLong> {
-    let license = draft.license();
-    let closed = license.chains.get(chain).is_some_and(|chain| chain.closed_at.is_some());
-    let (granted, released) = license.activations.get(chain).map_or((false, false), |activation| {
-        (activation.granted_at.is_some(), activation.released.is_some())
-    });
-    if closed && granted && !released {
-        draft.write(Body::ActivationReleased(ActivationReleased {
-            chain: *chain,
-            why: ReleaseReason::Closed,
-            seat_free_at: draft.now(),
-            overridden: false,
-            reason: None,
-        }))?;
+/// Whether a chain without a seat is given one: the chains that it displaces, or why not.
+fn newcomer(license: &License, chain: &ChainId, now: Micros) -> Result<Vec<ChainId>, Code> {
+    let rules = &license.terms.rules;
+    if license.terms.entitlement.valid_until.is_some_and(|until| until <= now) {
+        return Err(Code::LicenseExpired);
     }
-    Ok(())
+    if license.is_trial() && on_same_device(license, chain).any(|(_, known)| known.granted_at.is_some()) {
+        return Err(Code::TrialUsed);
+    }
+    let follows = license.chains.get(chain).and_then(|chain| chain.follows);
+    let displaced = match &follows {
+        Some(follows) => healed(license, follows, now)?,
+        None => superseded(license, chain, now)?,
+    };
+    let taken = license.seats_taken(now).saturating_sub(displaced.len());
+    if taken >= rules.max_activations as usize {
+        return Err(Code::NoSeatFree);
+    }
+    let transfers = transfers(license, now);
+    if follows.is_none() && !transfers.allows(displaced.len(), rules.max_activations) {
+        return Err(Code::TransfersExhausted);
+    }
+    Ok(displaced)
+}
+
+/// The chains on the same device that a newcomer displaces, by the licence's rule.
+fn superseded(license: &License, chain: &ChainId, now: Micros) -> Result<Vec<ChainId>, Code> {
+    let mut seated = on_same_device(license, chain).filter(|(_, activation)| activation.takes_seat(now));
+    match license.terms.rules.same_device {
+        SameDevice::Supersede => Ok(seated.map(|(chain, _)| *chain).collect()),
+        SameDevice::Refuse if seated.next().is_some() => Err(Code::SameDevice),
+        SameDevice::Refuse | SameDevice::Count => Ok(Vec::new()),
+    }
+}
+
+/// What a device is told to do about the fork of its chain. It is told to go on with a successor only where that would
+/// be given the seat: on reading it, the device ends its chain for good.
+pub(crate) fn on_fork(license: &License, chain: &ChainId, now: Micros) -> OnFork {
+    match license.terms.rules.on_fork {
+        OnFork::Heal if healed(license, chain, now).is_err() => OnFork::Stop,
+        policy => policy,
+    }
+}
+
+/// The chain that a successor displaces, if it still takes a seat: it forked because its device was set back, no other
+/// chain follows it, and the policy heals, not more often than it says.
+fn healed(license: &License, follows: &ChainId, now: Micros) -> Result<Vec<ChainId>, Code> {
+    let rules = &license.terms.rules;
+    let (OnFork::Heal, Some(limit)) = (rules.on_fork, &rules.heals) else { return Err(Code::HealRefused) };
+    let restored = license
+        .chains
+        .get(follows)
+        .and_then(|chain| chain.fork)
+        .is_some_and(|fork| fork.verdict == forks::Verdict::Restored);
+    let heals = transfers::heals(license);
+    let is_free = heals.iter().all(|heal| heal.follows != *follows);
+    let recent = heals.iter().filter(|heal| heal.at > now - limit.window).count();
+    let old = license.activations.get(follows).filter(|old| gives_way(old));
+    match old {
+        Some(old) if restored && is_free && recent < limit.count as usize => {
+            Ok(if old.takes_seat(now) { vec![*follows] } else { Vec::new() })
+        }
+        _ => Err(Code::HealRefused),
+    }
+}
+
+/// Whether an activation has a seat for its successor, or its device gave the seat up itself.
+fn gives_way(old: &Activation) -> bool {
+    let closed = old.released.is_some_and(|released| released.why == ReleaseReason::Closed);
+    old.holds_seat() || old.granted_at.is_some() && closed
+}
+
+/// The other activations on the device of `chain`, as its fingerprint tells. A device without one is like no other.
+fn on_same_device<'a>(
+    license: &'a License,
+    chain: &'a ChainId,
+) -> impl Iterator<Item = (&'a ChainId, &'a Activation)> {
+    let rule = license.terms.rules.fingerprint;
+    let device = license.chains.get(chain);
+    license.activations.iter().filter(move |(other, _)| {
+        let known = license.chains.get(other);
+        *other != chain && device.zip(known).is_some_and(|(device, known)| is_same(rule, known, device))
+    })
+}
+
+fn is_same(rule: FingerprintRule, known: &Chain, device: &Chain) -> bool {
+    let (known, device) = (&known.fingerprint, &device.fingerprint);
+    !known.is_empty() && !device.is_empty() && fingerprint::is_same(rule, known, device)
 }
 
 #[cfg(test)]

@@ -13,8 +13,8 @@ use schemas::refusal::Refusal;
 use schemas::text::Text;
 
 use crate::commands::{
-    activation, audit, completions, config, customer, demo, digest, doctor, explain, export, init, keys,
-    license, merge, policy, product, quarantine, rebuild, refresh, show, verify,
+    activation, audit, backup, completions, config, customer, demo, digest, doctor, explain, export, init,
+    keys, license, merge, period, policy, product, quarantine, rebuild, refresh, restore, show, verify,
 };
 use crate::config::{Config, Flags};
 use crate::home::Home;
@@ -75,6 +75,8 @@ enum Command {
     Merge(merge::MergeArgs),
     Refresh(refresh::RefreshArgs),
     #[command(subcommand)]
+    Period(period::PeriodCommand),
+    #[command(subcommand)]
     Audit(audit::AuditCommand),
     #[command(subcommand)]
     Export(export::ExportCommand),
@@ -82,6 +84,8 @@ enum Command {
     Quarantine(quarantine::QuarantineCommand),
     Digest(digest::DigestArgs),
     Rebuild(rebuild::RebuildArgs),
+    Backup(backup::BackupArgs),
+    Restore(restore::RestoreArgs),
     Show(show::ShowArgs),
     Verify(verify::VerifyArgs),
     #[command(subcommand)]
@@ -105,11 +109,14 @@ impl Command {
             Self::Activation(command) => command.run(context),
             Self::Merge(args) => args.run(context),
             Self::Refresh(args) => args.run(context),
+            Self::Period(command) => command.run(context),
             Self::Audit(command) => command.run(context),
             Self::Export(command) => command.run(context),
             Self::Quarantine(command) => command.run(context),
             Self::Digest(args) => args.run(context),
             Self::Rebuild(args) => args.run(context),
+            Self::Backup(args) => args.run(context),
+            Self::Restore(args) => args.run(context),
             Self::Show(args) => args.run(context),
             Self::Verify(args) => args.run(context),
             Self::Keys(command) => command.run(context),

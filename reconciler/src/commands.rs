@@ -11,17 +11,20 @@ pub(crate) mod verify;
 
 pub(crate) mod activation;
 pub(crate) mod audit;
+pub(crate) mod backup;
 pub(crate) mod customer;
 pub(crate) mod demo;
 pub(crate) mod digest;
 pub(crate) mod export;
 pub(crate) mod license;
 pub(crate) mod merge;
+pub(crate) mod period;
 pub(crate) mod policy;
 pub(crate) mod product;
 pub(crate) mod quarantine;
 pub(crate) mod rebuild;
 pub(crate) mod refresh;
+pub(crate) mod restore;
 
 mod files;
 mod filter;

@@ -13,6 +13,7 @@
 //!
 //! Directories are the owner's only (0700), and so are secrets (0600). What the ledger holds is not known here.
 
+mod backup;
 mod files;
 mod pack;
 mod root_key;
@@ -33,6 +34,7 @@ use schemas::text::Text;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+pub use self::backup::{Backup, Part};
 pub use self::files::Layout;
 pub use self::pack::build_pack;
 pub use self::root_key::{Passphrase, RootKeyFile};

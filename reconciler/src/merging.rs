@@ -20,7 +20,7 @@ use schemas::refusal::Refusal;
 use serde::Serialize;
 
 use self::batch::{Batch, Outcome};
-use self::intake::Read;
+use self::intake::{Parcel, Read};
 pub use self::paths::{Source, sources};
 use self::waiting::{Asker, Retried, Waiting};
 use crate::vendor::Vendor;
@@ -71,7 +71,7 @@ pub fn merge(
     jobs: usize,
     read: &mut dyn FnMut(u64),
 ) -> Result<MergeReport, Refusal> {
-    let mut merging = Merging { vendor, report: MergeReport::default(), waiting: Waiting::default() };
+    let mut merging = Merging::new(vendor);
     intake::read_all(sources, jobs, |batch| {
         let files = batch.len() as u64;
         merging.take(batch)?;
@@ -87,7 +87,7 @@ pub fn merge(
 /// # Errors
 /// When the ledger cannot be written.
 pub fn retry_quarantine(vendor: &mut Vendor, only: Option<&[i64]>) -> Result<MergeReport, Refusal> {
-    let mut merging = Merging { vendor, report: MergeReport::default(), waiting: Waiting::default() };
+    let mut merging = Merging::new(vendor);
     merging.waiting.note_all(merging.vendor, only)?;
     for Retried { outcome, askers } in merging.waiting.retry(merging.vendor)? {
         merging.report.count(&outcome);
@@ -100,18 +100,32 @@ struct Merging<'a> {
     vendor: &'a mut Vendor,
     report: MergeReport,
     waiting: Waiting,
+    /// What became so far of bundles that come in pieces, by file and chain.
+    begun: BTreeMap<String, BTreeMap<ChainId, Outcome>>,
+    /// The answers of files of which something waits, so that one of them can be given anew.
+    given: BTreeMap<PathBuf, BTreeMap<ChainId, Answer>>,
 }
 
-impl Merging<'_> {
+impl<'a> Merging<'a> {
+    fn new(vendor: &'a mut Vendor) -> Self {
+        Self {
+            vendor,
+            report: MergeReport::default(),
+            waiting: Waiting::default(),
+            begun: BTreeMap::new(),
+            given: BTreeMap::new(),
+        }
+    }
+
     /// Commits what was read together; what was refused goes into quarantine in one more commit; then it is answered.
     fn take(&mut self, read: Vec<Read>) -> Result<(), Refusal> {
         let mut kept = Vec::new();
         let mut parcels = Vec::new();
-        self.report.files += read.len() as u64;
         for parcel in read {
             match parcel {
                 Ok(parcel) => parcels.push(parcel),
                 Err(unread) => {
+                    self.report.files += 1;
                     self.report.refuse(&unread.source, &unread.refusal);
                     // A file that could not be read is still where it was.
                     if unread.refusal.code() != Code::IoFailed {
@@ -126,20 +140,50 @@ impl Merging<'_> {
             self.report.refuse(&parcel.source, &Code::AttachmentMismatch.into());
             kept.push(waiting::false_attachments(parcel));
         }
-        let mut answers: BTreeMap<usize, Vec<Answer>> = BTreeMap::new();
+        let mut of_parcel: BTreeMap<usize, Vec<Outcome>> = BTreeMap::new();
         for outcome in outcomes {
-            let parcel = &parcels[outcome.parcel];
             if outcome.events > 0 && !outcome.waits {
                 self.settle(&outcome)?;
             }
-            kept.extend(self.waiting.keep(parcel, &outcome));
-            self.report.count(&outcome);
-            self.report.tell(&parcel.source.name, &outcome);
-            answers.entry(outcome.parcel).or_default().push(outcome.answer);
+            kept.extend(self.waiting.keep(&parcels[outcome.parcel], &outcome));
+            of_parcel.entry(outcome.parcel).or_default().push(outcome);
         }
         self.vendor.store.put_in_quarantine(&kept, self.vendor.now)?;
-        for (parcel, answers) in answers {
-            write_answer(parcels[parcel].source.answer.as_ref(), &answers)?;
+        for (number, parcel) in parcels.iter().enumerate() {
+            self.finish(parcel, of_parcel.remove(&number).unwrap_or_default())?;
+        }
+        Ok(())
+    }
+
+    /// Counts and answers a bundle, when its last piece is in.
+    fn finish(&mut self, parcel: &Parcel, outcomes: Vec<Outcome>) -> Result<(), Refusal> {
+        let Source { name, answer, .. } = &parcel.source;
+        let mut of_chain = self.begun.remove(name).unwrap_or_default();
+        for outcome in outcomes {
+            let joined = match of_chain.remove(&outcome.chain) {
+                Some(earlier) => earlier.followed_by(outcome),
+                None => outcome,
+            };
+            of_chain.insert(joined.chain, joined);
+        }
+        if parcel.more {
+            self.begun.insert(name.clone(), of_chain);
+            return Ok(());
+        }
+        self.report.files += 1;
+        let waits = of_chain.values().any(|outcome| outcome.parked || !outcome.codes.is_empty());
+        for outcome in of_chain.values() {
+            self.report.count(outcome);
+            self.report.tell(name, outcome);
+        }
+        let answers: BTreeMap<ChainId, Answer> =
+            of_chain.into_iter().map(|(chain, outcome)| (chain, outcome.answer)).collect();
+        if answers.is_empty() {
+            return Ok(());
+        }
+        write_answer(answer.as_ref(), answers.values())?;
+        if let Some(answer) = answer.as_ref().filter(|_| waits) {
+            self.given.insert(answer.clone(), answers);
         }
         Ok(())
     }
@@ -164,7 +208,10 @@ impl Merging<'_> {
     fn tell_askers(&mut self, outcome: &Outcome, askers: Vec<Asker>) -> Result<(), Refusal> {
         for Asker { source, answer } in askers {
             self.report.settle(&source, &outcome.chain);
-            write_answer(answer.as_ref(), std::slice::from_ref(&outcome.answer))?;
+            let Some(path) = answer else { continue };
+            let answers = self.given.entry(path.clone()).or_default();
+            answers.insert(outcome.chain, outcome.answer.clone());
+            write_answer(Some(&path), answers.values())?;
         }
         Ok(())
     }
@@ -229,11 +276,15 @@ impl MergeReport {
 }
 
 /// Answers can be made again, so they are renamed into place without waiting for the disk.
-fn write_answer(path: Option<&PathBuf>, answers: &[Answer]) -> Result<(), Refusal> {
+fn write_answer<'a>(
+    path: Option<&PathBuf>,
+    answers: impl Iterator<Item = &'a Answer>,
+) -> Result<(), Refusal> {
     let Some(path) = path else { return Ok(()) };
     let failed = |error: std::io::Error| Refusal::from_error(Code::IoFailed, &error).at(path.display());
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder).map_err(failed)?;
     }
-    ledger::durable::write_derived(path, &encode_answers(answers)).map_err(failed)
+    let answers: Vec<Answer> = answers.cloned().collect();
+    ledger::durable::write_derived(path, &encode_answers(&answers)).map_err(failed)
 }

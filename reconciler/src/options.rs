@@ -17,7 +17,9 @@ use schemas::terms::{Entitlement, LicenseType, OnFork, Policy, SameDevice, Start
 use schemas::text::Text;
 
 use self::edit::Edit;
-pub use self::values::{FeatureAmount, FeatureMode, FeatureQuota, FeatureSpan, Span, SpanOrNever};
+pub use self::values::{
+    FeatureAmount, FeatureMode, FeatureQuota, FeatureSpan, HealsOption, Span, SpanOrNever, TransfersOption,
+};
 
 /// What a licence grants and on what conditions. Spans are a number and a unit: s, m, h, d, w or y (365 days).
 #[derive(Args, Clone, Debug, Default, PartialEq)]
@@ -65,18 +67,28 @@ pub struct PolicyOptions {
     /// What a device does after deadline and grace: warn, limit or block [default: limit]
     #[arg(long, value_name = "WHAT")]
     pub after: Option<schemas::terms::After>,
+    /// How many days an ended period waits for late reports before it can be sealed [default: 30]
+    #[arg(long, value_name = "DAYS")]
+    pub finalisation_days: Option<u16>,
     /// How long a licence file may be applied after it was made, or `never` for without end [default: without end]
     #[arg(long, value_name = "SPAN")]
     pub import_for: Option<SpanOrNever>,
     /// How far a device's clock may stand back before it is noted [default: 24h]
     #[arg(long, value_name = "SPAN")]
     pub clock_tolerance: Option<Span>,
+    /// How often a device may take over the seat that another gave up, such as 2/90d, or `unlimited` [default: unlimited]
+    #[arg(long, value_name = "N/SPAN")]
+    pub transfers: Option<TransfersOption>,
     /// What a second activation on the same device does to the first: supersede, count or refuse [default: supersede]
     #[arg(long, value_name = "WHAT")]
     pub same_device: Option<SameDevice>,
     /// What follows when a device's state was copied: flag, stop or heal [default: flag]
     #[arg(long, value_name = "WHAT")]
     pub on_fork: Option<OnFork>,
+    /// How often a restored device may go on with a successor, such as 3/365d, or `never` [default: never; with heal
+    /// 3/365d]
+    #[arg(long, value_name = "N/SPAN")]
+    pub heals: Option<HealsOption>,
 }
 
 impl PolicyOptions {
@@ -118,20 +130,21 @@ impl PolicyOptions {
         self.finish(policy, edit)
     }
 
-    /// The terms of a licence after a change: features that are named come on top of those it holds, and spans
-    /// count from the licence's start. A licence that was not activated yet and starts then keeps doing so.
+    /// The terms of a licence after a change: `let_go` are the features that it holds no longer, those that the options
+    /// name come on top of the others, and spans count from the licence's start. A licence that was not activated yet and starts then keeps doing so.
     ///
     /// # Errors
     /// `usage` when nothing is to be changed; `feature_unknown` (see [`PolicyOptions::undefined`]);
     /// `terms_invalid` for what contradicts itself.
-    pub fn change(&self, terms: &Terms, known: &[ProductFeature]) -> Result<Terms, Refusal> {
-        if *self == Self::default() {
+    pub fn change(&self, let_go: &[Text], terms: &Terms, known: &[ProductFeature]) -> Result<Terms, Refusal> {
+        if *self == Self::default() && let_go.is_empty() {
             return Err(Refusal::new(Code::Usage, "nothing is to be changed: give an option"));
         }
         if self.start.is_some() {
             return Err(edit::contradiction("a licence's start was fixed when it was issued"));
         }
         let mut edit = Edit::new(&terms.entitlement.features, &terms.rules, known);
+        edit.let_go(let_go)?;
         edit.hold_also(&self.features)?;
         self.conditions(&mut edit)?;
         let (features, rules) = edit.finish()?;
@@ -184,10 +197,16 @@ impl PolicyOptions {
         let rules = &mut edit.rules;
         replace(&mut rules.max_activations, self.max_activations);
         replace(&mut rules.same_device, self.same_device);
+        replace(&mut rules.transfers, self.transfers.clone().map(|option| option.0));
+        if self.on_fork == Some(OnFork::Heal) && rules.heals.is_none() {
+            rules.heals = Some(defaults::heals());
+        }
         replace(&mut rules.on_fork, self.on_fork);
+        replace(&mut rules.heals, self.heals.clone().map(|option| option.0));
         replace(&mut rules.sync_every, self.sync_every.map(|span| span.0));
         replace(&mut rules.grace, self.grace.map(|span| span.0));
         replace(&mut rules.after, self.after);
+        replace(&mut rules.finalisation_days, self.finalisation_days);
         replace(&mut rules.import_for, self.import_for.map(|span| span.0));
         replace(&mut rules.clock_tolerance, self.clock_tolerance.map(|span| span.0));
         Ok(())
@@ -203,6 +222,29 @@ impl PolicyOptions {
         }
         Ok(policy)
     }
+}
+
+/// As many activations as there are devices: what a product's trial has unless it is told otherwise.
+pub const UNLIMITED_SEATS: u32 = u32::MAX;
+
+/// A policy as it is for its product's trial: every device's own dates, and as many devices as there are unless
+/// `max_activations` says otherwise.
+///
+/// # Errors
+/// `terms_invalid` when the policy is not for trials, or a quota does not say how much of it each device holds.
+pub fn of_trial(policy: Policy, max_activations: Option<u32>) -> Result<Policy, Refusal> {
+    let mut policy = policy;
+    if policy.kind != LicenseType::Trial {
+        return Err(edit::contradiction("a product's trial is issued from a policy of the type trial"));
+    }
+    policy.start = Start::FirstActivation;
+    policy.rules.max_activations = max_activations.unwrap_or(UNLIMITED_SEATS);
+    if max_activations.is_none() && policy.rules.quotas.iter().any(|rule| rule.share.is_none()) {
+        return Err(edit::contradiction(
+            "all devices that try a product share its quotas: say by --share how much of each a device holds",
+        ));
+    }
+    Ok(policy)
 }
 
 /// The terms of a licence that is issued from `policy` at `now`.

@@ -8,11 +8,13 @@
 pub mod sqlite;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use ledger::authority::License;
 use ledger::catalog::{Catalog, CatalogDraft};
 use ledger::digest::BranchEvidence;
 use ledger::draft::Update;
+use ledger::forks::Verdict;
 use ledger::merge::Stored;
 use ledger::refold::RefoldError;
 use ledger::rows::{HistoryEntry, StoredRun, Variable};
@@ -181,6 +183,9 @@ pub trait Store {
     /// The branch heads of every device chain, in the order of licence, chain and branch: the evidence.
     fn evidence(&mut self) -> Result<Vec<EvidenceRow>, StoreError>;
 
+    /// The recorded forks of device chains, in the order of licence and chain.
+    fn forks(&mut self) -> Result<Vec<ForkRow>, StoreError>;
+
     /// Evidence that contradicts itself: licence, chain, place, code.
     fn findings(&mut self) -> Result<Vec<(LicenseId, ChainId, Seq, String)>, StoreError>;
 
@@ -201,6 +206,10 @@ pub trait Store {
 
     /// Folds the sources into a second, empty store and compares every projection byte for byte. Changes nothing.
     fn compare_with_rebuild(&mut self, progress: &mut dyn FnMut(u64)) -> Result<Vec<Mismatch>, StoreError>;
+
+    /// Writes a copy of the whole ledger, as it stands at one moment, to the new file `path`, while others go on using
+    /// it. `progress` hears of the bytes that were copied since it was last told.
+    fn copy_to(&mut self, path: &Path, progress: &mut dyn FnMut(u64)) -> Result<(), StoreError>;
 
     /// The version of the database.
     fn version(&mut self) -> Result<String, StoreError>;
@@ -333,6 +342,23 @@ pub struct EvidenceRow {
     pub chain: ChainId,
     /// The branch.
     pub branch: BranchEvidence,
+}
+
+/// A recorded fork of a device chain.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct ForkRow {
+    /// The licence.
+    pub license: LicenseId,
+    /// The device chain.
+    pub chain: ChainId,
+    /// The earliest place that is known at which its histories part.
+    pub seq: Seq,
+    /// When that was recorded.
+    pub at: Micros,
+    /// What the histories tell; nothing while only one of them is attached.
+    pub verdict: Option<Verdict>,
+    /// Branches that are attached.
+    pub branches: u64,
 }
 
 /// Bytes that are refused for now, with the reason.

@@ -6,7 +6,9 @@
 pub mod activations;
 pub mod customers;
 pub mod licenses;
+pub mod periods;
 pub mod products;
+pub mod restore;
 
 use std::fmt;
 

@@ -364,6 +364,26 @@ codes! {
         "all activations of this licence are in use"
         "The licence allows a number of devices at one time and they are taken."
         "Deactivate a device that is no longer used, or ask the vendor for more activations.",
+    SameDevice "same_device" Refused 409
+        "this device has an activation of this licence already"
+        "The licence allows one activation on one device, and the fingerprint is that of a device that holds a seat."
+        "Use the activation that is there, or ask the vendor to release it.",
+    TransfersExhausted "transfers_exhausted" Refused 409
+        "no seat may move to another device for now"
+        "The licence limits how often a device may take the seat that another gave up, and no seat is left that was never used."
+        "Ask again when the window has passed, or ask the vendor.",
+    TrialUsed "trial_used" Refused 409
+        "this device has had its trial"
+        "A product can be tried once on a device, which is recognised by its fingerprint."
+        "Activate with a licence key.",
+    HealRefused "heal_refused" Refused 403
+        "the licence does not allow this device to go on after it was set back"
+        "A successor goes on for a chain of the same licence that forked when its device was restored, where the licence allows that and not more often than it allows."
+        "Ask the vendor to release the old activation, then activate anew.",
+    ReportedLate "reported_late" Findings 409
+        "reported after the activation was taken away or while the licence did not stand"
+        "Evidence is never refused for what it says: the report was taken in, and its use counts."
+        "Find out why the device still worked; see the licence's history.",
     LicenseSuspended "suspended" Refused 403
         "the licence is suspended"
         "The vendor suspended the licence."
@@ -400,7 +420,7 @@ codes! {
     AckUnknown "ack_unknown" Verification 409
         "the vendor holds more of this device's history than the device"
         "The device was set back to an older state, or its state was copied."
-        "Restore the device's newest state, or deactivate and activate anew.",
+        "Restore the device's newest state, or run `counterfoil-agent activate --successor` and give the request to the vendor.",
     // What `check` answers.
     Allowed "allowed" Done 200
         "allowed"
@@ -422,10 +442,14 @@ codes! {
         "this device was deactivated"
         "The licence was given back on this device."
         "Activate again.",
+    Released "released" Refused 403
+        "the vendor took this activation back"
+        "The seat was given to another device, taken back by an operator, or the device was silent past its deadline."
+        "Activate again, or ask the vendor.",
     Forked "forked" Refused 403
-        "this device's licence was copied"
-        "The vendor holds two histories of this device."
-        "Ask the vendor.",
+        "this device's record was copied or set back"
+        "The vendor holds two histories of this device, or more of it than the device has. Unless its policy only flags that, reserved quota is not spent."
+        "See `counterfoil-agent status` for which it is and what to do, or ask the vendor.",
     NotStarted "not_started" Refused 403
         "the licence is not valid yet"
         "The licence's first day has not come."
@@ -464,7 +488,7 @@ codes! {
         "One process at a time writes a state directory or a home; this one waited and gave up."
         "Wait for the other process to end, then try again.",
     ActivationPending "activation_pending" Refused 409
-        "an activation with another licence key is under way here"
+        "another activation is under way here"
         "A state directory holds one activation."
         "Apply the answer to it, or use another `--state` directory.",
     AlreadyActivated "already_activated" Refused 409
@@ -475,6 +499,22 @@ codes! {
         "this feature is not metered"
         "Only metered features are consumed."
         "Use `check` for a feature that is on or off.",
+    NotRestored "not_restored" Refused 409
+        "nothing asks for a successor of this device's record"
+        "A record is followed by another one where the device was set back to an older state, or the vendor has it go on so."
+        "Nothing is to be done; `status` shows how this device stands.",
+    SuccessorPending "successor_pending" Refused 409
+        "the vendor has not answered the record that goes on here"
+        "The device went on with a new record after it was set back. What is on or off or counted goes on, reserved quota is not spent."
+        "Report to the vendor and apply the answer.",
+    QuotaNotReserved "quota_not_reserved" Refused 409
+        "this feature has no reserved quota"
+        "Only units that are reserved for this device can be given back; what is counted freely holds none."
+        "See `counterfoil-agent status` for the features with a quota.",
+    ReturnTooLarge "return_too_large" Refused 409
+        "fewer units are left than are to be given back"
+        "A device gives back what it was granted for the period and has not used."
+        "Give back at most what `status` shows as left.",
     AmountInvalid "amount_invalid" Usage 422
         "the amount is zero or too large"
         "One consumption counts 1 to 4294967295 units."
@@ -510,7 +550,7 @@ codes! {
         "Run `counterfoil init`, or give `--home DIR` or COUNTERFOIL_HOME.",
     HomeExists "home_exists" Failed 409
         "there is a home here already"
-        "`init` never overwrites keys or a ledger."
+        "`init` and `restore` never overwrite keys or a ledger."
         "Use it, or give another `--home DIR`.",
     HomeDamaged "home_damaged" Verification 409
         "the home is damaged"
@@ -552,6 +592,10 @@ codes! {
         "there is no such licence"
         "No licence has this identifier or key."
         "See `counterfoil license list`.",
+    ForkUnknown "fork_unknown" NotFound 404
+        "no such fork is known"
+        "No device chain that has forked begins with this name."
+        "See `counterfoil audit forks`.",
     ChainUnknown "chain_unknown" NotFound 404
         "there is no such activation"
         "No device chain of this name is in the ledger."
@@ -572,6 +616,18 @@ codes! {
         "the licence is not in a state for this"
         "A revoked licence stays revoked; only a suspended one can be resumed."
         "See `counterfoil license show`.",
+    NoDeadline "no_deadline" Refused 409
+        "the device has no check-in deadline"
+        "Without a deadline the device may work for ever, so nothing that it holds is certain to be free."
+        "Give `--override` to decide it all the same; that is recorded.",
+    NotSilent "not_silent" Refused 409
+        "the device may still be at work"
+        "What a silent device holds is written off when its check-in deadline, the grace and the clock tolerance have passed."
+        "Wait until then, or give `--override` to decide it all the same; that is recorded.",
+    TrialExists "trial_exists" Failed 409
+        "the product has its trial already"
+        "All devices that try a product share one licence, which is issued once."
+        "Use `counterfoil license change` to change it.",
     AnswersCollide "answers_collide" Usage 409
         "two files would share one answer"
         "Answers are named after the files that they answer."
@@ -588,6 +644,18 @@ codes! {
         "the ledger's events do not verify"
         "A stored run breaks its chain or a signature does not verify."
         "Keep this ledger as evidence, and compare it with a copy; see docs/operations.md.",
+    PeriodUnknown "period_unknown" NotFound 404
+        "there is no such period"
+        "The licence has no such period of this feature, or the feature's use is counted for the licence's whole life."
+        "See `counterfoil period list`.",
+    SealMismatch "seal_mismatch" Verification 409
+        "a sealed figure does not follow from the evidence"
+        "The stored runs, up to the heads that were known when the period was sealed, give another figure or another digest."
+        "Run `counterfoil audit verify --deep`; keep this ledger as evidence, and compare it with a copy.",
+    BackupDamaged "backup_damaged" Verification 422
+        "the backup is damaged"
+        "A part of the backup is missing or is not what its manifest says. Nothing was restored."
+        "Restore from another backup.",
     StoreUnsupported "store_unsupported" Usage 422
         "this kind of store is not supported"
         "The ledger is kept in SQLite."

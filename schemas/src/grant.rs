@@ -83,6 +83,15 @@ pub struct Typed {
     pub answers: Digest,
 }
 
+impl GrantBody {
+    /// G − X: units of a feature that the device may have used or given back in `period`; nothing where no quota is
+    /// granted for it.
+    pub fn units_for(&self, feature: FeatureNumber, period: Period) -> Option<u64> {
+        let line = self.quotas.iter().find(|line| line.feature == feature && line.holds(period))?;
+        Some(line.granted.get().saturating_sub(line.written_off.get()))
+    }
+}
+
 choices! {
     /// Whether an activation stands.
     GrantStatus {
@@ -133,6 +142,16 @@ pub struct QuotaLine {
     pub written_off: Total,
 }
 
+impl QuotaLine {
+    /// Whether `period` is one of the line's.
+    pub fn holds(&self, period: Period) -> bool {
+        let reset = period.reset();
+        self.first.reset() == reset
+            && self.last.reset() == reset
+            && (self.first..=self.last).contains(&period)
+    }
+}
+
 /// Quota that the vendor asks back.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct ReturnRequest {
@@ -140,7 +159,7 @@ pub struct ReturnRequest {
     pub feature: FeatureNumber,
     /// The period.
     pub period: Period,
-    /// Units asked back.
+    /// The R that the device is asked to reach: units given back, cumulative as every counter.
     pub n: Total,
 }
 

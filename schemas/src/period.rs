@@ -55,6 +55,18 @@ impl Period {
         (period.index() <= most).then_some(period)
     }
 
+    /// Reads a period as it is written: `2026`, `2026-11`, `2026-11-24` or `life`.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (reset, first_day) = match text.len() {
+            4 if text == "life" => (Reset::Never, "1970-01-01".to_owned()),
+            4 => (Reset::Year, format!("{text}-01-01")),
+            7 => (Reset::Month, format!("{text}-01")),
+            _ => (Reset::Day, text.to_owned()),
+        };
+        let period = Self::of(reset, Micros::parse(&first_day)?);
+        (period.to_string() == text).then_some(period)
+    }
+
     /// The number on the wire.
     pub fn number(self) -> u32 {
         self.0
@@ -203,6 +215,16 @@ mod tests {
                 (name, at(start), at(end))
             );
             assert_eq!(Period::from_number(period.number()), Some(period));
+            assert_eq!(Period::parse(name), Some(period));
+        }
+    }
+
+    #[test]
+    fn what_is_no_period_is_not_read_as_one() {
+        for text in
+            ["", "lives", "20244", "2024-13", "2024-02-30", "2024-2", "24-02-01", "2024-02-29T00:00:00Z"]
+        {
+            assert_eq!(Period::parse(text), None, "{text}");
         }
     }
 

@@ -2,17 +2,19 @@
 
 mod activate;
 mod apply;
+mod succeed;
 
 use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
 
 use arc_swap::ArcSwap;
 use ledger::check::{Answer, Life, Snapshot};
 use ledger::commitment;
-use ledger::device::{Command, Consume, Consumed, Device, Done};
+use ledger::device::{Command, Consume, Consumed, Device, Done, Return, Returned};
 use ledger::keys::SecretKey;
-use ledger::store::{AppendError, HistoryEntry, Process, ProcessLock, StoreVerified, Writer};
+use ledger::store::{AppendError, HistoryEntry, Process, ProcessLock, Reader, StoreVerified, Writer};
 use schemas::codes::Code;
 use schemas::numbers::{Amount, Micros, Seq};
+use schemas::period::Period;
 use schemas::refusal::Refusal;
 use schemas::text::Text;
 
@@ -24,7 +26,7 @@ use crate::reader::AgentReader;
 use crate::state_dir::{Condition, StateDir};
 use crate::status::Status;
 use crate::wall_clock::Clock;
-use crate::{machine, refuse};
+use crate::{lineage, machine, refuse, succession};
 
 /// The agent of one state directory. Any number of threads may use it; one process at a time may have it open.
 #[derive(Debug)]
@@ -53,6 +55,9 @@ impl Agent {
         dir.create()?;
         let lock = dir.lock()?;
         let pack = dir.choose_pack(given)?;
+        if let Some(pack) = &pack {
+            succession::recover(&dir, &pack.body.root)?;
+        }
         let snapshot = Arc::new(ArcSwap::from_pointee(Snapshot::bare(Life::Unregistered)));
         let mut agent = Self {
             dir,
@@ -106,6 +111,19 @@ impl Agent {
         match outcomes {
             Ok(outcomes) => outcomes.into_iter().map(consumed).collect(),
             Err(refusal) => vec![Err(refusal)],
+        }
+    }
+
+    /// Gives `n` units of reserved quota back: those of `period`, or of the present one. When it returns, that is
+    /// durable.
+    ///
+    /// # Errors
+    /// `return_too_large` when fewer are left, `quota_not_reserved`, `no_quota_for_period`; nothing is recorded then.
+    pub fn return_quota(&self, feature: &str, n: u64, period: Option<Period>) -> Result<Returned, Refusal> {
+        let n = Amount::new(n).ok_or(Code::AmountInvalid)?;
+        match self.append(Command::Return(Return { feature: feature.into(), n, period }))? {
+            Done::Returned(returned) => Ok(returned),
+            _ => Err(Code::Failed.into()),
         }
     }
 
@@ -193,7 +211,7 @@ impl Agent {
     fn open_chain(&mut self) -> Result<(), Refusal> {
         let opened = match self.dir.condition() {
             Condition::Empty => return Ok(()),
-            Condition::ChainLost => {
+            Condition::ChainLost | Condition::Successor => {
                 let lost = Refusal::new(Code::NeedsRepair, "the chain is missing");
                 Err(lost.at(self.dir.path().display()))
             }
@@ -224,7 +242,10 @@ impl Agent {
         };
         let snapshot = Arc::clone(&self.snapshot);
         let publish = move |prepared| snapshot.store(Arc::new(prepared));
-        let writer = Writer::open(&self.dir.chain(), key, pack.body.root, process, publish)
+        let (path, root) = (self.dir.chain(), pack.body.root);
+        let reader = Reader::open(&path, root).ok().filter(|_| self.dir.has_archive());
+        let inherited = reader.and_then(|reader| lineage::inherited(&self.dir, &reader, &root));
+        let writer = Writer::open_to_follow(&path, key, root, process, inherited, publish)
             .map_err(|error| refuse::store(&error).at(self.dir.chain().display()))?;
         let device = device_of(&writer)?;
         let opened = device.opened();

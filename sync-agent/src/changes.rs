@@ -2,7 +2,10 @@
 
 use std::fmt::Display;
 
+use ledger::device::Device;
 use schemas::grant::{GrantBody, QuotaLine};
+use schemas::ids::ChainId;
+use schemas::numbers::FeatureNumber;
 use schemas::terms::Entitlement;
 use serde::Serialize;
 
@@ -17,8 +20,44 @@ pub struct Change {
     pub after: Option<String>,
 }
 
+/// What applying grants changed on a device.
+pub(crate) fn of(before: &Device, after: &Device) -> Vec<Change> {
+    let body = |device: &Device| device.grant().map(|grant| grant.verified.body.clone());
+    let (old, new) = (body(before), body(after));
+    let mut changes = new.as_ref().map_or_else(Vec::new, |new| between(old.as_ref(), new));
+    changes.extend(new.as_ref().map_or_else(Vec::new, |new| returns(before, after, new)));
+    changes
+}
+
+/// That the chain `old` is closed and `new` goes on.
+pub(crate) fn succeeded(old: ChainId, new: ChainId) -> Change {
+    Change { what: "record".to_owned(), before: Some(old.to_string()), after: Some(new.to_string()) }
+}
+
+/// That the vendor has an earlier chain to its end.
+pub(crate) fn reported(chain: ChainId) -> Change {
+    Change { what: format!("record {chain}"), before: None, after: Some("reported to its end".to_owned()) }
+}
+
+/// The units that a grant had the device give back.
+fn returns(before: &Device, after: &Device, grant: &GrantBody) -> Vec<Change> {
+    let mut changes = Changes::default();
+    for ((feature, period), meter) in after.meters() {
+        let returned = before.meter(*feature, *period).returned;
+        let what = format!("given back of {} for {period}", name_of(grant, *feature));
+        changes.note(&what, Some(returned), Some(meter.returned));
+    }
+    changes.0
+}
+
+fn name_of(grant: &GrantBody, number: FeatureNumber) -> String {
+    let features = grant.entitlement.as_ref().map_or(&[][..], |entitlement| &entitlement.features);
+    let named = features.iter().find(|feature| feature.number == number);
+    named.map_or_else(|| number.to_string(), |feature| feature.name.to_string())
+}
+
 /// What differs between the grant before and the one after it.
-pub(crate) fn between(before: Option<&GrantBody>, after: &GrantBody) -> Vec<Change> {
+fn between(before: Option<&GrantBody>, after: &GrantBody) -> Vec<Change> {
     let mut changes = Changes::default();
     changes.note("status", before.map(|grant| grant.status), Some(after.status));
     changes.note("check in by", before.and_then(|grant| grant.check_in.sync_by), after.check_in.sync_by);
@@ -62,13 +101,9 @@ impl Changes {
     }
 
     fn quotas(&mut self, before: &[QuotaLine], after: &GrantBody) {
-        let features = after.entitlement.as_ref().map_or(&[][..], |entitlement| &entitlement.features);
         for line in &after.quotas {
             let old = before.iter().find(|old| old.feature == line.feature && old.first == line.first);
-            let name = features
-                .iter()
-                .find(|feature| feature.number == line.feature)
-                .map_or_else(|| line.feature.to_string(), |feature| feature.name.to_string());
+            let name = name_of(after, line.feature);
             let span = if line.first == line.last {
                 line.first.to_string()
             } else {

@@ -11,8 +11,8 @@ use schemas::codes::{Code, Exit};
 use schemas::refusal::Refusal;
 
 use crate::commands::{
-    activate, apply, check, completions, consume, deactivate, doctor, explain, files, history, report, set,
-    show, status, verify,
+    activate, apply, check, completions, consume, deactivate, doctor, explain, files, history, report,
+    return_quota, set, show, status, verify,
 };
 use crate::output::{Output, exit_code};
 
@@ -52,6 +52,7 @@ enum Command {
     Apply(apply::ApplyArgs),
     Check(check::CheckArgs),
     Consume(consume::ConsumeArgs),
+    Return(return_quota::ReturnArgs),
     Set(set::SetArgs),
     Report(report::ReportArgs),
     Deactivate(deactivate::DeactivateArgs),
@@ -113,6 +114,7 @@ fn dispatch(command: Command, context: &Context) -> Result<Exit, Refusal> {
         Command::Apply(args) => apply::run(&args, context),
         Command::Check(args) => check::run(&args, context),
         Command::Consume(args) => consume::run(&args, context),
+        Command::Return(args) => return_quota::run(&args, context),
         Command::Set(args) => set::run(&args, context),
         Command::Report(args) => report::run(&args, context),
         Command::Deactivate(args) => deactivate::run(&args, context),

@@ -90,6 +90,9 @@ impl Examination {
         if let Ok(device) = reader.device() {
             self.history(&device);
         }
+        if reader.has_lost_ancestor() {
+            self.find("archive", "an earlier record that this one follows is missing or damaged");
+        }
         if status.clock_behind {
             self.find("clock", "it stands back by more than the tolerance");
         }
@@ -109,6 +112,9 @@ impl Examination {
     fn history(&mut self, device: &Device) {
         if device.saved().restored {
             self.find("record", "the device was set back to an older state; reserved quota is not spent");
+        }
+        if device.grant().is_none() && device.rests_on().is_some() {
+            self.find("record", "the vendor has not answered the record that goes on here");
         }
         if device.grant().is_some_and(|grant| grant.verified.body.forked.is_some()) {
             self.find("record", "the vendor holds another history of this device: it was copied or set back");

@@ -9,17 +9,19 @@ pub mod config;
 pub mod doctor;
 pub mod fingerprint;
 mod key_file;
+mod lineage;
 mod machine;
 mod pack;
 pub mod reader;
 mod refuse;
 mod state_dir;
 pub mod status;
+mod succession;
 pub mod wall_clock;
 
 pub use ledger::check::Answer;
 pub use ledger::clock::Reading;
-pub use ledger::device::{Consume, Consumed};
+pub use ledger::device::{Consume, Consumed, Returned};
 pub use ledger::license_key::LicenseKey;
 pub use schemas::codes::Code;
 pub use schemas::numbers::Micros;
@@ -29,7 +31,7 @@ pub use self::agent::{Agent, Applied};
 pub use self::changes::Change;
 pub use self::config::Config;
 pub use self::reader::AgentReader;
-pub use self::status::{State, Status};
+pub use self::status::{State, Status, Why};
 
 /// The example of the README, compiled with the tests so that it stays true.
 #[cfg(doctest)]

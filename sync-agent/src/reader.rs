@@ -1,18 +1,21 @@
 //! Reading a state directory beside its agent: nothing is written, nothing is waited for.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use ledger::check::{Answer, Life, Snapshot};
 use ledger::device::Device;
 use ledger::fingerprint;
 use ledger::store::{HistoryEntry, Reader, StoreError, StoreVerified};
+use schemas::bundle::Bundle;
 use schemas::codes::Code;
-use schemas::ids::PublicKey;
+use schemas::ids::{ChainId, PublicKey};
 use schemas::numbers::Micros;
 use schemas::refusal::Refusal;
 
 use crate::config::Config;
 use crate::fingerprint::{FingerprintSource, tags};
+use crate::lineage::{self, Ancestor};
 use crate::pack::TrustedPack;
 use crate::refuse;
 use crate::state_dir::{Condition, StateDir};
@@ -22,6 +25,7 @@ use crate::wall_clock::Clock;
 /// A state directory that is only read.
 #[derive(Debug)]
 pub struct AgentReader {
+    dir: StateDir,
     store: Result<Option<Reader>, Refusal>,
     pack: Option<TrustedPack>,
     clock: Arc<dyn Clock>,
@@ -38,7 +42,8 @@ impl AgentReader {
         let dir = StateDir::new(state);
         let given = pack.map(TrustedPack::read).transpose()?;
         let pack = dir.choose_pack(given)?;
-        Ok(Self { store: open_store(&dir, pack.as_ref()), pack, clock, fingerprint })
+        let store = open_store(&dir, pack.as_ref());
+        Ok(Self { dir, store, pack, clock, fingerprint })
     }
 
     /// Whether the licence covers `feature`, or anything at all, in a release made at `release`.
@@ -51,8 +56,7 @@ impl AgentReader {
     /// # Errors
     /// `not_activated` without a chain, `needs_repair` when it is damaged.
     pub fn report(&self) -> Result<Vec<u8>, Refusal> {
-        let bundle = self.reader()?.report().map_err(|error| refuse::store(&error))?;
-        Ok(bundle.encode())
+        self.with_ancestors(self.reader()?.report().map_err(|error| refuse::store(&error))?)
     }
 
     /// The activation request, with whatever was recorded since.
@@ -60,8 +64,13 @@ impl AgentReader {
     /// # Errors
     /// As [`Self::report`].
     pub fn request(&self) -> Result<Vec<u8>, Refusal> {
-        let bundle = self.reader()?.request().map_err(|error| refuse::store(&error))?;
-        Ok(bundle.encode())
+        self.with_ancestors(self.reader()?.request().map_err(|error| refuse::store(&error))?)
+    }
+
+    fn with_ancestors(&self, bundle: Bundle) -> Result<Vec<u8>, Refusal> {
+        let root = self.root().filter(|_| self.dir.has_archive());
+        let Some(root) = root else { return Ok(bundle.encode()) };
+        Ok(lineage::enclose(bundle, &self.dir, self.reader()?, &root)?.encode())
     }
 
     /// The root key that the pack names.
@@ -77,7 +86,8 @@ impl AgentReader {
             (_, Ok(device)) => {
                 let snapshot = self.observed(&device);
                 let code = snapshot.check(None, None, reading).code;
-                Status::of(&device, code, snapshot.mark.time(reading))
+                let status = Status::of(&device, code, snapshot.mark.time(reading));
+                Status { unreported_records: self.unreported_records(), ..status }
             }
             (_, Err(_)) => Status::without_chain(State::Damaged, Code::NeedsRepair, reading.wall),
         }
@@ -109,6 +119,29 @@ impl AgentReader {
     /// As [`Self::report`].
     pub(crate) fn device(&self) -> Result<Device, Refusal> {
         self.reader()?.device().map_err(|error| refuse::store(&error))
+    }
+
+    fn unreported_records(&self) -> Vec<ChainId> {
+        let Some(root) = self.root() else { return Vec::new() };
+        let ancestors = self.ancestors().into_iter().filter(|ancestor| !ancestor.is_acknowledged(&root));
+        ancestors.map(|ancestor| ancestor.chain).collect()
+    }
+
+    /// The chains before this one, the nearest first.
+    pub(crate) fn ancestors(&self) -> Vec<Ancestor> {
+        match (self.reader(), self.root()) {
+            (Ok(reader), Some(root)) if self.dir.has_archive() => {
+                lineage::ancestors(&self.dir, reader, &root)
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// Whether a chain that this one or an earlier one follows is not in the archive, or cannot be read there.
+    pub(crate) fn has_lost_ancestor(&self) -> bool {
+        let ancestors = self.ancestors();
+        let last = ancestors.last().map_or_else(|| self.reader().ok(), |ancestor| Some(&ancestor.reader));
+        last.is_some_and(|reader| reader.follows().ok().flatten().is_some())
     }
 
     /// The opened store.
@@ -151,10 +184,18 @@ fn open_store(dir: &StateDir, pack: Option<&TrustedPack>) -> Result<Option<Reade
         Condition::ChainLost => {
             Err(refuse::store(&StoreError::Damaged("the chain is missing")).at(dir.path().display()))
         }
-        Condition::Chain => {
-            let pack = pack.ok_or(Code::PackMissing)?;
-            let reader = Reader::open(&dir.chain(), pack.body.root);
-            reader.map(Some).map_err(|error| refuse::store(&error).at(dir.chain().display()))
-        }
+        Condition::Chain => open_chain(dir, &dir.chain(), pack).map(Some),
+        Condition::Successor => open_chain(dir, &dir.next().chain(), pack).map(Some),
     }
+}
+
+fn open_chain(dir: &StateDir, path: &Path, pack: Option<&TrustedPack>) -> Result<Reader, Refusal> {
+    let root = pack.ok_or(Code::PackMissing)?.body.root;
+    let mut reader = Reader::open(path, root).map_err(|error| refuse::store(&error).at(path.display()))?;
+    if dir.has_archive()
+        && let Some(grant) = lineage::inherited(dir, &reader, &root)
+    {
+        reader.inherit(grant);
+    }
+    Ok(reader)
 }

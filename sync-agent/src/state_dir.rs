@@ -6,7 +6,9 @@
 //! device.key   the device's private key
 //! chain.db     the chain; made after the keys, and given its name when it is whole
 //! pack.cfpack  a copy of the product pack; written after the chain, so it says that there was one
-//! archive/     chains that ended, each in a folder of its name
+//! archive/     chains that ended, each in a folder of its name; beside one that is followed by another, once the
+//!              vendor has it to its end: receipt.cfgrant, the grant that says so
+//! next/        a successor that is not in its place yet: seal.key, device.key, chain.db; see `succession`
 //! ```
 
 use std::fs::{self, DirBuilder};
@@ -29,6 +31,8 @@ pub(crate) enum Condition {
     Empty,
     /// A chain.
     Chain,
+    /// No chain, but the successor that is to take its place.
+    Successor,
     /// Keys and a pack without their chain.
     ChainLost,
 }
@@ -57,6 +61,8 @@ impl StateDir {
     pub(crate) fn condition(&self) -> Condition {
         if self.chain().exists() {
             Condition::Chain
+        } else if self.next().chain().exists() {
+            Condition::Successor
         } else if self.pack().exists() && self.device_key().exists() {
             Condition::ChainLost
         } else {
@@ -66,6 +72,25 @@ impl StateDir {
 
     pub(crate) fn chain(&self) -> PathBuf {
         self.file("chain.db")
+    }
+
+    /// Where a successor waits.
+    pub(crate) fn next(&self) -> Self {
+        Self(self.file("next"))
+    }
+
+    /// Where the chain is when it has ended.
+    pub(crate) fn archived(&self, chain: ChainId) -> Self {
+        Self(self.file("archive").join(chain.to_string()))
+    }
+
+    pub(crate) fn has_archive(&self) -> bool {
+        self.file("archive").exists()
+    }
+
+    /// The grant that says that the vendor has an archived chain to its end.
+    pub(crate) fn receipt(&self) -> PathBuf {
+        self.file("receipt.cfgrant")
     }
 
     pub(crate) fn write_key(&self, key: &SecretKey) -> Result<(), Refusal> {
@@ -108,16 +133,49 @@ impl StateDir {
     /// Moves the chain and what belongs to it into the archive. The pack goes first: without it, what an interruption
     /// leaves behind is a closed chain or no chain, and never looks like a loss.
     pub(crate) fn archive(&self, chain: ChainId) -> Result<(), Refusal> {
-        let folder = self.file("archive").join(chain.to_string());
-        create_private(&folder).map_err(|error| refuse::io(&error, &folder))?;
-        for name in ["pack.cfpack", "chain.db-wal", "chain.db-shm", "chain.db", "device.key", "seal.key"] {
+        let archived = self.archived(chain);
+        archived.create()?;
+        let names = ["pack.cfpack", "chain.db-wal", "chain.db-shm", "chain.db", "device.key", "seal.key"];
+        self.move_files(&archived, &names)
+    }
+
+    /// Steps 3 to 5 of a succession, from wherever an interruption left them: see `succession`. Where the old sealing
+    /// key is in the archive, all of the old chain is, and the keys here are the successor's.
+    pub(crate) fn take_over(&self, old: ChainId) -> Result<(), Refusal> {
+        let archived = self.archived(old);
+        archived.create()?;
+        if !archived.seal_key().exists() {
+            let names = ["chain.db", "chain.db-wal", "chain.db-shm", "device.key", "seal.key"];
+            self.move_files(&archived, &names)?;
+        }
+        self.next().move_files(self, &["seal.key", "device.key", "chain.db"])?;
+        self.discard_next()
+    }
+
+    /// Takes away a successor that waits, or what is left of one.
+    pub(crate) fn discard_next(&self) -> Result<(), Refusal> {
+        let next = self.next();
+        let removed = match fs::remove_dir_all(next.path()) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(error),
+            Ok(()) => durable::sync_directory(self.path()),
+        };
+        removed.map_err(|error| refuse::io(&error, next.path()))
+    }
+
+    /// Moves files one by one in their order, those that are there, durably.
+    fn move_files(&self, to: &Self, names: &[&str]) -> Result<(), Refusal> {
+        for name in names {
             let from = self.file(name);
-            match fs::rename(&from, folder.join(name)) {
+            match fs::rename(&from, to.file(name)) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {
                     return Err(refuse::io(&error, &from));
                 }
                 _ => {}
             }
+        }
+        for folder in [to.path(), self.path()] {
+            durable::sync_directory(folder).map_err(|error| refuse::io(&error, folder))?;
         }
         Ok(())
     }

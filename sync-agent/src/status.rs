@@ -2,12 +2,12 @@
 
 use ledger::check::{Granted, Life};
 use ledger::device::Device;
-use schemas::codes::Code;
+use schemas::codes::{Code, Entry};
 use schemas::grant::GrantStatus;
 use schemas::ids::ChainId;
 use schemas::numbers::{Micros, Seq, Total};
 use schemas::period::Period;
-use schemas::terms::{Entitlement, Mode};
+use schemas::terms::{Entitlement, Mode, OnFork};
 use schemas::text::Text;
 use serde::Serialize;
 
@@ -42,9 +42,17 @@ impl State {
             Life::Damaged => return Self::Damaged,
             Life::Unregistered => return Self::Unregistered,
             Life::Closed => return Self::Deactivated,
+            Life::Succeeded => return Self::Pending,
             Life::Open => {}
         }
-        match device.standing().granted.as_deref().map(|granted| granted.status) {
+        match device.standing().ended {
+            Some(Code::LicenseSuspended) => return Self::Suspended,
+            Some(Code::LicenseRevoked) => return Self::Revoked,
+            Some(_) => return Self::Released,
+            None => {}
+        }
+        let granted = device.standing().granted.as_deref().filter(|_| device.grant().is_some());
+        match granted.map(|granted| granted.status) {
             None => Self::Pending,
             Some(GrantStatus::Active) => Self::Active,
             Some(GrantStatus::Denied) => Self::Denied,
@@ -70,6 +78,38 @@ impl State {
     }
 }
 
+/// Why a device's licence does not stand as it should, as people are told.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+pub struct Why {
+    /// The code.
+    pub code: Code,
+    /// One sentence.
+    pub title: &'static str,
+    /// What to do.
+    pub hint: &'static str,
+}
+
+impl Why {
+    /// Why `device`'s licence does not stand, or what is held back; nothing when all is as it should be.
+    pub fn of(device: &Device) -> Option<Self> {
+        let grant = device.grant().map(|applied| &applied.verified.body);
+        let reason = grant.filter(|_| device.standing().ended.is_none());
+        let reason = reason.and_then(|body| body.reason.as_ref()?.as_str().parse::<Code>().ok());
+        let code = match State::of(device) {
+            State::Denied => reason.unwrap_or(Code::NotActivated),
+            State::Suspended => reason.unwrap_or(Code::LicenseSuspended),
+            State::Revoked => reason.unwrap_or(Code::LicenseRevoked),
+            State::Released => reason.unwrap_or(Code::Released),
+            State::Active | State::Pending if device.saved().restored => Code::AckUnknown,
+            State::Pending if device.rests_on().is_some() => Code::SuccessorPending,
+            State::Active if grant.is_some_and(|body| body.forked.is_some()) => Code::Forked,
+            _ => return None,
+        };
+        let Entry { title, hint, .. } = code.entry();
+        Some(Self { code, title, hint })
+    }
+}
+
 /// What a device knows about its licence.
 #[derive(Clone, Debug, Serialize)]
 pub struct Status {
@@ -79,6 +119,8 @@ pub struct Status {
     pub state: State,
     /// The code that says why, where the vendor gave one.
     pub reason: Option<Text>,
+    /// Why the licence does not stand as it should, or what is held back.
+    pub why: Option<Why>,
     /// The licence.
     pub license_id: Option<String>,
     /// The product.
@@ -101,8 +143,14 @@ pub struct Status {
     pub events: Seq,
     /// Events that the vendor is not known to have.
     pub unacknowledged: u64,
+    /// The chains before this one that the vendor is not known to have to their ends.
+    pub unreported_records: Vec<ChainId>,
     /// The effective time.
     pub time: Micros,
+    /// Whether the device learned that it was set back to an older state.
+    pub restored: bool,
+    /// What follows from the fork that the vendor holds of the device's chain.
+    pub forked: Option<OnFork>,
     /// Whether the clock stands back by more than the tolerance.
     pub clock_behind: bool,
     /// The last note of a clock that was set, as long as no refresh file has answered it.
@@ -122,8 +170,12 @@ pub struct QuotaStatus {
     pub period: Period,
     /// Units used.
     pub used: Total,
-    /// Units left, where the quota is reserved.
+    /// Units left, where the quota is reserved and the device knows.
     pub left: Option<u64>,
+    /// Units given back.
+    pub returned: Total,
+    /// Units that the vendor asks back and the device does not have left.
+    pub asked_back: Option<u64>,
 }
 
 impl Status {
@@ -133,6 +185,7 @@ impl Status {
             chain: None,
             state,
             reason: None,
+            why: None,
             license_id: None,
             product: None,
             environment: None,
@@ -144,7 +197,10 @@ impl Status {
             overdue_at: None,
             events: Seq(0),
             unacknowledged: 0,
+            unreported_records: Vec::new(),
             time,
+            restored: false,
+            forked: None,
             clock_behind: false,
             clock_noted: None,
             fingerprint_mismatch_since: None,
@@ -152,13 +208,14 @@ impl Status {
     }
 
     pub(crate) fn of(device: &Device, code: Code, time: Micros) -> Self {
-        let grant = device.grant().map(|applied| &applied.verified);
+        let grant = device.rests_on().map(|applied| &applied.verified);
         let body = grant.map(|grant| &grant.body);
         let saved = device.saved();
         Self {
             chain: Some(device.chain()),
             state: State::of(device),
-            reason: body.and_then(|body| body.reason.clone()),
+            reason: device.grant().and_then(|applied| applied.verified.body.reason.clone()),
+            why: Why::of(device),
             license_id: body.map(|body| body.license.uuid().to_string()),
             product: Some(device.opened().product.clone()),
             environment: Some(device.opened().environment.clone()),
@@ -174,7 +231,10 @@ impl Status {
             overdue_at: body.and_then(|body| body.check_in.overdue_at()),
             events: saved.head.seq,
             unacknowledged: saved.head.seq.0.saturating_sub(device.ack().seq.0),
+            unreported_records: Vec::new(),
             time,
+            restored: saved.restored,
+            forked: device.grant().and_then(|applied| applied.verified.body.forked),
             clock_behind: saved.behind,
             clock_noted: saved.noted,
             fingerprint_mismatch_since: saved.mismatch_since,
@@ -186,21 +246,27 @@ impl Status {
 fn quotas(device: &Device, granted: &Granted, now: Micros) -> Vec<QuotaStatus> {
     let mut quotas = Vec::new();
     for feature in granted.features().iter().filter(|feature| feature.mode != Mode::OnOff) {
-        let line = |period, left| QuotaStatus {
-            feature: feature.name.clone(),
-            mode: feature.mode,
-            period,
-            used: Total::new(device.meter(feature.number, period).used()).unwrap_or_default(),
-            left,
+        let line = |period, left| {
+            let meter = device.meter(feature.number, period);
+            QuotaStatus {
+                feature: feature.name.clone(),
+                mode: feature.mode,
+                period,
+                used: Total::new(meter.used()).unwrap_or_default(),
+                left,
+                returned: meter.returned,
+                asked_back: device.still_asked_back(feature.number, period),
+            }
         };
         if feature.mode != Mode::Hard {
             quotas.push(line(Period::of(feature.reset, now), None));
             continue;
         }
-        for window in granted.windows_of(feature).iter().filter(|window| now < window.end) {
-            let left = device.meter(feature.number, window.period).left_of(window.units);
-            quotas.push(line(window.period, Some(left)));
-        }
+        let windows = granted.windows().iter().zip(device.left());
+        let held = windows.filter(|(window, _)| window.feature == feature.number && now < window.end);
+        // What a device that was set back has left, it does not know.
+        let known = |left: u64| (!device.standing().restored).then_some(left);
+        quotas.extend(held.map(|(window, left)| line(window.period, known(*left))));
     }
     quotas
 }

@@ -6,10 +6,11 @@ use ledger::license_key::LicenseKey;
 use ledger::run::RunBuilder;
 use schemas::bundle::Bundle;
 use schemas::event::device::{
-    ActivationRequested, ChainOpened, Claim, FeatureConsumed, LicenseKeyClaim, TrialClaim,
+    ActivationRequested, ChainClosed, ChainOpened, Claim, CloseReason, FeatureConsumed, FingerprintComponent,
+    LicenseKeyClaim, TrialClaim,
 };
 use schemas::event::{Body, Event};
-use schemas::ids::{ChainId, Digest};
+use schemas::ids::{ChainId, Digest, FingerprintTag};
 use schemas::numbers::{Amount, FeatureNumber, Micros, Total};
 use schemas::period::{Period, Reset};
 use schemas::run::{DeviceOrigin, Origin};
@@ -29,8 +30,10 @@ pub struct HandMade {
     origin: DeviceOrigin,
     claim: Claim,
     product: String,
+    fingerprint: Vec<FingerprintComponent>,
     events: Vec<Event>,
     used: u64,
+    start: Micros,
 }
 
 impl HandMade {
@@ -43,8 +46,17 @@ impl HandMade {
         let origin = DeviceOrigin { signer: secret.public(), reference: key.reference() };
         let proof = key.proof(&chain::device_chain(&origin.signer, &origin.reference));
         let claim = Claim::LicenseKey(LicenseKeyClaim { proof });
-        let mut device =
-            Self { secret, origin, claim, product: "studio".to_owned(), events: Vec::new(), used: 0 };
+        let start = Micros::parse(START).expect("RFC 3339");
+        let mut device = Self {
+            secret,
+            origin,
+            claim,
+            product: "studio".to_owned(),
+            fingerprint: Vec::new(),
+            events: Vec::new(),
+            used: 0,
+            start,
+        };
         device.open();
         device
     }
@@ -67,10 +79,45 @@ impl HandMade {
         self
     }
 
+    /// The same chain on the device of that number: a device of another number has another fingerprint.
+    #[must_use]
+    pub fn on_device(mut self, number: u8) -> Self {
+        let component = |component| FingerprintComponent { component, tag: FingerprintTag([number; 16]) };
+        self.fingerprint = (1..=3).map(component).collect();
+        self.open();
+        self
+    }
+
+    /// The same chain closed by its device.
+    #[must_use]
+    pub fn close(mut self) -> Self {
+        let body = ChainClosed { reason: CloseReason::Deactivated, successor: None };
+        let at = self.next_at();
+        self.events.push(Event { at, body: Body::ChainClosed(body) });
+        self
+    }
+
     /// The same chain asking for another product.
     #[must_use]
     pub fn of_product(mut self, product: &str) -> Self {
         product.clone_into(&mut self.product);
+        self.open();
+        self
+    }
+
+    /// The same chain, at whose next event it is `instant`, in a month in which nothing was used yet.
+    #[must_use]
+    pub fn at(mut self, instant: &str) -> Self {
+        let instant = Micros::parse(instant).expect("RFC 3339");
+        self.start = Micros::new(instant.get() - self.events.len() as u64 * 1_000_000);
+        self.used = 0;
+        self
+    }
+
+    /// The same chain, opened at `instant`.
+    #[must_use]
+    pub fn opened_at(mut self, instant: &str) -> Self {
+        self.start = Micros::parse(instant).expect("RFC 3339");
         self.open();
         self
     }
@@ -155,7 +202,7 @@ impl HandMade {
             environment: text("production"),
             agent: text("made by hand"),
             pack: Digest([0; 32]),
-            fingerprint: Vec::new(),
+            fingerprint: self.fingerprint.clone(),
             host: None,
         };
         let claim = self.claim.clone();
@@ -169,8 +216,7 @@ impl HandMade {
     }
 
     fn next_at(&self) -> Micros {
-        let start = Micros::parse(START).expect("RFC 3339");
-        Micros::new(start.get() + self.events.len() as u64 * 1_000_000)
+        Micros::new(self.start.get() + self.events.len() as u64 * 1_000_000)
     }
 }
 

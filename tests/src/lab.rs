@@ -56,14 +56,15 @@ impl Lab {
     }
 
     /// A home with the product `studio` (`export`, and `render` metered), its pack, and the policy `standard` with
-    /// `options`.
+    /// `options`. All devices of a lab are one machine, so each activation counts unless the options say otherwise.
     #[track_caller]
     pub fn with_policy(options: &str) -> Self {
         let lab = Self::empty();
         lab.vendor("init").done();
         lab.vendor("product create studio --feature export --feature render:metered").done();
         lab.vendor("product pack studio -o studio.cfpack").done();
-        lab.vendor(&format!("policy create standard --product studio {options}")).done();
+        let same_device = if options.contains("--same-device") { "" } else { "--same-device count" };
+        lab.vendor(&format!("policy create standard --product studio {same_device} {options}")).done();
         lab
     }
 

@@ -136,19 +136,19 @@ fn a_revoked_licence_ends_for_good_and_reporting_still_works() {
 }
 
 #[test]
-fn an_operator_releases_an_activation_and_the_seat_is_free_at_once() {
+fn an_operator_overrides_a_deadline_and_the_seat_is_free_at_once() {
     let lab = Lab::with_policy("--max-activations 1");
     let license = lab.issue();
     let chain = lab.activate("dev1", &license);
     lab.request("dev2", &license);
     lab.vendor("merge dev2.cfbundle --answers answers").done();
     assert_eq!(lab.device("dev2", "apply answers/dev2.cfgrant").done()["state"], "denied");
-    lab.vendor(&format!("activation release {chain} --reason 'stolen'")).done();
+    lab.vendor(&format!("activation release {chain} --override --reason 'stolen'")).done();
     lab.vendor("merge dev2.cfbundle --answers answers").done();
     assert_eq!(lab.device("dev2", "apply answers/dev2.cfgrant").done()["state"], "active");
     assert_eq!(refreshed(&lab, "dev1")["state"], "released");
     lab.device("dev1", "check export").exits(4).json();
-    lab.vendor(&format!("activation release {chain}")).refused(4, "status_unchanged");
+    lab.vendor(&format!("activation release {chain} --override")).refused(4, "status_unchanged");
 }
 
 #[test]
@@ -269,13 +269,13 @@ fn a_batch_stops_at_the_first_bad_line_and_keeps_what_came_before() {
 }
 
 #[test]
-fn terms_that_are_changed_reach_the_device_and_leave_what_was_granted() {
+fn terms_that_are_changed_reach_the_device_and_ask_back_what_is_too_much() {
     let lab = Lab::with_policy(STANDARD);
     let license = lab.issue();
     lab.activate("dev1", &license);
     lab.vendor(&format!("license change {} --max-activations 1 --quota render=100/month", license.id)).done();
     refreshed(&lab, "dev1");
-    assert_eq!(left(&lab, "dev1"), 500, "units that left are never taken back by a smaller limit");
+    assert_eq!(left(&lab, "dev1"), 100, "the device gave back what the smaller limit does not allow");
     lab.request("dev2", &license);
     lab.vendor("merge dev2.cfbundle --answers answers").done();
     assert_eq!(lab.device("dev2", "apply answers/dev2.cfgrant").done()["state"], "denied");

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 
+use counterfoil_tests::container::{file_of, frames};
 use counterfoil_tests::device::bundle;
 use counterfoil_tests::lab::{number, text};
 use counterfoil_tests::{Chance, HandMade, Lab, License};
@@ -429,4 +430,46 @@ fn a_device_that_was_set_back_is_told_that_the_vendor_knows_more() {
     assert_eq!(number(&lab.vendor("merge older.cfbundle").done(), "known"), 1);
     lab.device("older", "apply refresh.cfgrant").refused(5, "ack_unknown");
     lab.device("older", "consume render 1").refused(4, "forked");
+}
+
+/// A backlog that is read in pieces: a device's own bundle with more than 16 MiB of another chain's runs in it.
+#[test]
+fn a_large_bundle_goes_in_piece_by_piece_and_once() {
+    let lab = Lab::with_policy(STANDARD);
+    let license = lab.issue();
+    let chain = lab.activate("dev1", &license);
+    lab.device("dev1", "consume render 5").done();
+    lab.device("dev1", "set site 'plant 7'").done();
+    lab.report("dev1", "small.cfbundle");
+    let other = (0..30).fold(HandMade::new(7, &license), |device, _| device.consume(1));
+    lab.write(
+        "other.cfbundle",
+        bundle(vec![other.run(1, 10), other.run(11, 20), other.run(21, other.len())]),
+    );
+    let (small, pieces) = (lab.read("small.cfbundle"), frames(&lab.read("other.cfbundle")));
+    let mut parts = vec![pieces[0].clone()];
+    parts.extend(vec![pieces[1].clone(); 20_000]);
+    parts.extend(frames(&small));
+    parts.insert(10_000, pieces[2].clone());
+    let whole = file_of(&small, &parts);
+    assert!(whole.len() > 16 << 20, "{}", whole.len());
+    lab.write("whole.cfbundle", &whole);
+
+    let mut broken = parts.clone();
+    broken.last_mut().expect("a last part").tag = 99;
+    lab.write("broken.cfbundle", file_of(&small, &broken));
+    let before = evidence(&lab, "counterfoil-home");
+    let merged = lab.vendor("merge broken.cfbundle").exits(6).json();
+    assert_eq!((number(&merged, "refused"), number(&merged, "events")), (1, 0));
+    assert_eq!(evidence(&lab, "counterfoil-home"), before, "what breaks anywhere changes nothing");
+
+    let merged = lab.vendor("merge whole.cfbundle --answers out").done();
+    assert_eq!((number(&merged, "files"), number(&merged, "merged")), (1, 2), "{merged:#}");
+    let answers = lab.vendor("show out/whole.cfgrant").done().to_string();
+    assert!(answers.contains(&chain) && answers.contains(&other.chain().to_string()));
+    let shown = lab.vendor(&format!("activation show {chain}")).done();
+    assert!(shown["variables"].to_string().contains("plant 7"), "{shown:#}");
+    let again = lab.vendor("merge whole.cfbundle small.cfbundle").done();
+    assert_eq!((number(&again, "known"), number(&again, "events")), (3, 0));
+    sound(&lab, "counterfoil-home");
 }

@@ -29,6 +29,7 @@ const PROJECTIONS: &[&str] = &[
     "license_keys",
     "licenses",
     "meters",
+    "periods",
     "policies",
     "products",
     "quotas",
@@ -38,7 +39,8 @@ const PROJECTIONS: &[&str] = &[
 const SOURCES: &[&str] =
     &["attachments", "catalog_attachments", "catalog_runs", "parked", "quarantine", "runs"];
 
-/// A ledger in which every projection has a row: three devices, one that states a wrong total, one that was copied.
+/// A ledger in which every projection has a row: devices, one that states a wrong total, one that was copied, and a
+/// sealed period.
 fn ledger_with_everything() -> Lab {
     let lab = Lab::with_policy(STANDARD);
     let license = lab.issue();
@@ -47,11 +49,14 @@ fn ledger_with_everything() -> Lab {
     lab.device("dev1", "set site 'plant 7'").done();
     lab.sync("dev1");
     lab.write("wrong.cfbundle", HandMade::new(1, &license).consume(5).miscount().consume(6).bundle());
-    lab.vendor("merge wrong.cfbundle").done();
     for (name, n) in [("first.cfbundle", 7), ("copy.cfbundle", 8)] {
-        lab.write(name, HandMade::new(2, &license).consume(5).consume(n).bundle());
+        lab.write(name, HandMade::new(3, &license).consume(5).consume(n).bundle());
         lab.vendor(&format!("merge {name}")).done();
     }
+    let early = HandMade::new(2, &license).opened_at("2025-01-10T00:00:00Z").consume(5);
+    lab.write("early.cfbundle", early.bundle());
+    lab.vendor("merge wrong.cfbundle early.cfbundle").done();
+    lab.vendor("period seal --all").done();
     lab
 }
 

@@ -30,6 +30,7 @@ fn every_state_of_the_chain_and_the_grant_has_its_code() {
         (Life::Unregistered, Code::NotActivated),
         (Life::Open, Code::NotActivated),
         (Life::Closed, Code::Deactivated),
+        (Life::Succeeded, Code::NotActivated),
     ] {
         assert_eq!(said(&Snapshot::bare(life), "export", ISSUED), (false, code));
     }

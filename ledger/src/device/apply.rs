@@ -1,14 +1,12 @@
 //! Whether a genuine grant is applied: it must be for this chain, newer than the last one, in time, and know no more
 //! of the chain than the device does.
 
-use schemas::codes::Code;
-use schemas::event::device::{GrantApplied, GrantRefused};
+use schemas::event::device::GrantApplied;
 use schemas::event::{Body, Event};
 use schemas::ids::Link;
 use schemas::numbers::{Micros, Seq};
-use schemas::text::Text;
 
-use super::{AppliedGrant, Decision, Device, DeviceError, Done, Known, Now};
+use super::{AppliedGrant, Decision, Device, DeviceError, Done, Known, Now, Refused};
 use crate::clock::{Mark, Observed};
 
 impl Device {
@@ -56,6 +54,9 @@ impl Device {
     }
 
     fn is_applied_before(&self, offered: &AppliedGrant) -> Result<bool, DeviceError> {
+        if let Some(refused) = self.refused.filter(|refused| offered.verified.order() < refused.order) {
+            return Err(DeviceError::Superseded(refused.order.1));
+        }
         let Some(last) = self.grant() else { return Ok(false) };
         if offered.verified.id == last.verified.id {
             return Ok(true);
@@ -75,22 +76,18 @@ impl Device {
         Err(DeviceError::AckUnknown { acknowledged: ack.seq, held: self.head().seq })
     }
 
-    /// Keeps on the chain, once, that the device learned that it was set back.
+    /// Keeps on the chain, once, that the device learned that it was set back, and what the grant takes away.
     fn record_refusal(
         &self,
         offered: &AppliedGrant,
         now: &Now<'_>,
         error: DeviceError,
     ) -> Result<Decision, DeviceError> {
-        if self.saved.restored || self.is_closed() {
+        let refused = Refused::of(offered);
+        if self.is_closed() || self.refused.is_some_and(|last| last.code == refused.code) {
             return Err(error);
         }
-        let body = GrantRefused {
-            epoch: offered.verified.body.epoch,
-            seq: offered.verified.seq,
-            code: Text::new(Code::AckUnknown.word()).expect("a code is a short word"),
-        };
-        Ok(self.record(Body::GrantRefused(body), now, |_| Done::NotApplied(error)))
+        Ok(self.record(Body::GrantRefused(refused.body()), now, |_| Done::NotApplied(error)))
     }
 
     /// Nothing follows the end of a chain: there the grant is kept without an event.
@@ -108,6 +105,8 @@ impl Device {
         } else {
             let mut events = self.due(now, note.map(Body::ClockNoted), at);
             events.push(applied(offered, at));
+            let returns = self.asked_back(&offered.verified.body).into_iter();
+            events.extend(returns.map(|body| Event { at, body: Body::QuotaReturned(body) }));
             events
         };
         Decision {

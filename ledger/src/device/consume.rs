@@ -101,18 +101,8 @@ impl Device {
     /// G − X − R − U ≥ n.
     fn spend(&self, feature: &Feature, period: Period, n: Amount) -> Result<(), DeviceError> {
         let name = || feature.name.clone();
-        let lines = self.grant().map_or(&[][..], |grant| &grant.verified.body.quotas);
-        let line = lines
-            .iter()
-            .find(|line| {
-                line.feature == feature.number
-                    && line.first.reset() == period.reset()
-                    && line.last.reset() == period.reset()
-                    && (line.first..=line.last).contains(&period)
-            })
-            .ok_or_else(|| DeviceError::NoQuotaForPeriod { feature: name(), period })?;
-        let units = line.granted.get().saturating_sub(line.written_off.get());
-        let left = self.meter(feature.number, period).left_of(units);
+        let left = self.units_left(feature.number, period);
+        let left = left.ok_or_else(|| DeviceError::NoQuotaForPeriod { feature: name(), period })?;
         if left < n.get() {
             return Err(DeviceError::QuotaExhausted { feature: name(), period, left, asked: n.get() });
         }

@@ -13,8 +13,7 @@ use schemas::period::Period;
 use schemas::text::Text;
 use thiserror::Error;
 
-use super::{AppliedGrant, Consume, Consumed, Device};
-use crate::check::Life;
+use super::{AppliedGrant, Consume, Consumed, Device, Return, Returned};
 use crate::clock::{Mark, Observed, Reading};
 use crate::fingerprint;
 
@@ -23,6 +22,8 @@ use crate::fingerprint;
 pub enum Command {
     /// Count units of a metered feature.
     Consume(Consume),
+    /// Give reserved units back.
+    Return(Return),
     /// Set a device variable.
     Set {
         /// The variable's name.
@@ -34,6 +35,8 @@ pub enum Command {
     Apply(Box<AppliedGrant>),
     /// Close the chain.
     Close,
+    /// Close the chain in favour of this one, which follows it.
+    Succeed(ChainId),
     /// Note what is due about clock and fingerprint, and nothing else.
     Note,
 }
@@ -80,6 +83,8 @@ pub struct Decision {
 pub enum Done {
     /// Units were counted, or had been before.
     Consumed(Consumed),
+    /// Reserved units were given back.
+    Returned(Returned),
     /// A variable was set by the event at this place.
     Set(Seq),
     /// The grant was applied.
@@ -106,6 +111,21 @@ pub enum DeviceError {
     /// The feature is on or off.
     #[error("the feature {0} is not metered")]
     NotMetered(Text),
+    /// The feature's use is not held by reserved quota.
+    #[error("the feature {0} has no reserved quota")]
+    NotReserved(Text),
+    /// Fewer units are left than are to be given back.
+    #[error("of {feature}, {left} units are left for {period}; {asked} were to be given back")]
+    ReturnTooLarge {
+        /// The feature.
+        feature: Text,
+        /// The period.
+        period: Period,
+        /// Units left.
+        left: u64,
+        /// Units that were to be given back.
+        asked: u64,
+    },
     /// A text that names something is empty.
     #[error("the {0} is empty")]
     Empty(&'static str),
@@ -160,6 +180,9 @@ pub enum DeviceError {
     /// The grant's import date has passed.
     #[error("the licence file could be applied until {0}")]
     GrantLate(Micros),
+    /// Nothing is known that a successor would mend.
+    #[error("nothing is known of this device that asks for a successor")]
+    NotRestored,
     /// The vendor holds events of this chain that the device does not have.
     #[error(
         "the vendor holds this chain up to event {acknowledged}, the device up to {held}, or another event there"
@@ -179,6 +202,8 @@ impl DeviceError {
             Self::NotAllowed(code) => *code,
             Self::Closed => Code::Deactivated,
             Self::NotMetered(_) => Code::FeatureNotMetered,
+            Self::NotReserved(_) => Code::QuotaNotReserved,
+            Self::ReturnTooLarge { .. } => Code::ReturnTooLarge,
             Self::Empty(_) => Code::TextInvalid,
             Self::UsedAtInFuture { .. } => Code::UsedAtInFuture,
             Self::TotalExceeded(_) => Code::TotalExceeded,
@@ -190,6 +215,7 @@ impl DeviceError {
             Self::Superseded(_) => Code::GrantSuperseded,
             Self::GrantLate(_) => Code::GrantLate,
             Self::AckUnknown { .. } => Code::AckUnknown,
+            Self::NotRestored => Code::NotRestored,
         }
     }
 }
@@ -202,9 +228,11 @@ impl Device {
     pub fn decide(&self, command: &Command, now: &Now<'_>, known: Known) -> Result<Decision, DeviceError> {
         match command {
             Command::Consume(command) => self.decide_consume(command, now, known),
+            Command::Return(command) => self.decide_return(command, now),
             Command::Set { name, value } => self.decide_set(name, value, now),
             Command::Apply(offered) => self.decide_apply(offered, now, &known),
             Command::Close => Ok(self.decide_close(now)),
+            Command::Succeed(successor) => self.decide_succeed(*successor, now),
             Command::Note => Ok(self.decide_note(now)),
         }
     }
@@ -244,11 +272,22 @@ impl Device {
     }
 
     fn decide_close(&self, now: &Now<'_>) -> Decision {
-        if self.standing.life == Life::Closed {
+        if self.is_closed() {
             return self.nothing(Done::Closed);
         }
         let body = ChainClosed { reason: CloseReason::Deactivated, successor: None };
         self.record(Body::ChainClosed(body), now, |_| Done::Closed)
+    }
+
+    fn decide_succeed(&self, successor: ChainId, now: &Now<'_>) -> Result<Decision, DeviceError> {
+        if self.is_closed() {
+            return Err(DeviceError::Closed);
+        }
+        if !self.may_be_succeeded() {
+            return Err(DeviceError::NotRestored);
+        }
+        let body = ChainClosed { reason: CloseReason::Succeeded, successor: Some(successor) };
+        Ok(self.record(Body::ChainClosed(body), now, |_| Done::Closed))
     }
 
     fn decide_note(&self, now: &Now<'_>) -> Decision {

@@ -1,5 +1,9 @@
 //! Tests of the `device` module.
 
+mod refused;
+mod returns;
+mod succession;
+
 use schemas::bundle::Attachment;
 use schemas::codes::Code;
 use schemas::ids::{CertificateId, Commitment, Salt};

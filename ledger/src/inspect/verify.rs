@@ -1,6 +1,5 @@
 //! Believes a file or refuses it with the code of the first thing in it that does not hold.
 
-use std::collections::BTreeMap;
 use std::fmt::{self, Display};
 use std::io::Cursor;
 
@@ -19,8 +18,8 @@ use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
 use super::{certificate, dearmored, recognised, refusal, unknown_here};
-use crate::chain::Head;
 use crate::commitment;
+use crate::proof::{self, Contradiction};
 use crate::run::{self, RunError, VerifiedRun};
 use crate::trust::{self, TrustError};
 
@@ -35,7 +34,7 @@ use crate::trust::{self, TrustError};
 pub fn verify(bytes: &[u8], root: Option<&PublicKey>) -> Result<Verification, Refusal> {
     let bytes = dearmored(bytes)?;
     let file = recognised(&bytes)?;
-    let mut verifier = Verifier { root, checked: Vec::new(), heads: BTreeMap::new() };
+    let mut verifier = Verifier { root, checked: Vec::new(), runs: Vec::new() };
     match file {
         FileKind::Bundle => verifier.bundle(&bytes)?,
         FileKind::Grants => verifier.answers(&bytes)?,
@@ -77,6 +76,15 @@ pub enum Checked {
         last_seq: Seq,
         /// How many signatures were checked.
         signatures: u64,
+    },
+    /// Runs of the file contradict each other: the device's chain has two histories.
+    Fork {
+        /// The chain.
+        chain: ChainId,
+        /// The device's public key, which signed both.
+        signer: PublicKey,
+        /// The first place at which they differ.
+        seq: Seq,
     },
     /// A value beside the runs is what its commitment stands for.
     Attachment {
@@ -134,8 +142,12 @@ pub enum RootSource {
 struct Verifier<'a> {
     root: Option<&'a PublicKey>,
     checked: Vec<Checked>,
-    heads: BTreeMap<ChainId, Head>,
+    /// The first runs of the file, in which two histories are looked for.
+    runs: Vec<VerifiedRun>,
 }
+
+/// Events among which two histories are looked for: a proof holds two or a few, a whole bundle would not fit.
+const COMPARED_EVENTS: usize = 8_192;
 
 impl Verifier<'_> {
     fn bundle(&mut self, bytes: &[u8]) -> Result<(), Refusal> {
@@ -148,6 +160,13 @@ impl Verifier<'_> {
                 BundlePart::LastGrant(grant) => self.grant(&grant)?,
             }
         }
+        self.checked.extend(
+            proof::contradiction(&self.runs).map(|Contradiction { chain, signer, seq }| Checked::Fork {
+                chain,
+                signer,
+                seq,
+            }),
+        );
         Ok(())
     }
 
@@ -168,7 +187,6 @@ impl Verifier<'_> {
     fn run(&mut self, bytes: &[u8]) -> Result<(), Refusal> {
         let run = run::verify_device(bytes).map_err(run_refusal)?;
         every_signature(&run)?;
-        self.follows(&run)?;
         let span = run.span();
         self.checked.push(Checked::Run {
             chain: run.chain(),
@@ -176,19 +194,11 @@ impl Verifier<'_> {
             last_seq: span.last,
             signatures: run.events().len() as u64,
         });
-        Ok(())
-    }
-
-    /// Holds a run that starts where an earlier one of the file ends to that one's link.
-    fn follows(&mut self, run: &VerifiedRun) -> Result<(), Refusal> {
-        let before = self.heads.insert(run.chain(), run.head());
-        let header = run.header();
-        match before {
-            Some(head) if head.seq.next() == header.first_seq && head.link != header.prev => Err(
-                Refusal::new(Code::ChainFork, format!("event {} of chain {}", header.first_seq, run.chain())),
-            ),
-            _ => Ok(()),
+        let events: usize = self.runs.iter().map(|run| run.events().len()).sum();
+        if events + run.events().len() <= COMPARED_EVENTS {
+            self.runs.push(run);
         }
+        Ok(())
     }
 
     fn attachment(&mut self, attachment: &Attachment) -> Result<(), Refusal> {
@@ -290,6 +300,12 @@ impl Display for Checked {
                 write!(
                     f,
                     "chain {chain}: name, links and {signatures} signatures of events {first_seq} to {last_seq}"
+                )
+            }
+            Self::Fork { chain, signer, seq } => {
+                write!(
+                    f,
+                    "fork proved: key {signer} signed two histories of chain {chain}, which differ at event {seq}"
                 )
             }
             Self::Attachment { commitment } => write!(f, "the value of commitment {commitment}"),

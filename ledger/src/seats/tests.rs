@@ -1,7 +1,9 @@
-//! What a device is told, for every state of its licence.
+//! What a device is told, for every state of its licence, and whose seat it takes.
 
+use proptest::prelude::*;
 use schemas::event::authority::ReleaseReason;
-use schemas::numbers::Seconds;
+use schemas::numbers::{Seconds, Seq};
+use schemas::terms::TransferLimit;
 
 use super::*;
 use crate::authority::Released;
@@ -81,5 +83,354 @@ fn an_expired_licence_takes_no_newcomer_and_leaves_seats_as_they_are() {
         assert_eq!(verdict(&license, &chain, now), expected, "{before:?}");
         license.terms.entitlement.valid_until = Some(now + Seconds(1));
         assert_eq!(verdict(&license, &chain, now), Verdict::Active, "{before:?}, just before the end");
+    }
+}
+
+/// A licence with `seats` seats whose devices have one fingerprint each, by their number.
+fn seats_of(seats: u32, same_device: SameDevice) -> World {
+    World::new(|terms| {
+        terms.rules.max_activations = seats;
+        terms.rules.same_device = same_device;
+    })
+}
+
+/// A device of its own: nothing of its fingerprint is like that of another number.
+fn device(key: u8, number: u8) -> Device {
+    Device::with_fingerprint(key, crate::fixture::fingerprint([number; 5]))
+}
+
+fn denied(world: &World, device: &Device) -> Option<String> {
+    let activation = &world.license.activations[&device.chain()];
+    activation.reason.as_ref().map(ToString::to_string)
+}
+
+#[test]
+fn a_second_activation_on_the_same_device_does_what_the_policy_says() {
+    let table = [
+        (SameDevice::Supersede, 1, GrantStatus::Released, GrantStatus::Active, None),
+        (SameDevice::Count, 2, GrantStatus::Active, GrantStatus::Active, None),
+        (SameDevice::Refuse, 1, GrantStatus::Active, GrantStatus::Denied, Some("same_device")),
+    ];
+    for (rule, seats, first_ends, second_ends, reason) in table {
+        let mut world = seats_of(2, rule);
+        let (first, second, other) = (device(1, 1), device(2, 1), device(3, 2));
+        world.merge(&first);
+        world.merge(&second);
+        assert_eq!(world.seats_taken(), seats, "{rule}");
+        assert_eq!(
+            (world.status(&first), world.status(&second)),
+            (Some(first_ends), Some(second_ends)),
+            "{rule}"
+        );
+        assert_eq!(denied(&world, &second).as_deref(), reason);
+        world.merge(&other);
+        let elsewhere = if seats == 2 { GrantStatus::Denied } else { GrantStatus::Active };
+        assert_eq!(world.status(&other), Some(elsewhere), "{rule}");
+    }
+}
+
+#[test]
+fn the_seat_of_a_superseded_chain_moves_and_its_quota_stays_out() {
+    let mut world = seats_of(1, SameDevice::Supersede);
+    let (first, second) = (device(1, 1), device(2, 1));
+    world.merge(&first);
+    assert_eq!((world.granted(&first), world.free()), (1_000, 0));
+    world.merge(&second);
+    let released = world.license.activations[&first.chain()].released.expect("superseded");
+    assert_eq!(released.why, ReleaseReason::Superseded);
+    assert_eq!((world.status(&second), world.granted(&second)), (Some(GrantStatus::Active), 0));
+}
+
+#[test]
+fn a_device_without_a_fingerprint_is_like_no_other() {
+    let mut world = seats_of(2, SameDevice::Supersede);
+    let bare = |key| Device::with_fingerprint(key, Vec::new());
+    world.merge(&bare(1));
+    world.merge(&bare(2));
+    assert_eq!(world.seats_taken(), 2);
+}
+
+fn limit(count: u32) -> TransferLimit {
+    TransferLimit { count, window: Seconds::days(90) }
+}
+
+/// Closes one device after another and lets the next ask; gives what each was told.
+fn moves_of(world: &mut World, devices: u8) -> Vec<Option<String>> {
+    (1..=devices)
+        .map(|number| {
+            let mut device = device(number, number);
+            world.merge(&device);
+            let told = denied(world, &device);
+            device.close();
+            world.merge(&device);
+            told
+        })
+        .collect()
+}
+
+#[test]
+fn a_seat_moves_as_often_as_the_window_allows() {
+    let exhausted = || Some("transfers_exhausted".to_owned());
+    let mut world = seats_of(1, SameDevice::Count);
+    world.license.terms.rules.transfers = Some(limit(2));
+    assert_eq!(moves_of(&mut world, 5), [None, None, None, exhausted(), exhausted()]);
+    let now = world.license.last_at;
+    assert_eq!(transfers(&world.license, now).left, Some(0));
+    let later = now + Seconds::days(90);
+    let moved = transfers(&world.license, later);
+    assert_eq!((moved.recent, moved.left, moved.vacant), (0, Some(2), 1));
+    let newcomer = device(9, 9);
+    world.merge(&newcomer);
+    assert_eq!(verdict(&world.license, &newcomer.chain(), now), Verdict::Denied(Code::TransfersExhausted));
+    assert_eq!(verdict(&world.license, &newcomer.chain(), later), Verdict::Active);
+}
+
+#[test]
+fn a_seat_that_was_never_used_is_no_transfer() {
+    let mut world = seats_of(2, SameDevice::Count);
+    world.license.terms.rules.transfers = Some(limit(0));
+    let exhausted = Some("transfers_exhausted".to_owned());
+    assert_eq!(moves_of(&mut world, 3), [None, None, exhausted]);
+}
+
+#[test]
+fn superseding_is_a_transfer() {
+    let mut world = seats_of(1, SameDevice::Supersede);
+    world.license.terms.rules.transfers = Some(limit(1));
+    let devices = [1, 2, 3].map(|key| device(key, 1));
+    let told: Vec<_> = devices
+        .iter()
+        .map(|device| {
+            world.merge(device);
+            denied(&world, device)
+        })
+        .collect();
+    assert_eq!(told, [None, None, Some("transfers_exhausted".to_owned())]);
+    assert_eq!(world.status(&devices[1]), Some(GrantStatus::Active), "a denial displaces nobody");
+}
+
+#[test]
+fn a_seat_that_is_not_free_yet_is_given_to_nobody_and_freed_by_closing() {
+    let mut world = seats_of(1, SameDevice::Count);
+    let (mut first, second) = (device(1, 1), device(2, 2));
+    world.merge(&first);
+    let now = world.license.last_at;
+    let free_at = free_at(&world.license, &first.chain(), now, false).expect("it has a deadline");
+    assert_eq!(Some(free_at), world.license.silent_from(&first.chain()));
+    world.write(released(first.chain(), ReleaseReason::Operator, free_at));
+    world.merge(&second);
+    assert_eq!(denied(&world, &second).as_deref(), Some("no_seat_free"));
+    assert_eq!(verdict(&world.license, &second.chain(), free_at), Verdict::Active);
+    first.close();
+    world.merge(&first);
+    world.merge(&second);
+    assert_eq!(world.status(&second), Some(GrantStatus::Active));
+}
+
+#[test]
+fn closing_frees_a_seat_only_with_the_whole_chain() {
+    let mut world = seats_of(1, SameDevice::Count);
+    let mut device = device(1, 1);
+    device.consume(1);
+    device.close();
+    let chain = device.chain();
+    world.merge_runs(chain, &[device.run(1, 2)]);
+    world.merge_runs(chain, &[device.run(4, 4)]);
+    assert_eq!((world.status(&device), world.seats_taken()), (Some(GrantStatus::Active), 1));
+    world.merge_runs(chain, &[device.run(3, 4)]);
+    assert_eq!((world.status(&device), world.seats_taken()), (Some(GrantStatus::Released), 0));
+}
+
+#[test]
+fn an_operator_waits_for_the_deadline_or_overrides_it() {
+    let mut world = seats_of(1, SameDevice::Count);
+    let device = device(1, 1);
+    world.merge(&device);
+    let (chain, now) = (device.chain(), world.license.last_at);
+    let deadline = world.license.silent_from(&chain).expect("it has a deadline");
+    let sync_by = world.license.activations[&chain].sync_by.expect("it has a deadline");
+    assert_eq!(deadline, sync_by + Seconds::days(8), "the grace and the clock tolerance come on top");
+    let at = |license: &License, now, overridden| free_at(license, &chain, now, overridden);
+    assert_eq!(at(&world.license, now, false), Ok(deadline));
+    assert_eq!(at(&world.license, deadline + Seconds(5), false), Ok(deadline + Seconds(5)));
+    assert_eq!(at(&world.license, now, true), Ok(now));
+    assert_eq!((silent(&world.license, now), silent(&world.license, deadline)), (vec![], vec![chain]));
+    world.write(released(chain, ReleaseReason::Operator, deadline));
+    assert_eq!(at(&world.license, now, false), Err(Code::StatusUnchanged));
+    assert_eq!(at(&world.license, now, true), Ok(now), "a seat that is waited for can still be freed");
+    assert_eq!(at(&world.license, deadline, true), Err(Code::StatusUnchanged));
+    let activation = world.license.activations.get_mut(&chain).expect("granted");
+    (activation.released, activation.sync_by) = (None, None);
+    assert_eq!(at(&world.license, now, false), Err(Code::NoDeadline));
+}
+
+/// A trial lasts 14 days.
+fn trial(terms: &mut schemas::terms::Terms) {
+    terms.rules.max_activations = 100;
+    terms.valid_from_activation = Some(Seconds::days(14));
+    terms.entitlement.valid_until = None;
+}
+
+#[test]
+fn a_device_has_one_trial_and_its_own_dates() {
+    let mut world = World::trial(trial);
+    let trying = |key, number: u8| Device::trying(key, crate::fixture::fingerprint([number; 5]));
+    let (mut first, again, other) = (trying(1, 1), trying(2, 1), trying(3, 2));
+    world.merge(&first);
+    let entitlement = |world: &World, device: &Device, later: u64| {
+        let entitlement =
+            world.license.entitlement_of(&device.chain(), world.license.last_at + Seconds(later));
+        (entitlement.starts_at, entitlement.valid_until)
+    };
+    let granted_at = |world: &World, device: &Device| world.license.activations[&device.chain()].granted_at;
+    first.close();
+    world.merge(&first);
+    world.merge(&again);
+    assert_eq!(denied(&world, &again).as_deref(), Some("trial_used"), "a released chain had it too");
+    world.merge(&other);
+    assert_eq!(world.status(&other), Some(GrantStatus::Active));
+    for device in [&first, &other] {
+        let start = granted_at(&world, device).expect("granted");
+        assert_eq!(entitlement(&world, device, 5_000), (start, Some(start + Seconds::days(14))));
+    }
+    assert_ne!(granted_at(&world, &first), granted_at(&world, &other));
+    assert_eq!(world.license.terms.valid_from_activation, Some(Seconds::days(14)));
+}
+
+/// A licence that heals, with a chain that forked in a way and holds its only seat, and a chain that follows it.
+fn forked(heals: Option<TransferLimit>, on_fork: OnFork, how: forks::Verdict) -> (World, Device, Device) {
+    let mut world = World::new(|terms| {
+        terms.rules.max_activations = 1;
+        terms.rules.transfers = Some(limit(0));
+        terms.rules.on_fork = on_fork;
+        terms.rules.heals = heals;
+    });
+    let (old, new) = (device(1, 1), device(2, 1));
+    world.merge(&old);
+    world.merge(&new);
+    fork(&mut world, &old, how);
+    follow(&mut world, &new, &old);
+    (world, old, new)
+}
+
+fn evidence<'a>(world: &'a mut World, device: &Device) -> &'a mut Chain {
+    world.license.chains.get_mut(&device.chain()).expect("merged")
+}
+
+fn fork(world: &mut World, device: &Device, verdict: forks::Verdict) {
+    evidence(world, device).fork = Some(forks::Fork { seq: Seq(3), verdict });
+}
+
+fn follow(world: &mut World, new: &Device, old: &Device) {
+    evidence(world, new).follows = Some(old.chain());
+}
+
+/// Gives a chain its seat, as [`seating`] said.
+fn seat(world: &mut World, device: &Device) {
+    let Seating { verdict, displaced } = seating(&world.license, &device.chain(), world.license.last_at);
+    assert_eq!(verdict, Verdict::Active);
+    for old in displaced {
+        let now = world.license.last_at;
+        world.write(released(old, ReleaseReason::Superseded, now));
+    }
+    let granted_at = world.license.last_at + Seconds(1);
+    world.license.activations.get_mut(&device.chain()).expect("it asked").granted_at = Some(granted_at);
+    world.license.last_at = granted_at;
+}
+
+#[test]
+fn a_successor_takes_its_chains_seat_where_the_policy_heals_a_restored_device() {
+    use forks::Verdict::{Clone, Restored, Unknown};
+    let no = Verdict::Denied(Code::HealRefused);
+    let table = [
+        (OnFork::Heal, Some(limit(1)), Restored, Verdict::Active),
+        (OnFork::Heal, Some(limit(1)), Clone, no),
+        (OnFork::Heal, Some(limit(1)), Unknown, no),
+        (OnFork::Heal, Some(limit(0)), Restored, no),
+        (OnFork::Heal, None, Restored, no),
+        (OnFork::Flag, Some(limit(1)), Restored, no),
+        (OnFork::Stop, Some(limit(1)), Restored, no),
+    ];
+    for (on_fork, heals, how, expected) in table {
+        let (world, old, new) = forked(heals, on_fork, how);
+        let seating = seating(&world.license, &new.chain(), world.license.last_at);
+        let displaced = if expected == no { Vec::new() } else { vec![old.chain()] };
+        assert_eq!(seating, Seating { verdict: expected, displaced }, "{on_fork}, {how:?}");
+    }
+}
+
+#[test]
+fn a_chain_that_did_not_fork_or_is_followed_already_has_no_successor() {
+    let no = Verdict::Denied(Code::HealRefused);
+    let (mut world, old, new) = forked(Some(limit(5)), OnFork::Heal, forks::Verdict::Restored);
+    let (another, now) = (device(3, 1), world.license.last_at);
+    world.merge(&another);
+    follow(&mut world, &another, &old);
+    assert_eq!(verdict(&world.license, &another.chain(), now), Verdict::Active);
+    seat(&mut world, &new);
+    assert_eq!(verdict(&world.license, &another.chain(), now), no, "the old chain has its successor");
+    follow(&mut world, &another, &new);
+    assert_eq!(verdict(&world.license, &another.chain(), now), no, "what did not fork needs no healing");
+    evidence(&mut world, &another).follows = Some(ChainId([9; 32]));
+    assert_eq!(verdict(&world.license, &another.chain(), now), no, "a stranger");
+}
+
+#[test]
+fn an_old_chain_that_closed_first_leaves_its_seat_to_its_successor() {
+    let (mut world, old, new) = forked(Some(limit(1)), OnFork::Heal, forks::Verdict::Restored);
+    let now = world.license.last_at;
+    world.write(released(old.chain(), ReleaseReason::Closed, now));
+    let now = world.license.last_at;
+    assert_eq!(
+        seating(&world.license, &new.chain(), now),
+        Seating { verdict: Verdict::Active, displaced: Vec::new() }
+    );
+    world.license.activations.get_mut(&old.chain()).expect("granted").released =
+        Some(Released { at: now, why: ReleaseReason::Operator, seat_free_at: now });
+    let taken_away = verdict(&world.license, &new.chain(), now);
+    assert_eq!(taken_away, Verdict::Denied(Code::HealRefused), "what was taken away is not healed");
+}
+
+#[test]
+fn a_healed_device_counts_as_no_transfer_and_once_in_its_window() {
+    let (mut world, _, new) = forked(Some(limit(1)), OnFork::Heal, forks::Verdict::Restored);
+    seat(&mut world, &new);
+    let now = world.license.last_at;
+    let moved = transfers(&world.license, now);
+    assert_eq!((moved.vacant, moved.recent, moved.opened), (0, 0, 1));
+    let third = device(3, 1);
+    world.merge(&third);
+    fork(&mut world, &new, forks::Verdict::Restored);
+    follow(&mut world, &third, &new);
+    assert_eq!(verdict(&world.license, &third.chain(), now), Verdict::Denied(Code::HealRefused));
+    let later = now + Seconds::days(90);
+    assert_eq!(verdict(&world.license, &third.chain(), later), Verdict::Active);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn seats_and_transfers_stay_within_their_limits(
+        steps in prop::collection::vec((0..6_u8, 0..4_u8, any::<bool>()), 1..14),
+        seats in 1..3_u32,
+        count in 0..3_u32,
+    ) {
+        let mut world = seats_of(seats, SameDevice::Supersede);
+        world.license.terms.rules.transfers = Some(limit(count));
+        for (key, number, close) in steps {
+            let mut device = device(key + 1, number + 1);
+            if close {
+                device.close();
+            }
+            if world.license.chains.get(&device.chain()).is_some_and(|known| known.closed_at.is_some()) {
+                continue;
+            }
+            world.merge(&device);
+            prop_assert!(world.seats_taken() <= seats as usize);
+            let moved = transfers(&world.license, world.license.last_at);
+            prop_assert!(moved.recent <= count as usize);
+            prop_assert!(moved.opened <= seats as usize, "{moved:?}");
+        }
     }
 }

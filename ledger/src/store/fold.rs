@@ -5,14 +5,13 @@
 
 use std::collections::BTreeMap;
 
-use schemas::codes::Code;
 use schemas::event::device::GrantApplied;
 use schemas::event::{Body, Event};
 use schemas::numbers::{FeatureNumber, Micros, Seq, Total};
 use schemas::period::Period;
 
 use super::StoreError;
-use crate::device::{AppliedGrant, Device, Meter};
+use crate::device::{AppliedGrant, Device, Meter, Refused};
 use crate::fingerprint;
 
 /// Events folded in their order.
@@ -20,9 +19,11 @@ pub(super) struct Fold {
     first: Seq,
     sums: BTreeMap<(FeatureNumber, Period), Stated>,
     applied: Option<(Seq, GrantApplied)>,
+    /// The last of the events that the application of a grant recorded: itself and the returns that it asked for.
+    applying: Option<Seq>,
     noted: Option<Seq>,
     fingerprint: Option<Seq>,
-    restored: bool,
+    refused: Option<Refused>,
     /// When the device was last held against its fingerprint, each time.
     judged_at: Vec<Micros>,
     last_at: Micros,
@@ -43,9 +44,10 @@ impl Fold {
             first,
             sums: BTreeMap::new(),
             applied: None,
+            applying: None,
             noted: None,
             fingerprint: None,
-            restored: false,
+            refused: None,
             judged_at: Vec::new(),
             last_at: Micros::default(),
         }
@@ -57,7 +59,12 @@ impl Fold {
         match &event.body {
             Body::FeatureConsumed(body) => self.sum(body.feature, body.period).gross = Some(body.total),
             Body::FeatureRefunded(body) => self.sum(body.feature, body.period).refunded += body.n.get(),
-            Body::QuotaReturned(body) => self.sum(body.feature, body.period).returned = Some(body.total),
+            Body::QuotaReturned(body) => {
+                self.sum(body.feature, body.period).returned = Some(body.total);
+                if self.applying.is_some_and(|applying| applying.next() == seq) {
+                    self.applying = Some(seq);
+                }
+            }
             Body::ClockNoted(_) => self.noted = Some(seq),
             Body::FingerprintChanged(_) => {
                 self.fingerprint = Some(seq);
@@ -65,10 +72,11 @@ impl Fold {
             }
             Body::GrantApplied(body) => {
                 self.applied = Some((seq, body.clone()));
-                self.restored = false;
+                self.applying = Some(seq);
+                self.refused = None;
                 self.judged_at.push(event.at);
             }
-            Body::GrantRefused(body) if body.code.as_str() == Code::AckUnknown.word() => self.restored = true,
+            Body::GrantRefused(body) => self.refused = Refused::read(body).or(self.refused),
             _ => {}
         }
     }
@@ -79,7 +87,7 @@ impl Fold {
     /// [`StoreError::Damaged`] with the first thing that does not fit.
     pub(super) fn check(&self, device: &Device) -> Result<(), StoreError> {
         let saved = device.saved();
-        let restored = self.restored && self.receipt(device).is_none();
+        let restored = self.refused.is_some() && self.receipt(device).is_none();
         let checks = [
             (self.fits_grant(device), "the kept grant is not the one that was applied last"),
             (self.sums.iter().all(|sum| fits_sum(sum, device)), "the sums do not fit the last events"),
@@ -93,6 +101,11 @@ impl Fold {
             Some((_, what)) => Err(StoreError::Damaged(what)),
             None => Ok(()),
         }
+    }
+
+    /// What was refused since the last applied grant.
+    pub(super) fn refused(&self) -> Option<Refused> {
+        self.refused
     }
 
     fn sum(&mut self, feature: FeatureNumber, period: Period) -> &mut Stated {
@@ -124,7 +137,7 @@ impl Fold {
     /// The mark never stands before the last event. Only a grant can have cured it since, and sets it no earlier than
     /// its own time of issue.
     fn fits_mark(&self, device: &Device) -> bool {
-        let is_last = self.applied_at() == Some(device.head().seq);
+        let is_last = self.applying == Some(device.head().seq);
         let curing = device.grant().filter(|_| is_last || self.receipt(device).is_some());
         device.saved().mark >= curing.map_or(self.last_at, |grant| grant.verified.issued_at)
     }

@@ -15,7 +15,8 @@ use super::rows::EventRow;
 use super::trail::Trail;
 use super::{StoreError, rows};
 use crate::chain::{self, Head};
-use crate::device::{AppliedGrant, Device, Parts, Saved};
+use crate::check::Life;
+use crate::device::{AppliedGrant, Device, Parts, Refused, Saved};
 use crate::trust;
 
 /// How many of the newest events are folded whenever a store is opened: a few milliseconds.
@@ -37,12 +38,13 @@ pub(super) fn device(db: &Connection, root: &PublicKey) -> Result<(Device, Trail
     for (feature, period, meter) in rows::load_meters(db)? {
         meters.insert((feature, period), meter);
     }
-    let closed = matches!(kept_at.body, Body::ChainClosed(_));
+    let life = Life::after(&kept_at.body);
     let mut device =
-        Device::restore(Parts { origin, opened, saved, fingerprint, closed, meters, grant, revocations });
+        Device::restore(Parts { origin, opened, saved, fingerprint, life, meters, grant, revocations });
     let trail = catch_up(db, &mut device)?;
     check_unreported(db, &device)?;
-    check_tail(db, &device)?;
+    let refused = check_tail(db, &device)?;
+    device.recall(refused);
     Ok((device, trail))
 }
 
@@ -118,8 +120,8 @@ fn is_signed(origin: &DeviceOrigin, id: &EventId, row: &EventRow) -> Result<(), 
 }
 
 /// Holds what is kept beside the events against the newest of them: all since the last applied grant, and at least
-/// [`CHECKED_EVENTS`]. The whole chain is folded by [`super::Reader::verify`].
-fn check_tail(db: &Connection, device: &Device) -> Result<(), StoreError> {
+/// [`CHECKED_EVENTS`]. The whole chain is folded by [`super::Reader::verify`]. Returns what was refused since that grant.
+fn check_tail(db: &Connection, device: &Device) -> Result<Option<Refused>, StoreError> {
     let saved = device.saved();
     let newest = Seq(saved.head.seq.0.saturating_sub(CHECKED_EVENTS - 1).max(1));
     let first = saved.applied.map_or(Seq(1), |applied| applied.min(newest));
@@ -128,7 +130,8 @@ fn check_tail(db: &Connection, device: &Device) -> Result<(), StoreError> {
         fold.push(row.seq, &decode(&row)?);
         Ok(())
     })?;
-    fold.check(device)
+    fold.check(device)?;
+    Ok(fold.refused().filter(|_| device.saved().restored))
 }
 
 /// All that the vendor does not have must be here, or it can never be reported.

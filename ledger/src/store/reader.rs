@@ -8,7 +8,7 @@ use rusqlite::Connection;
 use schemas::bundle::Bundle;
 use schemas::event::device::Claim;
 use schemas::event::{Body, Event};
-use schemas::ids::PublicKey;
+use schemas::ids::{ChainId, PublicKey};
 use schemas::limits;
 use schemas::numbers::Seq;
 use schemas::run::{Origin, RunHeader, VERSION, append_pair, assemble};
@@ -18,7 +18,7 @@ use super::fold::Fold;
 use super::rows::EventRow;
 use super::{StoreError, database, load, rows};
 use crate::chain::{self, Head};
-use crate::device::{Device, meter};
+use crate::device::{AppliedGrant, Device, meter};
 
 /// Room for a run's header, which is much shorter.
 const HEADER_BYTES: usize = 512;
@@ -27,6 +27,7 @@ const HEADER_BYTES: usize = 512;
 pub struct Reader {
     db: Connection,
     root: PublicKey,
+    inherited: Option<AppliedGrant>,
 }
 
 /// One event with its place.
@@ -62,7 +63,7 @@ impl Reader {
         let db = database::open_to_read(path)?;
         // One view of the store for as long as the reader lives.
         db.execute_batch("BEGIN")?;
-        Ok(Self { db, root })
+        Ok(Self { db, root, inherited: None })
     }
 
     /// The chain's state.
@@ -70,7 +71,48 @@ impl Reader {
     /// # Errors
     /// [`StoreError::Damaged`] when the state does not fit the last events.
     pub fn device(&self) -> Result<Device, StoreError> {
-        load::device(&self.db, &self.root).map(|(device, _)| device)
+        let (mut device, _) = load::device(&self.db, &self.root)?;
+        if let Some(grant) = self.inherited.clone() {
+            device.inherit(grant);
+        }
+        Ok(device)
+    }
+
+    /// Has the chain go on under the last grant of the one that it follows, until it has one of its own.
+    pub fn inherit(&mut self, grant: AppliedGrant) {
+        self.inherited = Some(grant);
+    }
+
+    /// The chain.
+    ///
+    /// # Errors
+    /// When the header cannot be read.
+    pub fn chain(&self) -> Result<ChainId, StoreError> {
+        let origin = rows::load_chain(&self.db)?;
+        Ok(chain::device_chain(&origin.signer, &origin.reference))
+    }
+
+    /// The chain that this one follows, if it asked to follow one.
+    ///
+    /// # Errors
+    /// As [`Self::claim`].
+    pub fn follows(&self) -> Result<Option<ChainId>, StoreError> {
+        Ok(match self.claim()? {
+            Claim::Successor(claim) => Some(claim.follows),
+            _ => None,
+        })
+    }
+
+    /// The chain that goes on in this one's place, if the last event says so.
+    ///
+    /// # Errors
+    /// When the last event cannot be read.
+    pub fn successor(&self) -> Result<Option<ChainId>, StoreError> {
+        let last = rows::load_event(&self.db, rows::last_place(&self.db)?)?;
+        Ok(match load::decode(&last)?.body {
+            Body::ChainClosed(closed) => closed.successor,
+            _ => None,
+        })
     }
 
     /// A bundle of all events after the last that the vendor is known to have; of the last event when it has all.

@@ -36,7 +36,11 @@ impl Job {
         self.commands.iter().any(|command| match command {
             Command::Consume(consume) => consume.reference.is_some(),
             Command::Apply(_) => true,
-            Command::Set { .. } | Command::Close | Command::Note => false,
+            Command::Return(_)
+            | Command::Set { .. }
+            | Command::Close
+            | Command::Succeed(_)
+            | Command::Note => false,
         })
     }
 }
@@ -244,7 +248,7 @@ fn known(db: &Connection, device: &Device, command: &Command) -> Result<Known, S
             let seq = device.acknowledged_by(offered);
             known.acknowledged = seq.map(|seq| load::link_at(db, device, seq)).transpose()?;
         }
-        Command::Set { .. } | Command::Close | Command::Note => {}
+        Command::Return(_) | Command::Set { .. } | Command::Close | Command::Succeed(_) | Command::Note => {}
     }
     Ok(known)
 }

@@ -9,8 +9,9 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 
 use schemas::event::device::{Claim, LicenseKeyClaim};
+use schemas::grant::ReturnRequest;
 use schemas::ids::{InstanceId, KeyProof, PublicKey};
-use schemas::numbers::{Amount, Seconds, Seq};
+use schemas::numbers::{Amount, Seconds, Seq, Total};
 use schemas::text::UsageRef;
 use tempfile::TempDir;
 
@@ -18,7 +19,7 @@ use super::*;
 use crate::check::{Life, Snapshot};
 use crate::clock::Reading;
 use crate::commitment;
-use crate::device::{AppliedGrant, Command, Consume, Done, Opening};
+use crate::device::{AppliedGrant, Command, Consume, Done, Opening, Return};
 use crate::fixture::{self, ISSUED, at, key, origin, text};
 use crate::keys::SecretKey;
 use crate::run;
@@ -266,6 +267,43 @@ fn a_store_of_the_first_version_gets_the_new_number_when_it_is_found_sound() {
 }
 
 #[test]
+fn units_given_back_trail_like_units_used() {
+    let back = |n| {
+        let n = Amount::new(n).expect("in range");
+        Command::Return(Return { feature: "render".into(), n, period: None })
+    };
+    let alive = Shelf::activated();
+    let writer = alive.write();
+    for (seconds, command) in (1..).zip([miles(1, None), back(3), miles(2, None), back(4)]) {
+        writer.append(command, after(seconds)).expect("is carried out");
+    }
+    let state = writer.device().expect("readable");
+    assert!(state.meters().values().any(|meter| meter.returned.get() == 7));
+    let died = left_by_a_process_that_dies(&alive);
+    assert!(kept_at(&died) < state.head().seq, "the state trails");
+    is_found_again(&writer, &died);
+}
+
+#[test]
+fn a_grant_that_asks_quota_back_and_what_is_given_are_kept_together() {
+    let shelf = Shelf::activated();
+    let writer = shelf.write();
+    let asking = |grant: &mut schemas::grant::GrantBody| {
+        let line = grant.quotas[0];
+        let n = Total::new(60).expect("small");
+        grant.return_requests = vec![ReturnRequest { feature: line.feature, period: line.first, n }];
+    };
+    apply(&writer, grant(2, asking)).expect("applies");
+    let state = writer.device().expect("readable");
+    assert_eq!(state.left(), [40, 100]);
+    drop(writer);
+    let again = shelf.write().device().expect("readable");
+    assert_eq!((again.saved(), again.left()), (state.saved(), state.left()));
+    shelf.read().verify().expect("all verifies");
+    damaged_by(&shelf, "UPDATE meters SET returned = 0 WHERE returned > 0");
+}
+
+#[test]
 fn many_threads_append_and_each_acknowledged_event_is_there_once() {
     let shelf = Shelf::activated();
     let writer = shelf.write();
@@ -341,11 +379,18 @@ fn wait_for_more(count: &AtomicU64) {
     }
 }
 
+/// Executes a statement beside writers that leave the database free for moments only.
+fn squeeze_in(db: &rusqlite::Connection, sql: &str) {
+    while let Err(error) = db.execute_batch(sql) {
+        assert_eq!(error.sqlite_error_code(), Some(rusqlite::ErrorCode::DatabaseBusy), "{sql}");
+    }
+}
+
 #[test]
 fn commits_that_fail_among_many_threads_lose_and_invent_nothing() {
     let shelf = Shelf::activated();
     let other = rusqlite::Connection::open(shelf.path()).expect("opens");
-    other.busy_timeout(std::time::Duration::from_secs(5)).expect("settable");
+    other.busy_timeout(std::time::Duration::ZERO).expect("settable");
     other
         .execute_batch(
             "CREATE TABLE fail (now INTEGER);
@@ -366,9 +411,9 @@ fn commits_that_fail_among_many_threads_lose_and_invent_nothing() {
         }
         for _ in 0..3 {
             wait_for_more(&kept);
-            other.execute_batch("INSERT INTO fail VALUES (1)").expect("executes");
+            squeeze_in(&other, "INSERT INTO fail VALUES (1)");
             wait_for_more(&failed);
-            other.execute_batch("DELETE FROM fail").expect("executes");
+            squeeze_in(&other, "DELETE FROM fail");
         }
         done.store(true, Ordering::SeqCst);
     });

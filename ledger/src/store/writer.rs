@@ -14,10 +14,11 @@ use schemas::ids::{InstanceId, PublicKey};
 
 use super::group::{Baton, Groups};
 use super::signer::{Job, Outcomes, Signer};
+use super::trail::Trail;
 use super::{AppendError, StoreError, database, load};
 use crate::check::{Life, Snapshot};
 use crate::clock::Reading;
-use crate::device::{Command, Device, Done, Known};
+use crate::device::{AppliedGrant, Command, Device, Done, Known};
 use crate::keys::SecretKey;
 
 /// How old the kept mark of a running process may be, in microseconds.
@@ -47,6 +48,7 @@ pub struct Writer {
 struct Keeper {
     db: Connection,
     root: PublicKey,
+    inherited: Option<AppliedGrant>,
     /// Whether what was signed may not have been kept: the state in memory is then read again before it is used, for
     /// only the database knows.
     stale: bool,
@@ -66,17 +68,34 @@ impl Writer {
         process: Process,
         publish: impl Fn(Snapshot) + Send + Sync + 'static,
     ) -> Result<Self, StoreError> {
-        let mut db = database::open_to_write(path)?;
-        let (device, trail) = load::device(&db, &root)?;
+        Self::open_to_follow(path, key, root, process, None, publish)
+    }
+
+    /// As [`Self::open`], for a chain that may follow another, whose last grant is `inherited`: see
+    /// [`Device::inherit`].
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_to_follow(
+        path: &Path,
+        key: SecretKey,
+        root: PublicKey,
+        process: Process,
+        inherited: Option<AppliedGrant>,
+        publish: impl Fn(Snapshot) + Send + Sync + 'static,
+    ) -> Result<Self, StoreError> {
+        let db = database::open_to_write(path)?;
+        let mut keeper = Keeper { db, root, inherited, stale: false };
+        let (device, trail) = keeper.load()?;
         if device.origin().signer != key.public() {
             return Err(StoreError::Damaged("the key is not the chain's"));
         }
-        database::bring_up_to_date(&mut db)?;
+        database::bring_up_to_date(&mut keeper.db)?;
         publish(device.snapshot());
         Ok(Self {
             groups: Groups::new(),
             signer: Mutex::new(Signer { device, key, process: Arc::new(process), trail, unsettled: false }),
-            keeper: Mutex::new(Keeper { db, root, stale: false }),
+            keeper: Mutex::new(keeper),
             publish: Box::new(publish),
         })
     }
@@ -200,7 +219,7 @@ impl Writer {
     /// before.
     fn refresh(&self, signer: &mut Signer, keeper: &mut Keeper) -> Result<(), StoreError> {
         if keeper.stale {
-            let loaded = load::device(&keeper.db, &keeper.root);
+            let loaded = keeper.load();
             (signer.device, signer.trail) =
                 loaded.inspect_err(|_| (self.publish)(Snapshot::bare(Life::Damaged)))?;
             keeper.stale = false;
@@ -216,6 +235,16 @@ impl Writer {
             let kept = signer.device.saved().mark;
             !decision.events.is_empty() || decision.mark.at().since(kept) >= MARK_EVERY
         })
+    }
+}
+
+impl Keeper {
+    fn load(&self) -> Result<(Device, Trail), StoreError> {
+        let (mut device, trail) = load::device(&self.db, &self.root)?;
+        if let Some(grant) = self.inherited.clone() {
+            device.inherit(grant);
+        }
+        Ok((device, trail))
     }
 }
 

@@ -3,6 +3,7 @@
 pub(crate) mod list;
 pub(crate) mod release;
 pub(crate) mod show;
+pub(crate) mod write_off;
 
 use clap::Subcommand;
 use schemas::codes::Exit;
@@ -10,12 +11,13 @@ use schemas::refusal::Refusal;
 
 use crate::cli::Context;
 
-/// See the activations, and take their seats back
+/// See the activations, take their seats back, and write off what they hold
 #[derive(Debug, Subcommand)]
 pub(crate) enum ActivationCommand {
     List(list::ActivationListArgs),
     Show(show::ActivationShowArgs),
     Release(release::ActivationReleaseArgs),
+    WriteOff(write_off::ActivationWriteOffArgs),
 }
 
 impl ActivationCommand {
@@ -24,6 +26,7 @@ impl ActivationCommand {
             Self::List(args) => args.run(context),
             Self::Show(args) => args.run(context),
             Self::Release(args) => args.run(context),
+            Self::WriteOff(args) => args.run(context),
         }
     }
 }

@@ -1,6 +1,8 @@
 //! `counterfoil audit`
 
+pub(crate) mod forks;
 pub(crate) mod history;
+pub(crate) mod proof;
 pub(crate) mod usage;
 pub(crate) mod verify;
 
@@ -13,7 +15,9 @@ use crate::cli::Context;
 /// See what was granted and used, and prove it
 #[derive(Debug, Subcommand)]
 pub(crate) enum AuditCommand {
+    Forks(forks::AuditForksArgs),
     History(history::AuditHistoryArgs),
+    Proof(proof::AuditProofArgs),
     Usage(usage::AuditUsageArgs),
     Verify(verify::AuditVerifyArgs),
 }
@@ -21,6 +25,8 @@ pub(crate) enum AuditCommand {
 impl AuditCommand {
     pub(crate) fn run(self, context: &Context) -> Result<Exit, Refusal> {
         match self {
+            Self::Forks(args) => args.run(context),
+            Self::Proof(args) => args.run(context),
             Self::History(args) => args.run(context),
             Self::Usage(args) => args.run(context),
             Self::Verify(args) => args.run(context),

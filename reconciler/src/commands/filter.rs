@@ -60,7 +60,7 @@ impl UsageFilterOptions {
 }
 
 /// Reads a day or an instant as it is typed.
-fn instant(text: &str) -> Result<Micros, String> {
+pub(crate) fn instant(text: &str) -> Result<Micros, String> {
     Micros::parse(text).ok_or_else(|| "expected a day such as 2026-11-24, or RFC 3339".to_owned())
 }
 

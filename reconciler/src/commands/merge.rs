@@ -66,7 +66,10 @@ impl fmt::Display for MergeReport {
             f,
             "{merged} merged, {known} already known, {parked} parked, {forked} forked, {refused} refused; {events} new events"
         )?;
-        if parked + forked + refused > 0 {
+        if *forked > 0 {
+            write!(f, "\nSee `counterfoil audit forks`.")?;
+        }
+        if *refused > 0 {
             write!(f, "\nSee `counterfoil quarantine list`.")?;
         }
         Ok(())

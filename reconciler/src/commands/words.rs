@@ -3,15 +3,16 @@
 
 use std::fmt::{self, Display};
 
-use ledger::escrow;
+use ledger::quotas;
 use schemas::ids::{ChainId, Commitment, LicenseId};
-use schemas::numbers::{FeatureNumber, Micros, Seconds, Total};
+use schemas::numbers::{FeatureNumber, Micros, Seconds};
 use schemas::pack::ProductFeature;
 use schemas::period::Reset;
 use schemas::refusal::Refusal;
-use schemas::terms::{FeatureGrant, Mode, QuotaRule, Rules};
+use schemas::terms::{FeatureGrant, Mode, OnFork, QuotaRule, Rules, TransferLimit};
 use serde::Serialize;
 
+use crate::options::UNLIMITED_SEATS;
 use crate::output::Fields;
 use crate::vendor::Vendor;
 
@@ -110,26 +111,49 @@ pub(crate) fn quota(rule: &QuotaRule, features: &[FeatureGrant]) -> String {
     }
 }
 
-/// Units of a quota that one device holds ahead of its use.
-pub(crate) fn share(rule: &QuotaRule, rules: &Rules) -> Total {
-    rule.share.unwrap_or_else(|| escrow::default_share(rule.limit, rules.max_activations))
-}
-
 /// Adds the conditions of a policy or a licence.
 pub(crate) fn conditions(fields: Fields, rules: &Rules, features: &[FeatureGrant]) -> Fields {
     let quotas = rules.quotas.iter().fold(fields, |fields, rule| {
-        let share = share(rule, rules);
+        let share = quotas::share(rule, rules.max_activations);
         let told = format!("{}, overage {}, share {share}", quota(rule, features), rule.overage);
         fields.with("quota", told)
     });
     quotas
-        .with("activations at most", rules.max_activations)
+        .with("activations at most", seats(rules.max_activations))
+        .with("transfers", or(rules.transfers.as_ref().map(times), "without limit"))
         .with("same device", rules.same_device)
-        .with("after a fork", rules.on_fork)
+        .with("after a fork", after_fork(rules))
         .with("check-in", check_in(rules))
+        .with("periods wait", format_args!("{} days", rules.finalisation_days))
         .with("import within", or(rules.import_for.map(span), "without end"))
         .with("clock tolerance", span(rules.clock_tolerance))
         .with("fingerprint", fingerprint(rules))
+}
+
+/// A number of activations; a product's trial has no limit.
+pub(crate) fn seats(max_activations: u32) -> String {
+    if max_activations == UNLIMITED_SEATS { "without limit".to_owned() } else { max_activations.to_string() }
+}
+
+/// Seats that are taken out of those that there are.
+pub(crate) fn taken(taken: impl Display, max_activations: u32) -> String {
+    match max_activations {
+        UNLIMITED_SEATS => taken.to_string(),
+        max => format!("{taken} of {max}"),
+    }
+}
+
+/// A number of times in a window.
+fn times(limit: &TransferLimit) -> String {
+    format!("{} in {}", limit.count, span(limit.window))
+}
+
+fn after_fork(rules: &Rules) -> String {
+    match (rules.on_fork, &rules.heals) {
+        (OnFork::Heal, Some(limit)) => format!("heal, {}", times(limit)),
+        (OnFork::Heal, None) => "heal, never".to_owned(),
+        (on_fork, _) => on_fork.to_string(),
+    }
 }
 
 fn check_in(rules: &Rules) -> String {

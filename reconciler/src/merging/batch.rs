@@ -3,17 +3,22 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use ledger::draft::Draft;
-use ledger::merge::{ChainOutcome, merge_chain};
+use ledger::evidence::claim_among;
+use ledger::merge::{ChainOutcome, Stored, merge_chain};
+use ledger::recovery::{self, Enclosed};
+use ledger::run::VerifiedRun;
 use ledger::trust;
-use schemas::bundle::Answer;
+use ledger::writer::TooLong;
+use schemas::bundle::{Answer, Attachment};
 use schemas::codes::Code;
+use schemas::event::device::Claim;
 use schemas::grant::{Grant, Revocations, SeqRange};
-use schemas::ids::{ChainId, KeyReference, LicenseId};
+use schemas::ids::{ChainId, KeyReference, LicenseId, PublicKey};
 use schemas::refusal::Refusal;
 use schemas::run::Origin;
 
 use super::intake::{Delivery, Parcel};
-use crate::store::Change;
+use crate::store::{Change, StoreError};
 use crate::vendor::Vendor;
 
 /// What became of one chain of one parcel.
@@ -56,9 +61,23 @@ struct Stop {
 /// The stops of each licence.
 type Routes = BTreeMap<LicenseId, Vec<Stop>>;
 
+impl Outcome {
+    /// What became of a chain whose bundle came in pieces, with a later piece.
+    pub(super) fn followed_by(self, later: Self) -> Self {
+        Self {
+            events: self.events + later.events,
+            parked: self.parked || later.parked,
+            forked: self.forked || later.forked,
+            codes: self.codes.union(&later.codes).copied().collect(),
+            ..later
+        }
+    }
+}
+
 /// What is known of a stop after its licence was worked on.
 struct Merged {
     stop: Stop,
+    license: LicenseId,
     outcome: ChainOutcome,
     grant: Option<Grant>,
 }
@@ -78,10 +97,10 @@ impl<'a> Batch<'a> {
             let outcome = ChainOutcome { refused: Some(Code::LicenseUnknown), ..ChainOutcome::default() };
             outcomes.push(self.outcome(vendor, stop, &outcome, None));
         }
-        for Merged { stop, outcome, grant } in merged {
+        for Merged { stop, license, outcome, grant } in merged {
             let grant = match grant {
                 Some(grant) => Some(grant),
-                None => newest_grant(vendor, &stop.chain)?,
+                None => vendor.store.newest_grant(&license, &stop.chain)?,
             };
             outcomes.push(self.outcome(vendor, stop, &outcome, grant));
         }
@@ -109,6 +128,18 @@ impl<'a> Batch<'a> {
         Ok((routes, unknown))
     }
 
+    /// Attachments of runs that went in with an earlier piece, by licence. Those of runs that wait elsewhere are left in
+    /// the file.
+    fn late(&self, vendor: &mut Vendor) -> Result<BTreeMap<LicenseId, Vec<Attachment>>, Refusal> {
+        let mut late: BTreeMap<LicenseId, Vec<Attachment>> = BTreeMap::new();
+        for (chain, attachments) in self.parcels.iter().flat_map(|parcel| &parcel.late) {
+            if let Some(license) = vendor.store.license_of_chain(chain)? {
+                late.entry(license).or_default().extend(attachments.iter().cloned());
+            }
+        }
+        Ok(late)
+    }
+
     fn merge(
         &self,
         vendor: &mut Vendor,
@@ -116,28 +147,58 @@ impl<'a> Batch<'a> {
         revocations: &Revocations,
     ) -> Result<Vec<Merged>, Refusal> {
         let mut merged = Vec::new();
-        if routes.is_empty() {
+        let mut late = self.late(vendor)?;
+        let licenses: BTreeSet<LicenseId> = routes.keys().chain(late.keys()).copied().collect();
+        if licenses.is_empty() {
             return Ok(merged);
         }
-        let licenses: BTreeSet<LicenseId> = routes.keys().copied().collect();
         let Vendor { home, store, issuer, now } = vendor;
         let secret = home.key_secret();
         store.change_licenses(&licenses, &mut |license, stored| {
             let id = license.id;
             let mut draft = Draft::resume(issuer, license, *now);
-            let mut attachments = Vec::new();
-            for stop in &routes[&id] {
+            let mut attachments = late.remove(&id).unwrap_or_default();
+            for stop in &self.in_order(routes.get(&id).map_or(&[], Vec::as_slice)) {
                 let parcel = &self.parcels[stop.parcel];
                 let runs = &parcel.deliveries[&stop.chain].runs;
-                let outcome = merge_chain(&mut draft, stop.chain, runs, stored, secret, revocations)?;
+                let untold = match parcel.enclosed.get(&stop.chain) {
+                    Some(enclosed) => {
+                        take_back(&mut draft, enclosed, stored, home.root_public(), revocations)?.is_err()
+                    }
+                    None => false,
+                };
+                let mut outcome = merge_chain(&mut draft, stop.chain, runs, stored, secret, revocations)?;
+                outcome.unanswerable |= untold;
                 if outcome.refused.is_none() {
                     attachments.extend(parcel.attachments_of(runs));
                 }
-                merged.push(Merged { stop: *stop, outcome, grant: draft.grant(&stop.chain).cloned() });
+                let grant = draft.grant(&stop.chain).cloned();
+                merged.push(Merged { stop: *stop, license: id, outcome, grant });
             }
             Ok(Change { update: draft.finish(), attachments })
         })?;
         Ok(merged)
+    }
+
+    /// The stops of a licence, a successor's after that of the chain that it follows.
+    fn in_order(&self, stops: &[Stop]) -> Vec<Stop> {
+        let follows = |stop: &Stop| {
+            let runs = &self.parcels[stop.parcel].deliveries[&stop.chain].runs;
+            let events = runs.iter().flat_map(VerifiedRun::events).map(|linked| &linked.event);
+            match claim_among(events) {
+                Some(Claim::Successor(claim)) => Some(claim.follows),
+                _ => None,
+            }
+        };
+        let (mut left, mut ordered): (Vec<(Stop, Option<ChainId>)>, Vec<Stop>) =
+            (stops.iter().map(|stop| (*stop, follows(stop))).collect(), Vec::new());
+        while !left.is_empty() {
+            let waits = |follows: &Option<ChainId>| left.iter().any(|(stop, _)| Some(stop.chain) == *follows);
+            // Chains that claim to follow each other follow nothing: they go in any order.
+            let next = left.iter().position(|(_, follows)| !waits(follows)).unwrap_or(0);
+            ordered.push(left.remove(next).0);
+        }
+        ordered
     }
 
     fn outcome(&self, vendor: &Vendor, stop: Stop, outcome: &ChainOutcome, grant: Option<Grant>) -> Outcome {
@@ -152,7 +213,8 @@ impl<'a> Batch<'a> {
             codes.insert(Code::TermsInvalid);
         }
         let answer = match (grant, outcome.refused, codes.first()) {
-            (Some(grant), None, _) => Answer::Grant(Box::new(grant)),
+            // A chain whose beginning is missing has a grant where one was taken back: it asks for that beginning.
+            (Some(grant), None | Some(Code::ChainGap), _) => Answer::Grant(Box::new(grant)),
             (_, Some(code), _) | (None, None, Some(&code)) => notice(vendor, stop.chain, code),
             (None, None, None) => notice(vendor, stop.chain, Code::NotActivated),
         };
@@ -172,10 +234,22 @@ impl<'a> Batch<'a> {
     }
 }
 
-fn newest_grant(vendor: &mut Vendor, chain: &ChainId) -> Result<Option<Grant>, Refusal> {
-    match vendor.store.license_of_chain(chain)? {
-        Some(license) => Ok(vendor.store.newest_grant(&license, chain)?),
-        None => Ok(None),
+/// Takes back what an enclosed grant proves and the backup had lost. A grant that is not believed proves nothing; the
+/// inner error is that the device cannot be told again.
+fn take_back(
+    draft: &mut Draft<'_>,
+    enclosed: &Enclosed,
+    stored: &mut dyn Stored<StoreError>,
+    root: &PublicKey,
+    revocations: &Revocations,
+) -> Result<Result<(), TooLong>, StoreError> {
+    let license = draft.license();
+    if !enclosed.is_lost(license, |chain, seq| stored.authority_link(chain, seq))? {
+        return Ok(Ok(()));
+    }
+    match enclosed.believe(license, root, revocations) {
+        Some(lost) => Ok(recovery::take_back(draft, &lost, revocations).map(drop)),
+        None => Ok(Ok(())),
     }
 }
 

@@ -1,20 +1,24 @@
 //! Reading: files become verified runs, on several threads, in bounded memory.
 
+mod pieces;
+
 use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io::{self, BufReader, Cursor, Seek};
+use std::fs;
+use std::io::{self, Cursor, Seek};
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
 use ledger::commitment;
+use ledger::recovery::Enclosed;
 use ledger::run::{VerifiedRun, verify_device};
 use schemas::armor;
 use schemas::bundle::{Attachment, BundlePart, BundleReader};
 use schemas::canonical::DecodeError;
 use schemas::codes::Code;
 use schemas::container::ContainerError;
+use schemas::grant::Grant;
 use schemas::ids::{ChainId, Commitment};
 use schemas::limits;
 use schemas::refusal::Refusal;
@@ -33,6 +37,12 @@ pub(super) struct Parcel {
     pub(super) attachments: BTreeMap<Commitment, Attachment>,
     /// Those that do not.
     pub(super) false_attachments: Vec<Attachment>,
+    /// The newest grant that each device enclosed, decoded and not believed yet.
+    pub(super) enclosed: BTreeMap<ChainId, Enclosed>,
+    /// Attachments that runs of an earlier piece refer to, by their chain.
+    pub(super) late: BTreeMap<ChainId, Vec<Attachment>>,
+    /// Whether this is a piece of a bundle of which more follows.
+    pub(super) more: bool,
 }
 
 /// The runs of one chain.
@@ -58,8 +68,10 @@ pub(super) struct Unread {
 /// A file that was read, or why it could not be.
 pub(super) type Read = Result<Parcel, Box<Unread>>;
 
-/// Files up to this size are read at once, and kept whole when they are refused.
+/// Files up to this size are read at once, and kept whole when they are refused; larger ones are read in pieces.
 const WHOLE_BYTES: u64 = 16 * 1024 * 1024;
+/// Attachments that one piece holds, in bytes.
+const LATE_BYTES: usize = 16 * 1024 * 1024;
 /// Events, files and bytes that one commit takes in, about.
 const COMMIT_EVENTS: usize = 20_000;
 const COMMIT_FILES: usize = 512;
@@ -87,7 +99,7 @@ pub(super) fn read_all(
 /// Reads one file after the other until there is none left or nobody listens.
 fn read_some(sources: &[Source], next: &AtomicUsize, send: SyncSender<(u64, Read)>) {
     while let Some(source) = sources.get(next.fetch_add(1, Ordering::Relaxed)) {
-        if send.send(read(source)).is_err() {
+        if !read(source, &mut |size, read| send.send((size, read)).is_ok()) {
             break;
         }
     }
@@ -120,6 +132,34 @@ impl Parcel {
             deliveries: BTreeMap::new(),
             attachments: BTreeMap::new(),
             false_attachments: Vec::new(),
+            enclosed: BTreeMap::new(),
+            late: BTreeMap::new(),
+            more: false,
+        }
+    }
+
+    /// Keeps a grant that a device enclosed, unless a newer one of the same device is there. At most one for each chain
+    /// of a bundle is of use.
+    pub(super) fn enclose(&mut self, grant: Grant) {
+        let Some(enclosed) = Enclosed::read(grant) else { return };
+        let newest = self.enclosed.get(&enclosed.device()).map(Enclosed::order);
+        let has_room = newest.is_some() || self.enclosed.len() < limits::BUNDLE_CHAINS;
+        if has_room && newest < Some(enclosed.order()) {
+            self.enclosed.insert(enclosed.device(), enclosed);
+        }
+    }
+
+    fn attach(&mut self, attachment: Attachment) {
+        if commitment::opens(&attachment) {
+            self.attachments.insert(attachment.commitment, attachment);
+        } else {
+            self.false_attachments.push(attachment);
+        }
+    }
+
+    fn sort(&mut self) {
+        for delivery in self.deliveries.values_mut() {
+            delivery.runs.sort_by_key(|run| (run.span().first, run.span().last));
         }
     }
 
@@ -139,22 +179,20 @@ impl Parcel {
     }
 }
 
-/// Reads one file, and tells its size.
-fn read(source: &Source) -> (u64, Read) {
+/// Takes what was read and its size in bytes; says whether to go on.
+type Give<'a> = dyn FnMut(u64, Read) -> bool + 'a;
+
+/// Reads one file, whole or in pieces.
+fn read(source: &Source, give: &mut Give<'_>) -> bool {
     match fs::metadata(&source.path) {
-        Ok(metadata) => (metadata.len(), read_sized(source, metadata.len())),
-        Err(error) => (0, unreadable(source, &error)),
+        Ok(metadata) if metadata.len() > WHOLE_BYTES => pieces::read(source, metadata.len(), give),
+        Ok(metadata) => give(metadata.len(), read_whole(source)),
+        Err(error) => give(0, unreadable(source, &error)),
     }
 }
 
-fn read_sized(source: &Source, size: u64) -> Read {
+fn read_whole(source: &Source) -> Read {
     let refused = |refusal: Refusal, bytes| Box::new(Unread { source: source.clone(), refusal, bytes });
-    if size > WHOLE_BYTES {
-        return match File::open(&source.path) {
-            Ok(file) => parse(source, BufReader::new(file)).map_err(|refusal| refused(refusal, Vec::new())),
-            Err(error) => unreadable(source, &error),
-        };
-    }
     match fs::read(&source.path) {
         Ok(bytes) => parse_bytes(source, bytes.clone()).map_err(|refusal| refused(refusal, bytes)),
         Err(error) => unreadable(source, &error),
@@ -181,36 +219,33 @@ fn parse_parts(source: &Source, reader: impl io::Read + Seek) -> Result<Parcel, 
     let mut parcel = Parcel::new(source.clone());
     while let Some(part) = bundle.next_part()? {
         match part {
-            BundlePart::Run(bytes) => take_run(&mut parcel, bytes)?,
-            BundlePart::Attachment(attachment) => {
-                if commitment::opens(&attachment) {
-                    parcel.attachments.insert(attachment.commitment, attachment);
-                } else {
-                    parcel.false_attachments.push(attachment);
-                }
-            }
-            BundlePart::LastGrant(_) => {}
+            BundlePart::Run(bytes) => drop(take_run(&mut parcel, bytes)?),
+            BundlePart::Attachment(attachment) => parcel.attach(attachment),
+            BundlePart::LastGrant(grant) => parcel.enclose(*grant),
         }
     }
     if parcel.deliveries.is_empty() {
         return Err(DecodeError::Truncated.into());
     }
-    for delivery in parcel.deliveries.values_mut() {
-        delivery.runs.sort_by_key(|run| (run.span().first, run.span().last));
-    }
+    parcel.sort();
     Ok(parcel)
 }
 
 /// A run that does not verify is refused with its chain; one that does not even name its chain, with the whole file.
-fn take_run(parcel: &mut Parcel, bytes: Vec<u8>) -> Result<(), ContainerError> {
+fn take_run(parcel: &mut Parcel, bytes: Vec<u8>) -> Result<Option<&VerifiedRun>, ContainerError> {
     let chain = RunBytes::parse(&bytes)?.header.chain;
     if !parcel.deliveries.contains_key(&chain) && parcel.deliveries.len() == limits::BUNDLE_CHAINS {
         return Err(DecodeError::TooLong.into());
     }
     let delivery = parcel.deliveries.entry(chain).or_default();
     match verify_device(&bytes) {
-        Ok(run) => delivery.runs.push(run),
-        Err(error) => delivery.broken.push((bytes, error.code())),
+        Ok(run) => {
+            delivery.runs.push(run);
+            Ok(delivery.runs.last())
+        }
+        Err(error) => {
+            delivery.broken.push((bytes, error.code()));
+            Ok(None)
+        }
     }
-    Ok(())
 }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
+use ledger::recovery::Enclosed;
 use schemas::bundle::{Attachment, Bundle};
 use schemas::codes::Code;
 use schemas::ids::ChainId;
@@ -136,9 +137,12 @@ fn runs_to_keep(source: &str, parcel: &Parcel, outcome: &Outcome) -> Vec<NewQuar
         |code, bytes| NewQuarantine { code, source: source.to_owned(), chain: Some(outcome.chain), bytes };
     let waiting = outcome.waiting.iter().map(|(run, code)| {
         let run = &delivery.runs[*run];
-        entry(*code, bundle_of(run.to_bytes(), parcel.attachments_of([run])))
+        // Where a licence worked on the chain, it has taken back what the enclosed grant proves.
+        let enclosed = parcel.enclosed.get(&outcome.chain).filter(|_| *code == Code::LicenseUnknown);
+        entry(*code, bundle_of(run.to_bytes(), parcel.attachments_of([run]), enclosed))
     });
-    let broken = delivery.broken.iter().map(|(run, code)| entry(*code, bundle_of(run.clone(), Vec::new())));
+    let broken =
+        delivery.broken.iter().map(|(run, code)| entry(*code, bundle_of(run.clone(), Vec::new(), None)));
     waiting.chain(broken).collect()
 }
 
@@ -156,6 +160,7 @@ fn gather(
         // What did not even verify is tried by nobody again; it waits to be looked at.
         let Ok(read) = parse_bytes(&parcel.source, bytes) else { continue };
         parcel.attachments.extend(read.attachments);
+        read.enclosed.into_values().for_each(|enclosed| parcel.enclose(enclosed.into_grant()));
         let delivered = read.deliveries.into_values().flat_map(|delivery| delivery.runs);
         runs.extend(delivered.filter(|run| run.chain() == chain).map(|run| (entry.id, run)));
     }
@@ -167,6 +172,7 @@ fn gather(
     Ok((parcel, ids))
 }
 
-fn bundle_of(run: Vec<u8>, attachments: Vec<Attachment>) -> Vec<u8> {
-    Bundle { runs: vec![run], attachments, last_grant: None }.encode()
+fn bundle_of(run: Vec<u8>, attachments: Vec<Attachment>, enclosed: Option<&Enclosed>) -> Vec<u8> {
+    let last_grant = enclosed.cloned().map(Enclosed::into_grant);
+    Bundle { runs: vec![run], attachments, last_grant }.encode()
 }

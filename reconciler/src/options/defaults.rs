@@ -1,7 +1,9 @@
 //! What holds where no option says otherwise.
 
 use schemas::numbers::Seconds;
-use schemas::terms::{After, FingerprintRule, LicenseType, OnFork, Policy, Rules, SameDevice, Start};
+use schemas::terms::{
+    After, FingerprintRule, LicenseType, OnFork, Policy, Rules, SameDevice, Start, TransferLimit,
+};
 use schemas::text::Text;
 
 /// A policy without features.
@@ -34,6 +36,11 @@ pub(super) fn valid_for_instead(kind: LicenseType, before: Option<Seconds>) -> O
         LicenseType::Perpetual => None,
         _ => before.or_else(|| valid_for(kind)),
     }
+}
+
+/// How often a policy that heals does so.
+pub(super) fn heals() -> TransferLimit {
+    TransferLimit { count: 3, window: Seconds::days(365) }
 }
 
 fn rules() -> Rules {

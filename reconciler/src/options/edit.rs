@@ -54,6 +54,16 @@ impl<'a> Edit<'a> {
         Ok(())
     }
 
+    /// Lets the named features go, and their quotas.
+    pub(super) fn let_go(&mut self, names: &[Text]) -> Result<(), Refusal> {
+        for name in names {
+            let number = self.held(name)?.number;
+            self.features.retain(|held| held.number != number);
+            self.rules.quotas.retain(|quota| quota.feature != number);
+        }
+        Ok(())
+    }
+
     /// Sets quotas. A feature that had none becomes hard; what one had beside its limit stays.
     pub(super) fn quotas(&mut self, quotas: &[FeatureQuota]) -> Result<(), Refusal> {
         once("--quota", quotas.iter().map(|quota| &quota.feature))?;
@@ -110,12 +120,7 @@ impl<'a> Edit<'a> {
     pub(super) fn spans(&mut self, spans: &[FeatureSpan]) -> Result<(), Refusal> {
         once("--feature-valid", spans.iter().map(|span| &span.feature))?;
         for FeatureSpan { feature, span } in spans {
-            let number = self.known(feature)?.number;
-            let held = self.features.iter_mut().find(|held| held.number == number);
-            held.ok_or_else(|| {
-                contradiction(&format!("{feature} is not among the features that are held"))
-            })?
-            .valid_for = *span;
+            self.held(feature)?.valid_for = *span;
         }
         Ok(())
     }
@@ -153,14 +158,19 @@ impl<'a> Edit<'a> {
         feature.ok_or_else(|| Refusal::new(Code::FeatureUnknown, name.as_str()))
     }
 
+    /// The held feature of that name.
+    fn held(&mut self, name: &Text) -> Result<&mut FeatureGrant, Refusal> {
+        let number = self.known(name)?.number;
+        let held = self.features.iter_mut().find(|held| held.number == number);
+        held.ok_or_else(|| contradiction(&format!("{name} is not among the features that are held")))
+    }
+
     /// The held feature of that name, which must be metered.
     fn metered(&mut self, name: &Text) -> Result<&mut FeatureGrant, Refusal> {
-        let feature = self.known(name)?;
-        if !feature.metered {
+        if !self.known(name)?.metered {
             return Err(contradiction(&format!("{name} is not metered")));
         }
-        let held = self.features.iter_mut().find(|held| held.number == feature.number);
-        held.ok_or_else(|| contradiction(&format!("{name} is not among the features that are held")))
+        self.held(name)
     }
 
     fn quota(&mut self, name: &Text) -> Result<&mut QuotaRule, Refusal> {

@@ -3,7 +3,7 @@
 use clap::Parser;
 use schemas::numbers::{FeatureNumber, Total};
 use schemas::period::Reset;
-use schemas::terms::{After, Mode};
+use schemas::terms::{After, Mode, TransferLimit};
 
 use super::*;
 
@@ -44,7 +44,7 @@ fn terms(line: &str) -> Terms {
 }
 
 fn change(line: &str, change: &str) -> Result<Terms, Code> {
-    options(change).change(&terms(line), &known()).map_err(|refusal| refusal.code())
+    options(change).change(&[], &terms(line), &known()).map_err(|refusal| refusal.code())
 }
 
 /// Features with their modes and quotas, as `export:on-off render:hard=1000/month`.
@@ -85,6 +85,39 @@ fn a_policy_holds_what_is_said_and_the_usual_where_nothing_is() {
     assert_eq!((rules.grace, rules.after), (Seconds(43_200), After::Block));
     assert_eq!((rules.import_for, rules.clock_tolerance), (Some(Seconds::days(90)), Seconds(5_400)));
     assert_eq!((rules.same_device, rules.on_fork), (SameDevice::Refuse, OnFork::Heal));
+}
+
+#[test]
+fn transfers_and_heals_are_so_many_in_a_window() {
+    let times = |count, days| Some(TransferLimit { count, window: Seconds::days(days) });
+    let cases = [
+        ("", None, None),
+        ("--transfers 2/90d", times(2, 90), None),
+        ("--transfers 0/1y --heals 1/52w", times(0, 365), times(1, 364)),
+        ("--on-fork heal", None, times(3, 365)),
+        ("--on-fork heal --heals never", None, None),
+        ("--on-fork stop", None, None),
+    ];
+    for (line, transfers, heals) in cases {
+        let rules = policy(line).expect(line).rules;
+        assert_eq!((rules.transfers, rules.heals), (transfers, heals), "{line}");
+    }
+    let changed =
+        change("--transfers 2/90d --on-fork heal", "--transfers unlimited --heals 1/30d").expect("valid");
+    assert_eq!((changed.rules.transfers, changed.rules.heals), (None, times(1, 30)));
+}
+
+#[test]
+fn a_products_trial_is_for_as_many_devices_as_there_are() {
+    let trial =
+        |line: &str, seats| of_trial(policy(line).expect(line), seats).map_err(|refusal| refusal.code());
+    let tried = trial("--type trial --valid 14d --max-activations 2", None).expect("valid");
+    assert_eq!((tried.rules.max_activations, tried.start), (UNLIMITED_SEATS, Start::FirstActivation));
+    assert_eq!(trial("--type trial", Some(5)).map(|policy| policy.rules.max_activations), Ok(5));
+    assert_eq!(trial("--type subscription", None).err(), Some(Code::TermsInvalid));
+    assert_eq!(trial("--type trial --quota render=5", None).err(), Some(Code::TermsInvalid));
+    assert!(trial("--type trial --quota render=5 --share render=1", None).is_ok());
+    assert!(trial("--type trial --quota render=5", Some(5)).is_ok());
 }
 
 #[test]
@@ -154,6 +187,12 @@ fn what_cannot_be_read_is_a_mistake_on_the_command_line() {
         "--mode render=on-off",
         "--mode render=soft",
         "--type rental",
+        "--transfers 2",
+        "--transfers 2/never",
+        "--transfers never",
+        "--transfers -1/90d",
+        "--transfers 2/0d",
+        "--heals unlimited",
         "--max-activations 0",
     ] {
         assert!(Line::try_parse_from(std::iter::once("line").chain(line.split(' '))).is_err(), "{line}");
@@ -207,7 +246,7 @@ fn a_licence_departs_from_its_policy_only_where_that_is_said() {
 #[test]
 fn a_change_leaves_what_was_not_given() {
     let before = terms("--quota render=10/day --overage render=2 --sync-every 30d");
-    let after = options("--valid 730d").change(&before, &known()).expect("valid");
+    let after = options("--valid 730d").change(&[], &before, &known()).expect("valid");
     let mut expected = before.clone();
     expected.entitlement.revision = Revision(2);
     expected.entitlement.valid_until = Some(now() + Seconds::days(730));
@@ -236,6 +275,20 @@ fn a_change_adds_features_and_quotas_and_lets_limits_go() {
         let after = change(line, changes).expect(changes);
         assert_eq!(told(&after.entitlement.features, &after.rules), expected, "{line} then {changes}");
     }
+}
+
+#[test]
+fn a_change_lets_features_go_with_their_quotas() {
+    let let_go = |names: &[&str], changes| {
+        let names: Vec<Text> = names.iter().copied().map(text).collect();
+        let changed = options(changes).change(&names, &terms("--quota render=5/day"), &known());
+        changed.map(|terms| told(&terms.entitlement.features, &terms.rules)).map_err(|refusal| refusal.code())
+    };
+    assert_eq!(let_go(&["render"], "").as_deref(), Ok("export:on-off store:counted"));
+    assert_eq!(let_go(&["store", "export"], "").as_deref(), Ok("render:hard=5/day"));
+    assert_eq!(let_go(&["render", "render"], ""), Err(Code::TermsInvalid));
+    assert_eq!(let_go(&["beta"], ""), Err(Code::FeatureUnknown));
+    assert_eq!(let_go(&["render"], "--share render=1"), Err(Code::TermsInvalid));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use schemas::numbers::{Seconds, Total};
 use schemas::period::Reset;
-use schemas::terms::Mode;
+use schemas::terms::{Mode, TransferLimit};
 use schemas::text::Text;
 
 /// The longest span: beyond it no instant can be written.
@@ -54,6 +54,36 @@ pub struct FeatureSpan {
     pub feature: Text,
     /// How long it is granted from the licence's start; absent: as long as the licence.
     pub span: Option<Seconds>,
+}
+
+/// How often a seat may move: `N/SPAN`, or `unlimited`.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct TransfersOption(pub Option<TransferLimit>);
+
+/// How often a restored device may go on: `N/SPAN`, or `never`.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct HealsOption(pub Option<TransferLimit>);
+
+impl FromStr for TransfersOption {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "unlimited" => Ok(Self(None)),
+            _ => times(text).map(|limit| Self(Some(limit))),
+        }
+    }
+}
+
+impl FromStr for HealsOption {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "never" => Ok(Self(None)),
+            _ => times(text).map(|limit| Self(Some(limit))),
+        }
+    }
 }
 
 impl FromStr for Span {
@@ -136,6 +166,17 @@ impl FromStr for FeatureSpan {
         let (feature, span) = of_feature(text)?;
         Ok(Self { feature, span: span.parse::<SpanOrNever>()?.0 })
     }
+}
+
+/// Reads `N/SPAN`: a number of times in a window.
+fn times(text: &str) -> Result<TransferLimit, String> {
+    let wrong = || "expected a number of times in a span, such as 2/90d".to_owned();
+    let (count, window) = text.split_once('/').ok_or_else(wrong)?;
+    let (count, Span(window)) = (count.parse().map_err(|_| wrong())?, window.parse()?);
+    if window == Seconds(0) {
+        return Err(wrong());
+    }
+    Ok(TransferLimit { count, window })
 }
 
 /// Parts a feature's name from what is said of it; a name may hold `=` itself.

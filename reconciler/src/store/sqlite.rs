@@ -4,9 +4,11 @@
 //! one and then is refused as busy.
 
 mod catalog;
+mod copy;
 mod evidence;
 mod license;
 mod lists;
+mod periods;
 mod quarantine;
 mod rebuild;
 mod rows;
@@ -25,15 +27,16 @@ use schemas::bundle::Attachment;
 use schemas::codes::Code;
 use schemas::event::device::QuotaReturned;
 use schemas::grant::{Grant, Revocations};
-use schemas::ids::{ChainId, Commitment, KeyReference, LicenseId, Salt};
+use schemas::ids::{ChainId, Commitment, KeyReference, LicenseId, Link, Salt};
 use schemas::migrations::LEDGER_SQLITE;
 use schemas::numbers::{Micros, Seq};
 use schemas::refusal::Refusal;
 use schemas::text::Text;
 
 use super::{
-    ActivationFilter, ActivationSummary, Change, ChangeCatalog, ChangeLicense, EvidenceRow, LicenseFilter,
-    LicenseSummary, Mismatch, NewQuarantine, QuarantineEntry, Store, StoreError, UsageFilter, UsageRow,
+    ActivationFilter, ActivationSummary, Change, ChangeCatalog, ChangeLicense, EvidenceRow, ForkRow,
+    LicenseFilter, LicenseSummary, Mismatch, NewQuarantine, QuarantineEntry, Store, StoreError, UsageFilter,
+    UsageRow,
 };
 
 /// The least SQLite that is safe: older ones can corrupt a WAL that is reset.
@@ -280,6 +283,10 @@ impl Store for SqliteStore {
         lists::evidence(&self.connection)
     }
 
+    fn forks(&mut self) -> Result<Vec<ForkRow>, StoreError> {
+        lists::forks(&self.connection)
+    }
+
     fn findings(&mut self) -> Result<Vec<(LicenseId, ChainId, Seq, String)>, StoreError> {
         lists::findings(&self.connection)
     }
@@ -318,6 +325,10 @@ impl Store for SqliteStore {
         rebuild::compare(&mut self.connection, &mut second.connection, progress)
     }
 
+    fn copy_to(&mut self, path: &Path, progress: &mut dyn FnMut(u64)) -> Result<(), StoreError> {
+        copy::into(&mut self.connection, path, progress)
+    }
+
     fn version(&mut self) -> Result<String, StoreError> {
         Ok(format!("SQLite {}", rusqlite::version()))
     }
@@ -338,6 +349,11 @@ impl Stored<StoreError> for StoredEvidence<'_> {
     ) -> Result<StoredRun, StoreError> {
         let run = runs::run_holding(self.connection, &self.license, (chain, branch), seq)?;
         run.ok_or(StoreError::Damaged("run"))
+    }
+
+    fn authority_link(&mut self, chain: &ChainId, seq: Seq) -> Result<Option<Link>, StoreError> {
+        let run = runs::run_holding(self.connection, &self.license, (chain, 0), seq)?;
+        Ok(run.and_then(|run| run.link_at(seq)))
     }
 
     fn returns(&mut self, chain: &ChainId) -> Result<Vec<(Seq, QuotaReturned)>, StoreError> {

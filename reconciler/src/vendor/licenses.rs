@@ -3,7 +3,7 @@
 use ledger::authority::{License, Standing};
 use ledger::commitment;
 use ledger::draft::Draft;
-use ledger::license_key::LicenseKey;
+use ledger::license_key::{self, LicenseKey};
 use ledger::quotas;
 use schemas::bundle::Attachment;
 use schemas::codes::Code;
@@ -37,6 +37,8 @@ pub struct Order {
     pub policy: Policy,
     /// The customer.
     pub customer: CustomerId,
+    /// Whether it is the product's trial, which all devices that try the product share.
+    pub is_trial: bool,
 }
 
 /// What is done to a licence's standing.
@@ -59,7 +61,7 @@ impl Vendor {
     /// `told` hears of each licence once it is stored.
     ///
     /// # Errors
-    /// When the ledger cannot be changed; licences that were told of are there.
+    /// `trial_exists`; when the ledger cannot be changed; licences that were told of are there.
     pub fn issue(
         &mut self,
         orders: &[Order],
@@ -178,6 +180,9 @@ impl Vendor {
     }
 
     fn issue_together(&mut self, orders: &[Order]) -> Result<Vec<IssuedLicense>, Refusal> {
+        for order in orders.iter().filter(|order| order.is_trial) {
+            self.refuse_second_trial(&order.policy)?;
+        }
         loop {
             let mut issued = Vec::with_capacity(orders.len());
             let mut created = Vec::with_capacity(orders.len());
@@ -193,9 +198,16 @@ impl Vendor {
         }
     }
 
+    fn refuse_second_trial(&mut self, policy: &Policy) -> Result<(), Refusal> {
+        let reference = license_key::trial_reference(policy.product.as_str());
+        match self.store.license_of_key(&reference)? {
+            Some(license) => Err(Refusal::new(Code::TrialExists, license.to_string())),
+            None => Ok(()),
+        }
+    }
+
     fn draft_license(&self, order: &Order) -> Result<(IssuedLicense, Change), Refusal> {
-        let mut reference = KeyReference([0; 5]);
-        getrandom::fill(&mut reference.0).map_err(|error| Refusal::from_error(Code::Failed, &error))?;
+        let reference = reference(order)?;
         let id = LicenseId(uuid::Uuid::now_v7().into_bytes());
         let origin = AuthorityOrigin {
             signer: self.issuer.certificate.id,
@@ -219,6 +231,16 @@ impl Vendor {
     }
 }
 
+/// The public part of a new licence's key: random, or for a trial that of its product.
+fn reference(order: &Order) -> Result<KeyReference, Refusal> {
+    if order.is_trial {
+        return Ok(license_key::trial_reference(order.policy.product.as_str()));
+    }
+    let mut reference = KeyReference([0; 5]);
+    getrandom::fill(&mut reference.0).map_err(|error| Refusal::from_error(Code::Failed, &error))?;
+    Ok(reference)
+}
+
 /// Terms are refused before a grant that rests on them would be too long for its device.
 pub(super) fn refuse_too_long(terms: &Terms) -> Result<(), Refusal> {
     if quotas::fits(terms) {
@@ -228,7 +250,7 @@ pub(super) fn refuse_too_long(terms: &Terms) -> Result<(), Refusal> {
 }
 
 /// A reason is personal data: a commitment stands for it.
-pub(super) fn reason_attachment(reason: Option<&str>) -> Result<Option<Attachment>, Refusal> {
+pub(crate) fn reason_attachment(reason: Option<&str>) -> Result<Option<Attachment>, Refusal> {
     reason
         .map(|reason| {
             commitment::attach(reason.as_bytes()).map_err(|error| Refusal::from_error(Code::Failed, &error))

@@ -146,12 +146,13 @@ pub struct PeriodSealed {
     pub clocks: u32,
 }
 
-/// `authority.restored`: the first event of an authority chain's next epoch.
+/// `authority.restored`: the first event of an authority chain's next epoch; further on in a chain, what a grant that a
+/// device enclosed proves of an epoch that ended.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct AuthorityRestored {
     /// The epoch that ended.
     pub epoch: Epoch,
-    /// The last place of it that the backup held.
+    /// The last place of it that the backup held, or that a device proved.
     pub seq: Seq,
     /// Its link.
     pub link: Link,

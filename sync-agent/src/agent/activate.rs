@@ -7,11 +7,11 @@ use ledger::check::{Life, Snapshot};
 use ledger::commitment;
 use ledger::device::Opening;
 use ledger::keys::SecretKey;
-use ledger::license_key::LicenseKey;
+use ledger::license_key::{self, LicenseKey};
 use ledger::store::{self, Writer};
 use schemas::codes::Code;
-use schemas::event::device::{ChainOpened, Claim, LicenseKeyClaim};
-use schemas::ids::ChainId;
+use schemas::event::device::{ChainOpened, Claim, LicenseKeyClaim, TrialClaim};
+use schemas::ids::{ChainId, KeyReference};
 use schemas::refusal::Refusal;
 use schemas::run::DeviceOrigin;
 use schemas::text::Text;
@@ -29,9 +29,22 @@ impl Agent {
     /// # Errors
     /// `already_activated`, `activation_pending` under another key, `pack_missing`.
     pub fn activate(&self, key: &LicenseKey) -> Result<Vec<u8>, Refusal> {
+        self.ask(Ask::Key(key))
+    }
+
+    /// Opens a chain that asks for the product's trial, and returns the activation request; otherwise as
+    /// [`Self::activate`].
+    ///
+    /// # Errors
+    /// As [`Self::activate`].
+    pub fn activate_trial(&self) -> Result<Vec<u8>, Refusal> {
+        self.ask(Ask::Trial)
+    }
+
+    fn ask(&self, ask: Ask<'_>) -> Result<Vec<u8>, Refusal> {
         self.undamaged()?;
         let mut writer = self.hold_writer();
-        match self.chain_to_replace(writer.as_ref(), key)? {
+        match self.chain_to_replace(writer.as_ref(), ask)? {
             Replace::Keep => return self.request(),
             Replace::Nothing => {}
             Replace::Ended(chain) => {
@@ -43,41 +56,43 @@ impl Agent {
                 self.dir.archive(chain)?;
             }
         }
-        *writer = Some(self.open_new_chain(key)?);
+        *writer = Some(self.open_new_chain(ask)?);
         drop(writer);
         self.request()
     }
 
-    /// Whether a chain that is here makes room for one under `key`.
-    fn chain_to_replace(&self, writer: Option<&Writer>, key: &LicenseKey) -> Result<Replace, Refusal> {
+    /// Whether a chain that is here makes room for one that asks for `ask`.
+    fn chain_to_replace(&self, writer: Option<&Writer>, ask: Ask<'_>) -> Result<Replace, Refusal> {
         let Some(writer) = writer else { return Ok(Replace::Nothing) };
         let device = device_of(writer)?;
+        let chain = device.chain();
         match State::of(&device) {
-            State::Deactivated | State::Released => Ok(Replace::Ended(device.chain())),
-            State::Denied if device.reference() != key.reference() => Ok(Replace::Ended(device.chain())),
-            State::Pending if device.reference() != key.reference() => {
-                Err(Refusal::new(Code::ActivationPending, format!("chain {}", device.chain())))
-            }
-            // A key whose secret was mistyped can only be answered by a new request.
-            State::Pending | State::Denied if !self.claims(device.chain(), key)? => {
-                Ok(Replace::Ended(device.chain()))
-            }
-            State::Pending | State::Denied => Ok(Replace::Keep),
-            _ => Err(Refusal::new(Code::AlreadyActivated, format!("chain {}", device.chain()))),
+            State::Deactivated | State::Released => Ok(Replace::Ended(chain)),
+            State::Pending | State::Denied => match (State::of(&device), self.claim()?) {
+                (_, claim) if ask.is_claimed_by(&chain, &claim) => Ok(Replace::Keep),
+                (State::Denied, _) => Ok(Replace::Ended(chain)),
+                // A key whose secret was mistyped can only be answered by a new request.
+                (_, Claim::LicenseKey(_)) if ask.reference(self.trusted_pack()?) == device.reference() => {
+                    Ok(Replace::Ended(chain))
+                }
+                _ => Err(Refusal::new(Code::ActivationPending, format!("chain {chain}"))),
+            },
+            _ => Err(Refusal::new(Code::AlreadyActivated, format!("chain {chain}"))),
         }
     }
 
-    fn claims(&self, chain: ChainId, key: &LicenseKey) -> Result<bool, Refusal> {
-        let reader = self.reader()?;
-        let claim = reader.reader()?.claim().map_err(|error| refuse::store(&error))?;
-        Ok(matches!(claim, Claim::LicenseKey(claim) if key.proves(&chain, &claim.proof)))
+    /// What the present chain's request claims.
+    pub(super) fn claim(&self) -> Result<Claim, Refusal> {
+        self.reader()?.reader()?.claim().map_err(|error| refuse::store(&error))
     }
 
     /// The key is written first, then the chain, then the pack: see [`StateDir`].
-    fn open_new_chain(&self, key: &LicenseKey) -> Result<Writer, Refusal> {
+    fn open_new_chain(&self, ask: Ask<'_>) -> Result<Writer, Refusal> {
         let pack = self.trusted_pack()?;
         let secret = SecretKey::generate().map_err(machine::no_randomness)?;
-        let opening = self.opening(pack, &secret, key)?;
+        let origin = DeviceOrigin { signer: secret.public(), reference: ask.reference(pack) };
+        let claim = ask.claim(&chain::device_chain(&origin.signer, &origin.reference));
+        let opening = self.opening(pack, origin, claim)?;
         self.dir.write_key(&secret)?;
         let at = self.clock.read().wall;
         store::create(&self.dir.chain(), &opening, &secret, at)
@@ -86,9 +101,13 @@ impl Agent {
         self.open_writer(secret)
     }
 
-    fn opening(&self, pack: &TrustedPack, secret: &SecretKey, key: &LicenseKey) -> Result<Opening, Refusal> {
-        let origin = DeviceOrigin { signer: secret.public(), reference: key.reference() };
-        let chain = chain::device_chain(&origin.signer, &origin.reference);
+    /// The opening of a chain on this device.
+    pub(super) fn opening(
+        &self,
+        pack: &TrustedPack,
+        origin: DeviceOrigin,
+        claim: Claim,
+    ) -> Result<Opening, Refusal> {
         let host = machine::host_name()
             .map(|name| commitment::attach(name.as_bytes()))
             .transpose()
@@ -102,8 +121,40 @@ impl Agent {
             fingerprint: tags(self.fingerprint.as_ref(), &pack.body.fingerprint_key),
             host: host.as_ref().map(|host| host.commitment),
         };
-        let claim = Claim::LicenseKey(LicenseKeyClaim { proof: key.proof(&chain) });
         Ok(Opening { origin, opened, host, claim })
+    }
+}
+
+/// What an activation is asked for by.
+#[derive(Clone, Copy, Debug)]
+enum Ask<'a> {
+    Key(&'a LicenseKey),
+    Trial,
+}
+
+impl Ask<'_> {
+    /// What the chain's header refers to.
+    fn reference(self, pack: &TrustedPack) -> KeyReference {
+        match self {
+            Self::Key(key) => key.reference(),
+            Self::Trial => license_key::trial_reference(pack.body.product.as_str()),
+        }
+    }
+
+    fn claim(self, chain: &ChainId) -> Claim {
+        match self {
+            Self::Key(key) => Claim::LicenseKey(LicenseKeyClaim { proof: key.proof(chain) }),
+            Self::Trial => Claim::Trial(TrialClaim {}),
+        }
+    }
+
+    /// Whether `claim` was made for the same.
+    fn is_claimed_by(self, chain: &ChainId, claim: &Claim) -> bool {
+        match (self, claim) {
+            (Self::Key(key), Claim::LicenseKey(claim)) => key.proves(chain, &claim.proof),
+            (Self::Trial, Claim::Trial(_)) => true,
+            _ => false,
+        }
     }
 }
 

@@ -1,19 +1,21 @@
 //! Applying what the vendor answers.
 
-use ledger::device::{AppliedGrant, Command, Done};
+use ledger::device::{AppliedGrant, Command, Device, Done};
+use ledger::store::Writer;
 use ledger::trust;
 use schemas::armor;
 use schemas::bundle::{Answer, decode_answers};
 use schemas::codes::Code;
-use schemas::grant::Grant;
+use schemas::grant::{Grant, GrantStatus};
 use schemas::ids::ChainId;
 use schemas::notice::Notice;
 use schemas::refusal::Refusal;
+use schemas::terms::OnFork;
 
 use super::{Agent, device_of};
 use crate::changes::{self, Change};
 use crate::refuse;
-use crate::status::State;
+use crate::status::{State, Why};
 
 /// What applying a file came to.
 #[derive(Clone, Debug, serde::Serialize)]
@@ -22,6 +24,8 @@ pub struct Applied {
     pub chain: ChainId,
     /// How far the activation is now.
     pub state: State,
+    /// Why it does not stand as it should.
+    pub why: Option<Why>,
     /// The licence.
     pub license_id: Option<String>,
     /// What changed; nothing when the file had been applied before.
@@ -45,11 +49,31 @@ impl Agent {
                 Answer::Notice(notice) => self.hear(&notice, chain)?,
             }
         }
-        if grants.iter().any(|grant| grant.verified.body.device == chain) {
+        let earlier = self.hear_of_earlier_chains(&grants)?;
+        if earlier.is_any || grants.iter().any(|grant| grant.verified.body.device == chain) {
             grants.retain(|grant| grant.verified.body.device == chain);
+        } else if grants.is_empty() {
+            return Err(Refusal::new(Code::GrantForeign, "the file holds nothing for this device"));
         }
         grants.sort_by_key(|grant| grant.verified.order());
-        self.apply_grants(grants)
+        let mut applied = self.apply_grants(grants)?;
+        applied.changes.extend(earlier.changes);
+        Ok(applied)
+    }
+
+    /// Keeps what the grants say about the chains that the present one follows.
+    fn hear_of_earlier_chains(&self, grants: &[AppliedGrant]) -> Result<Earlier, Refusal> {
+        let root = self.trusted_pack()?.body.root;
+        let mut earlier = Earlier { is_any: false, changes: Vec::new() };
+        for ancestor in self.reader()?.ancestors() {
+            for grant in grants {
+                earlier.is_any |= grant.verified.body.device == ancestor.chain;
+                if ancestor.hear(grant, &root)? {
+                    earlier.changes.push(changes::reported(ancestor.chain));
+                }
+            }
+        }
+        Ok(earlier)
     }
 
     fn believe(&self, grant: Grant) -> Result<AppliedGrant, Refusal> {
@@ -68,26 +92,57 @@ impl Agent {
     }
 
     fn apply_grants(&self, grants: Vec<AppliedGrant>) -> Result<Applied, Refusal> {
-        if grants.is_empty() {
-            return Err(Refusal::new(Code::GrantForeign, "the file holds nothing for this device"));
-        }
-        self.with_writer(|writer| {
+        let heals = grants.iter().any(heals);
+        let (before, applied) = self.with_writer(|writer| {
             let before = device_of(writer)?;
-            for grant in grants {
-                let done = writer.append(Command::Apply(Box::new(grant)), self.clock.read());
-                if let Done::NotApplied(error) = done.map_err(|error| refuse::append(&error))? {
-                    return Err(Refusal::from_error(error.code(), &error));
-                }
-            }
-            let after = device_of(writer)?;
-            let body = |grant: &AppliedGrant| grant.verified.body.clone();
-            let (old, new) = (before.grant().map(body), after.grant().map(body));
-            Ok(Applied {
-                chain: after.chain(),
-                state: State::of(&after),
-                license_id: new.as_ref().map(|new| new.license.uuid().to_string()),
-                changes: new.map_or_else(Vec::new, |new| changes::between(old.as_ref(), &new)),
-            })
-        })
+            Ok((before, grants.into_iter().try_for_each(|grant| self.apply_grant(writer, grant))))
+        })?;
+        let state = || self.with_writer(device_of);
+        let heals = heals && state()?.may_be_succeeded();
+        // A device that was set back cannot apply the grant that has it go on as a successor.
+        applied.or_else(|refusal| match refusal.code() {
+            Code::AckUnknown if heals => Ok(()),
+            _ => Err(refusal),
+        })?;
+        let mut changes = changes::of(&before, &state()?);
+        if heals {
+            self.succeed()?;
+            changes.push(changes::succeeded(before.chain(), state()?.chain()));
+        }
+        Ok(Applied::of(&state()?, changes))
     }
+
+    fn apply_grant(&self, writer: &Writer, grant: AppliedGrant) -> Result<(), Refusal> {
+        let done = writer.append(Command::Apply(Box::new(grant)), self.clock.read());
+        match done.map_err(|error| refuse::append(&error))? {
+            Done::NotApplied(error) => Err(Refusal::from_error(error.code(), &error)),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Applied {
+    fn of(device: &Device, changes: Vec<Change>) -> Self {
+        let rests_on = device.rests_on().map(|grant| &grant.verified.body);
+        Self {
+            chain: device.chain(),
+            state: State::of(device),
+            why: Why::of(device),
+            license_id: rests_on.map(|body| body.license.uuid().to_string()),
+            changes,
+        }
+    }
+}
+
+/// Whether a grant has its device go on as a successor.
+fn heals(grant: &AppliedGrant) -> bool {
+    let body = &grant.verified.body;
+    body.forked == Some(OnFork::Heal) && body.status == GrantStatus::Active
+}
+
+/// What a file says about the chains that the present one follows.
+struct Earlier {
+    /// Whether it holds a grant for one of them.
+    is_any: bool,
+    changes: Vec<Change>,
 }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use clap::Args;
-use counterfoil_sync_agent::LicenseKey;
+use counterfoil_sync_agent::{Agent, LicenseKey};
 use schemas::codes::{Code, Exit};
 use schemas::refusal::Refusal;
 use serde::Serialize;
@@ -17,12 +17,17 @@ use crate::output::{Fields, talk};
 ///
 /// Opens a record for this device and writes an activation request. Give the file to the vendor and apply the licence
 /// file that comes back. Asking again before the answer came writes the same request again.
+///
+/// With `--trial` it asks for the product's trial, which needs no key. With `--successor`, a device that was set back to
+/// an older state goes on with a new record; the request carries the rest of the old one.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   counterfoil-agent --pack studio.cfpack activate --license-key KEY --request request.cfbundle
   COUNTERFOIL_LICENSE_KEY=KEY counterfoil-agent activate --request - --armor
-  counterfoil-agent activate --license-key-file key.txt --request request.cfbundle")]
+  counterfoil-agent activate --license-key-file key.txt --request request.cfbundle
+  counterfoil-agent --pack studio.cfpack activate --trial --request request.cfbundle
+  counterfoil-agent activate --successor --request request.cfbundle")]
 pub(crate) struct ActivateArgs {
     /// The licence key
     #[arg(long, value_name = "KEY", env = "COUNTERFOIL_LICENSE_KEY", hide_env_values = true)]
@@ -30,6 +35,12 @@ pub(crate) struct ActivateArgs {
     /// Read the licence key from this file, so that it is not seen on the command line; it goes before the others
     #[arg(long, value_name = "FILE")]
     license_key_file: Option<PathBuf>,
+    /// Ask for the product's trial, without a key
+    #[arg(long, conflicts_with_all = ["license_key_file", "successor"])]
+    trial: bool,
+    /// Go on with a new record after this device was set back to an older state
+    #[arg(long, conflicts_with_all = ["license_key_file"])]
+    successor: bool,
     /// Write the activation request to this file; `-` is stdout
     #[arg(long, value_name = "FILE")]
     request: PathBuf,
@@ -47,9 +58,7 @@ struct Activation {
 }
 
 pub(crate) fn run(args: &ActivateArgs, context: &Context) -> Result<Exit, Refusal> {
-    let key = read_key(args)?;
-    let agent = context.new_agent()?;
-    let request = agent.activate(&key)?;
+    let (agent, request) = ask(args, context)?;
     files::write_bundle(&args.request, &request, args.armor)?;
     if files::is_standard(&args.request) {
         return Ok(Exit::Done);
@@ -67,12 +76,27 @@ pub(crate) fn run(args: &ActivateArgs, context: &Context) -> Result<Exit, Refusa
     Ok(Exit::Done)
 }
 
+fn ask(args: &ActivateArgs, context: &Context) -> Result<(Agent, Vec<u8>), Refusal> {
+    if args.successor {
+        let agent = context.agent()?;
+        let request = agent.succeed()?;
+        return Ok((agent, request));
+    }
+    let key = if args.trial { None } else { Some(read_key(args)?) };
+    let agent = context.new_agent()?;
+    let request = match key {
+        Some(key) => agent.activate(&key)?,
+        None => agent.activate_trial()?,
+    };
+    Ok((agent, request))
+}
+
 fn read_key(args: &ActivateArgs) -> Result<LicenseKey, Refusal> {
     let typed = match (&args.license_key, &args.license_key_file) {
         (_, Some(path)) => files::read_text(path)?,
         (Some(key), None) => key.clone(),
         (None, None) => {
-            let detail = "give --license-key, --license-key-file or COUNTERFOIL_LICENSE_KEY";
+            let detail = "give --license-key, --license-key-file, COUNTERFOIL_LICENSE_KEY or --trial";
             return Err(Refusal::new(Code::Usage, detail));
         }
     };

@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use clap::Args;
-use counterfoil_sync_agent::{Applied, Change};
+use counterfoil_sync_agent::{Applied, Change, Why};
 use schemas::codes::Exit;
 use schemas::refusal::Refusal;
 use serde::Serialize;
@@ -15,7 +15,8 @@ use crate::cli::Context;
 /// Apply a licence file from the vendor.
 ///
 /// Takes the answer to an activation request, a usage report or a deactivation, or a refresh file, and prints what
-/// changed. The same file again changes nothing; an older one is refused.
+/// changed. The same file again changes nothing; an older one is refused. A device that was set back to an older state
+/// learns it from the file; where the vendor has it go on, it does so with a new record.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -49,6 +50,9 @@ pub(crate) fn run(args: &ApplyArgs, context: &Context) -> Result<Exit, Refusal> 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", self.0.state.word())?;
+        if let Some(Why { code, title, hint }) = self.0.why {
+            writeln!(f, "why: {title} [{code}]\nhint: {hint}")?;
+        }
         if self.0.changes.is_empty() {
             return f.write_str("nothing changed");
         }

@@ -6,6 +6,7 @@ use clap::Args;
 use ledger::store::HistoryEntry;
 use schemas::codes::{Code, Exit};
 use schemas::event::Body;
+use schemas::event::device::Claim;
 use schemas::refusal::Refusal;
 use serde::Serialize;
 
@@ -44,6 +45,14 @@ impl fmt::Display for Line {
                 body.used_at.map_or(Ok(()), |used_at| write!(f, ", used at {used_at}"))?;
                 body.reference.as_ref().map_or(Ok(()), |reference| write!(f, ", ref {reference}"))
             }
+            Body::QuotaReturned(body) => {
+                write!(f, "  feature {} in {}: {}, total {}", body.feature, body.period, body.n, body.total)
+            }
+            Body::ActivationRequested(body) => match &body.claim {
+                Claim::Successor(claim) => write!(f, "  follows {}", claim.follows),
+                Claim::Trial(_) => f.write_str("  trial"),
+                _ => Ok(()),
+            },
             Body::VariableSet(body) => {
                 write!(f, "  {} = {}", body.name, value.as_deref().unwrap_or("(not known)"))
             }

@@ -4,6 +4,7 @@ use std::fmt;
 
 use clap::Args;
 use counterfoil_sync_agent::Status;
+use counterfoil_sync_agent::status::QuotaStatus;
 use schemas::codes::Exit;
 use schemas::refusal::Refusal;
 use schemas::terms::Mode;
@@ -37,6 +38,8 @@ impl fmt::Display for Shown {
         let mut fields = Fields::default()
             .with("state", status.state.word())
             .with_some("reason", status.reason.as_ref())
+            .with_some("why", status.why.map(|why| format!("{} [{}]", why.title, why.code)))
+            .with_some("hint", status.why.map(|why| why.hint))
             .with("check", status.code)
             .with_some("chain", status.chain)
             .with_some("licence", status.license_id.as_ref())
@@ -57,20 +60,38 @@ impl fmt::Display for Shown {
             }
         }
         for quota in &status.quotas {
-            let left = quota.left.map_or_else(String::new, |left| format!(", {left} left"));
-            let used = format!("{} used{left}", quota.used);
             let note = if quota.mode == Mode::Hard { "quota" } else { "use" };
-            fields = fields.with(&format!("{note} of {} for {}", quota.feature, quota.period), used);
+            fields = fields.with(&format!("{note} of {} for {}", quota.feature, quota.period), Units(quota));
+        }
+        for record in &status.unreported_records {
+            fields = fields.with("not reported to its end", format!("record {record}"));
         }
         fields
             .with_some("check in by", status.sync_by)
             .with_some("grace until", status.overdue_at)
             .with("events", status.events)
             .with("not acknowledged", status.unacknowledged)
+            .with_some("set back", status.restored.then_some("yes, reserved quota is not spent"))
+            .with_some("forked", status.forked)
             .with_some("clock", status.clock_behind.then_some("set back"))
             .with_some("clock noted in event", status.clock_noted)
             .with_some("device differs since", status.fingerprint_mismatch_since)
             .with("time", status.time)
             .fmt(f)
+    }
+}
+
+/// What became of a feature's units.
+struct Units<'a>(&'a QuotaStatus);
+
+impl fmt::Display for Units<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let QuotaStatus { used, left, returned, asked_back, .. } = self.0;
+        write!(f, "{used} used")?;
+        left.map_or(Ok(()), |left| write!(f, ", {left} left"))?;
+        if returned.get() > 0 {
+            write!(f, ", {returned} given back")?;
+        }
+        asked_back.map_or(Ok(()), |asked_back| write!(f, ", {asked_back} more asked back"))
     }
 }

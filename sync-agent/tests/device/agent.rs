@@ -9,58 +9,9 @@ use schemas::grant::GrantStatus;
 use schemas::numbers::{Amount, Seconds};
 use schemas::terms::OnFork;
 use schemas::text::UsageRef;
-use tempfile::TempDir;
 
-use crate::vendor::{Machine, TestClock, Vendor, at, config, head_of, key_numbered, license_key};
-
-/// A device with an agent in a directory of its own.
-struct Device {
-    vendor: Vendor,
-    clock: Arc<TestClock>,
-    folder: TempDir,
-}
-
-impl Device {
-    fn new() -> Self {
-        Self {
-            vendor: Vendor::new(),
-            clock: TestClock::new("2026-11-24T07:00:00Z"),
-            folder: tempfile::tempdir().expect("a temporary directory"),
-        }
-    }
-
-    fn config(&self) -> Config {
-        config(&self.folder.path().join("state"), &self.vendor, &self.clock)
-    }
-
-    fn open(&self) -> Agent {
-        Agent::open(self.config()).expect("opens")
-    }
-
-    fn activated(&mut self) -> Agent {
-        let agent = self.open();
-        let request = agent.activate(&license_key()).expect("asks");
-        let grant = self.vendor.answer(&request, self.clock.now(), |_| {});
-        agent.apply(&grant).expect("applies");
-        agent
-    }
-
-    fn sync(&mut self, agent: &Agent) {
-        let report = agent.report().expect("reports");
-        let grant = self.vendor.answer(&report, self.clock.now(), |_| {});
-        agent.apply(&grant).expect("applies");
-    }
-}
-
-fn code<T>(outcome: Result<T, Refusal>) -> Option<Code> {
-    outcome.err().map(|refusal| refusal.code())
-}
-
-fn kinds(agent: &Agent) -> Vec<&'static str> {
-    let mut kinds = Vec::new();
-    agent.history(|entry| kinds.push(entry.event.body.name())).expect("a history");
-    kinds
-}
+use crate::bench::{Device, code, kinds};
+use crate::vendor::{Machine, Vendor, at, head_of, key_numbered, license_key};
 
 #[test]
 fn a_device_lives_from_activation_to_deactivation() {

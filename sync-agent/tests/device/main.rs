@@ -1,5 +1,10 @@
 //! The device side from outside: the library and the program, against a vendor in miniature.
 
 mod agent;
+mod bench;
+mod clocks;
 mod program;
+mod quota;
+mod restored;
+mod states;
 mod vendor;

@@ -9,7 +9,8 @@ use counterfoil_sync_agent::{Config, LicenseKey, Reading};
 use ledger::chain::{self, Head};
 use ledger::keys::SecretKey;
 use ledger::license_key::KeySecret;
-use ledger::{run, trust};
+use ledger::run::{self, VerifiedRun};
+use ledger::trust;
 use schemas::bundle::{Answer, BundlePart, BundleReader, encode_answers, encode_pack};
 use schemas::certificate::CertificateBody;
 use schemas::event::{Body, Event};
@@ -99,6 +100,29 @@ impl Vendor {
         now: Micros,
         change: impl FnOnce(&mut GrantBody),
     ) -> Vec<u8> {
+        encode_answers(&[self.sign(device, ack, now, change)])
+    }
+
+    /// Grants that answer every chain of a bundle, in one file: each acknowledges all of its chain.
+    pub(crate) fn answer_all(
+        &mut self,
+        bundle: &[u8],
+        now: Micros,
+        mut change: impl FnMut(&mut GrantBody),
+    ) -> Vec<u8> {
+        let heads = heads_of(bundle).into_iter();
+        let answers: Vec<Answer> =
+            heads.map(|(chain, ack)| self.sign(chain, ack, now, &mut change)).collect();
+        encode_answers(&answers)
+    }
+
+    fn sign(
+        &mut self,
+        device: ChainId,
+        ack: Ack,
+        now: Micros,
+        change: impl FnOnce(&mut GrantBody),
+    ) -> Answer {
         let at = now.max(Micros::new(self.last_at.get() + 1));
         self.last_at = at;
         let mut body = grant_body(device, ack, at);
@@ -109,7 +133,7 @@ impl Vendor {
         let place = (appended.head.seq, self.head.link);
         self.head = appended.head;
         let grant = trust::detach(chain, place, core, appended.signature, self.certificate.clone());
-        encode_answers(&[Answer::Grant(Box::new(grant))])
+        Answer::Grant(Box::new(grant))
     }
 }
 
@@ -123,17 +147,34 @@ pub(crate) fn key_numbered(number: u8) -> LicenseKey {
     KeySecret::new([5; 32]).license_key(KeyReference([number; 5]))
 }
 
-/// The chain and the head of a bundle's runs, each of which must verify.
+/// The last chain of a bundle and its head.
 pub(crate) fn head_of(bundle: &[u8]) -> (ChainId, Ack) {
-    let mut reader = BundleReader::open(std::io::Cursor::new(bundle)).expect("a bundle");
-    let mut head = None;
-    while let Some(part) = reader.next_part().expect("a whole bundle") {
-        if let BundlePart::Run(bytes) = part {
-            let run = run::verify_device(&bytes).expect("a run of a device");
-            head = Some((run.chain(), Ack::from(run.head())));
+    heads_of(bundle).pop().expect("a bundle holds a run")
+}
+
+/// The chains of a bundle with their heads, in their order. Every run must verify.
+pub(crate) fn heads_of(bundle: &[u8]) -> Vec<(ChainId, Ack)> {
+    let mut heads: Vec<(ChainId, Ack)> = Vec::new();
+    for run in runs_of(bundle) {
+        let head = Ack::from(run.head());
+        match heads.last_mut() {
+            Some((chain, last)) if *chain == run.chain() => *last = head,
+            _ => heads.push((run.chain(), head)),
         }
     }
-    head.expect("a bundle holds a run")
+    heads
+}
+
+/// The runs of a bundle, each of which must verify.
+pub(crate) fn runs_of(bundle: &[u8]) -> Vec<VerifiedRun> {
+    let mut reader = BundleReader::open(std::io::Cursor::new(bundle)).expect("a bundle");
+    let mut runs = Vec::new();
+    while let Some(part) = reader.next_part().expect("a whole bundle") {
+        if let BundlePart::Run(bytes) = part {
+            runs.push(run::verify_device(&bytes).expect("a run of a device"));
+        }
+    }
+    runs
 }
 
 fn grant_body(device: ChainId, ack: Ack, now: Micros) -> GrantBody {
@@ -212,6 +253,16 @@ impl TestClock {
         let mut reading = self.0.lock().expect("no test panics while it holds the clock");
         reading.wall = reading.wall + span;
         reading.monotonic += span.micros();
+    }
+
+    /// Lets time pass on the clock that only goes forward, as while a machine is held.
+    pub(crate) fn tick(&self, span: Seconds) {
+        self.0.lock().expect("no test panics while it holds the clock").monotonic += span.micros();
+    }
+
+    /// Begins the clock that only goes forward anew, as a start of the machine does.
+    pub(crate) fn reboot(&self) {
+        self.0.lock().expect("no test panics while it holds the clock").monotonic = 0;
     }
 
     /// Sets the wall clock.

@@ -8,7 +8,7 @@ use schemas::numbers::{Amount, FeatureNumber, Micros, Total};
 use schemas::period::Period;
 
 use super::*;
-use crate::digest::{BranchEvidence, ChainEvidence};
+use crate::digest::ChainEvidence;
 use crate::evidence::Chain;
 use crate::forks::Fork;
 
@@ -132,13 +132,7 @@ struct Evidence {
 }
 
 fn evidence(chain: ChainId, known: &Chain) -> Evidence {
-    let branches = known.branches.iter().map(|(number, branch)| BranchEvidence {
-        number: *number,
-        parent: branch.parent,
-        first_seq: branch.first_seq,
-        head: branch.head,
-    });
-    let mut of = ChainEvidence::of(chain, &branches.collect::<Vec<_>>());
+    let mut of = ChainEvidence::of_chain(chain, known);
     of.heads.sort();
     of.fork_points.sort();
     Evidence {

@@ -6,12 +6,13 @@ use std::convert::Infallible;
 use schemas::certificate::CertificateBody;
 use schemas::event::authority::LicenseIssued;
 use schemas::event::device::{
-    ActivationRequested, ChainClosed, Claim, CloseReason, FeatureConsumed, LicenseKeyClaim, QuotaReturned,
+    ActivationRequested, ChainClosed, ChainOpened, Claim, CloseReason, FeatureConsumed, FingerprintComponent,
+    LicenseKeyClaim, QuotaReturned, TrialClaim,
 };
 use schemas::event::{Body, Event};
 use schemas::grant::{GrantStatus, Revocations};
-use schemas::ids::{ChainId, CustomerId, Digest, KeyReference, LicenseId};
-use schemas::numbers::{Amount, Epoch, Revision, Seconds, Seq, Total};
+use schemas::ids::{ChainId, CustomerId, Digest, KeyReference, LicenseId, Link, PublicKey};
+use schemas::numbers::{Amount, Epoch, Micros, Revision, Seconds, Seq, Total};
 use schemas::period::{Period, Reset};
 use schemas::run::{AuthorityOrigin, DeviceOrigin, Origin};
 use schemas::terms::{
@@ -25,7 +26,7 @@ use crate::draft::{Draft, Update};
 use crate::escrow;
 use crate::fixture::{ISSUED, RENDER, at, opened, text};
 use crate::keys::SecretKey;
-use crate::license_key::KeySecret;
+use crate::license_key::{self, KeySecret};
 use crate::merge::{ChainOutcome, Stored, merge_chain};
 use crate::quotas;
 use crate::refold;
@@ -92,6 +93,7 @@ pub(crate) fn terms() -> Terms {
 #[derive(Clone)]
 pub(crate) struct Device {
     key: SecretKey,
+    reference: KeyReference,
     pub(crate) events: Vec<Event>,
     used: u64,
 }
@@ -105,14 +107,33 @@ impl Device {
         device
     }
 
+    /// A device with a fingerprint of its own that opened its chain and asked for an activation.
+    pub(crate) fn with_fingerprint(seed: u8, fingerprint: Vec<FingerprintComponent>) -> Self {
+        let mut device = Self::silent(seed);
+        device.push(Body::ChainOpened(Box::new(ChainOpened { fingerprint, ..opened() })));
+        device.ask();
+        device
+    }
+
     /// A device that has said nothing yet.
     pub(crate) fn silent(seed: u8) -> Self {
-        Self { key: SecretKey::from_seed(&[seed; 32]), events: Vec::new(), used: 0 }
+        Self { key: SecretKey::from_seed(&[seed; 32]), reference: REFERENCE, events: Vec::new(), used: 0 }
+    }
+
+    /// A device with a fingerprint of its own that asks for the product's trial.
+    pub(crate) fn trying(seed: u8, fingerprint: Vec<FingerprintComponent>) -> Self {
+        let mut device = Self { reference: trial_reference(), ..Self::silent(seed) };
+        device.push(Body::ChainOpened(Box::new(ChainOpened { fingerprint, ..opened() })));
+        device.claim(Claim::Trial(TrialClaim {}));
+        device
     }
 
     pub(crate) fn ask(&mut self) {
         let proof = secret().license_key(REFERENCE).proof(&self.chain());
-        let claim = Claim::LicenseKey(LicenseKeyClaim { proof });
+        self.claim(Claim::LicenseKey(LicenseKeyClaim { proof }));
+    }
+
+    fn claim(&mut self, claim: Claim) {
         self.push(Body::ActivationRequested(Box::new(ActivationRequested { claim })));
     }
 
@@ -133,12 +154,19 @@ impl Device {
         }));
     }
 
+    /// Returns `n` units, the device's R being `total` then.
+    pub(crate) fn give_back(&mut self, n: u64, stated: u64) {
+        let (feature, period) = (RENDER, month());
+        let (n, total) = (Amount::new(n).expect("small"), total(stated));
+        self.push(Body::QuotaReturned(QuotaReturned { feature, period, n, total }));
+    }
+
     pub(crate) fn close(&mut self) {
         self.push(Body::ChainClosed(ChainClosed { reason: CloseReason::Deactivated, successor: None }));
     }
 
     pub(crate) fn origin(&self) -> DeviceOrigin {
-        DeviceOrigin { signer: self.key.public(), reference: REFERENCE }
+        DeviceOrigin { signer: self.key.public(), reference: self.reference }
     }
 
     pub(crate) fn chain(&self) -> ChainId {
@@ -163,6 +191,10 @@ impl Device {
     }
 }
 
+fn trial_reference() -> KeyReference {
+    license_key::trial_reference(opened().product.as_str())
+}
+
 fn secret() -> KeySecret {
     KeySecret::new([4; 32])
 }
@@ -183,7 +215,8 @@ fn issuer() -> Issuer {
     Issuer { key, certificate }
 }
 
-/// The vendor's side of one licence.
+/// The vendor's side of one licence; a clone of it is a backup.
+#[derive(Clone)]
 pub(crate) struct World {
     issuer: Issuer,
     pub(crate) license: License,
@@ -195,6 +228,15 @@ pub(crate) struct World {
 impl World {
     /// A licence as [`terms`] says, with changes.
     pub(crate) fn new(change: impl FnOnce(&mut Terms)) -> Self {
+        Self::with_key(REFERENCE, change)
+    }
+
+    /// The product's trial, with terms as [`terms`] says, with changes.
+    pub(crate) fn trial(change: impl FnOnce(&mut Terms)) -> Self {
+        Self::with_key(trial_reference(), change)
+    }
+
+    fn with_key(key: KeyReference, change: impl FnOnce(&mut Terms)) -> Self {
         let issuer = issuer();
         let mut terms = terms();
         change(&mut terms);
@@ -205,8 +247,7 @@ impl World {
             license: LicenseId([7; 16]),
             epoch: Epoch(0),
         };
-        let first =
-            LicenseIssued { key: REFERENCE, customer: CustomerId([8; 16]), policy: text("standard"), terms };
+        let first = LicenseIssued { key, customer: CustomerId([8; 16]), policy: text("standard"), terms };
         let update = Draft::issue(&issuer, origin, at(ISSUED), first).expect("short terms").finish();
         let (stored, rows) = (Shelf::default(), Rows::default());
         let mut world = Self { license: update.license.clone(), issuer, stored, rows };
@@ -214,10 +255,24 @@ impl World {
         world
     }
 
+    /// The key that the issuer's certificate rests on.
+    pub(crate) fn root(&self) -> PublicKey {
+        self.issuer.certificate.body.root
+    }
+
     /// One unit of work, stored at its end.
     pub(crate) fn work<T>(&mut self, work: impl FnOnce(&mut Draft<'_>, &mut Shelf) -> T) -> (T, Rows) {
+        self.work_at(at(ISSUED), work)
+    }
+
+    /// One unit of work at another time.
+    pub(crate) fn work_at<T>(
+        &mut self,
+        now: Micros,
+        work: impl FnOnce(&mut Draft<'_>, &mut Shelf) -> T,
+    ) -> (T, Rows) {
         let mut stored = self.stored.clone();
-        let mut draft = Draft::resume(&self.issuer, self.license.clone(), at(ISSUED));
+        let mut draft = Draft::resume(&self.issuer, self.license.clone(), now);
         let done = work(&mut draft, &mut stored);
         let rows = self.store(draft.finish());
         (done, rows)
@@ -281,6 +336,11 @@ impl World {
         rows
     }
 
+    /// All that was attached and written.
+    pub(crate) fn runs(&self) -> &[StoredRun] {
+        &self.stored.runs
+    }
+
     /// The rows of all that was stored.
     pub(crate) fn stored_rows(&self) -> &Rows {
         &self.rows
@@ -303,6 +363,17 @@ pub(crate) struct Shelf {
     parked: BTreeMap<(ChainId, Digest), Vec<u8>>,
 }
 
+impl Shelf {
+    /// The link after the event at a place of a chain that never forked.
+    pub(crate) fn link_at(&self, chain: &ChainId, seq: Seq) -> Option<Link> {
+        let run = self
+            .runs
+            .iter()
+            .find(|run| run.chain == *chain && (run.first_seq..=run.head.seq).contains(&seq))?;
+        run.link_at(seq)
+    }
+}
+
 impl Stored<Infallible> for Shelf {
     fn run_holding(
         &mut self,
@@ -314,6 +385,10 @@ impl Stored<Infallible> for Shelf {
             (run.chain, run.branch) == (*chain, branch) && (run.first_seq..=run.head.seq).contains(&seq)
         };
         Ok(self.runs.iter().find(holds).expect("only places that are there are asked for").clone())
+    }
+
+    fn authority_link(&mut self, chain: &ChainId, seq: Seq) -> Result<Option<Link>, Infallible> {
+        Ok(self.link_at(chain, seq))
     }
 
     fn returns(&mut self, chain: &ChainId) -> Result<Vec<(Seq, QuotaReturned)>, Infallible> {

@@ -9,30 +9,52 @@ use schemas::codes::Exit;
 use schemas::container::FileKind;
 use schemas::grant::GrantStatus;
 use schemas::ids::{ChainId, LicenseId};
+use schemas::numbers::Micros;
 use schemas::refusal::Refusal;
 use schemas::text::Text;
 use serde::Serialize;
 
 use crate::cli::Context;
 use crate::commands::files;
+use crate::output;
 
 /// Take an activation's seat back, for a device that is lost or broken
 ///
-/// The seat is free at once. The device learns it with its next licence file, which can be written here; what it
-/// reports is still taken in.
+/// The seat is free when the device is certain to have stopped: when its check-in deadline, the grace and the clock
+/// tolerance have passed; with `--override` at once, which is recorded. The device learns it with its next licence
+/// file, which can be written here; what it reports is still taken in. What it holds of a quota stays out: see
+/// `activation write-off`.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
-  counterfoil activation release CHAIN --reason \"disk broken\"
-  counterfoil activation release CHAIN -o released.cfgrant")]
+  counterfoil activation release CHAIN
+  counterfoil activation release CHAIN --override --reason \"disk broken\" -o released.cfgrant
+  counterfoil activation release --silent LICENSE
+  counterfoil activation release --silent --all")]
 pub(crate) struct ActivationReleaseArgs {
-    /// The device chain, or enough of its beginning
-    #[arg(value_name = "CHAIN")]
-    chain: String,
+    /// The device chain, or enough of its beginning; with `--silent` the licence, by its identifier or key
+    #[arg(value_name = "CHAIN|LICENSE", required_unless_present = "all")]
+    of: Option<String>,
+    /// Release every activation of a licence whose device was silent past its deadline
+    #[arg(long)]
+    silent: bool,
+    /// Release the silent ones of every licence
+    #[arg(long, requires = "silent", conflicts_with = "of")]
+    all: bool,
+    /// Free the seat at once, without waiting for the deadline; that is recorded
+    #[arg(long = "override", conflicts_with = "silent")]
+    overridden: bool,
     /// Why, for the record
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", conflicts_with = "silent")]
     reason: Option<Text>,
+    #[command(flatten)]
+    told: ToldOptions,
+}
+
+/// How the device is told at once.
+#[derive(Args, Debug)]
+struct ToldOptions {
     /// Write the device's licence file, which tells it
-    #[arg(short, long, value_name = "FILE")]
+    #[arg(short, long, value_name = "FILE", conflicts_with = "silent")]
     output: Option<PathBuf>,
     /// Write the text form, which survives mail
     #[arg(long, requires = "output")]
@@ -41,19 +63,43 @@ pub(crate) struct ActivationReleaseArgs {
 
 impl ActivationReleaseArgs {
     pub(crate) fn run(self, context: &Context) -> Result<Exit, Refusal> {
+        if self.silent { release_silent(context, self.of.as_deref()) } else { self.release_one(context) }
+    }
+
+    fn release_one(self, context: &Context) -> Result<Exit, Refusal> {
         let mut vendor = context.vendor()?;
-        let (license_id, chain) = vendor.find_chain(&self.chain)?;
-        let grant = vendor.release(&license_id, chain, self.reason.as_ref().map(Text::as_str))?;
-        if let Some(path) = &self.output {
-            let answer = [Answer::Grant(Box::new(grant))];
-            files::write(path, FileKind::Grants, encode_answers(&answer), self.armor)?;
+        let (license_id, chain) = vendor.find_chain(self.of.as_deref().unwrap_or_default())?;
+        let reason = self.reason.as_ref().map(Text::as_str);
+        let done = vendor.release(&license_id, chain, self.overridden, reason)?;
+        if let Some(path) = &self.told.output {
+            let answer = [Answer::Grant(Box::new(done.grant))];
+            files::write(path, FileKind::Grants, encode_answers(&answer), self.told.armor)?;
         }
-        if self.output.as_deref() != Some(Path::new("-")) {
-            let released = Released { chain, license_id, state: GrantStatus::Released, file: self.output };
-            context.output.result(&released)?;
+        if self.told.output.as_deref() != Some(Path::new("-")) {
+            context.output.result(&Released {
+                chain,
+                license_id,
+                state: GrantStatus::Released,
+                seat_free_at: done.seat_free_at,
+                is_free: done.is_free,
+                overridden: self.overridden,
+                file: self.told.output,
+            })?;
         }
         Ok(Exit::Done)
     }
+}
+
+fn release_silent(context: &Context, license: Option<&str>) -> Result<Exit, Refusal> {
+    let mut vendor = context.vendor()?;
+    let license = license.map(|license| vendor.find_license(license)).transpose()?;
+    let released = vendor.release_silent(license.map(|license| license.id))?;
+    if released.is_empty() {
+        output::talk(&"no device is silent past its deadline");
+    }
+    let released = released.into_iter().map(|(license_id, chain)| Silent { chain, license_id }).collect();
+    context.output.result(&AllSilent { released })?;
+    Ok(Exit::Done)
 }
 
 #[derive(Serialize)]
@@ -61,15 +107,42 @@ struct Released {
     chain: ChainId,
     license_id: LicenseId,
     state: GrantStatus,
+    seat_free_at: Micros,
+    /// Whether the seat is free already.
+    is_free: bool,
+    overridden: bool,
     file: Option<PathBuf>,
 }
 
 impl fmt::Display for Released {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "released {} of licence {}", self.chain, self.license_id)?;
+        write!(f, "released {} of licence {}; ", self.chain, self.license_id)?;
+        if self.is_free {
+            f.write_str("the seat is free")?;
+        } else {
+            write!(f, "the seat is free from {}, or at once with --override", self.seat_free_at)?;
+        }
         match &self.file {
             Some(file) => write!(f, "; {} tells the device", file.display()),
             None => Ok(()),
         }
+    }
+}
+
+#[derive(Serialize)]
+struct AllSilent {
+    released: Vec<Silent>,
+}
+
+#[derive(Serialize)]
+struct Silent {
+    chain: ChainId,
+    license_id: LicenseId,
+}
+
+impl fmt::Display for AllSilent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let told = |silent: &Silent| format!("released {} of licence {}", silent.chain, silent.license_id);
+        f.write_str(&self.released.iter().map(told).collect::<Vec<_>>().join("\n"))
     }
 }

@@ -6,9 +6,12 @@ use std::fmt;
 use clap::Args;
 use ledger::authority::{Activation, License};
 use ledger::evidence::Chain;
-use ledger::quotas;
+use ledger::forks::Verdict;
+use ledger::{quotas, seats};
 use schemas::codes::{Code, Exit};
+use schemas::event::Event;
 use schemas::event::authority::ReleaseReason;
+use schemas::grant::SeqRange;
 use schemas::ids::{ChainId, Link};
 use schemas::numbers::{Epoch, FeatureNumber, Micros, Seq};
 use schemas::pack::ProductFeature;
@@ -20,7 +23,7 @@ use super::list::ActivationLine;
 use crate::cli::Context;
 use crate::commands::words::{self, Attached};
 use crate::output::{Fields, Table};
-use crate::store::ActivationFilter;
+use crate::store::{ActivationFilter, StoreError};
 use crate::vendor::Vendor;
 use crate::vendor::customers::customer_name;
 use crate::vendor::products::known_product;
@@ -56,7 +59,13 @@ struct Shown {
     closed_at: Option<Micros>,
     /// Why it was released.
     released: Option<ReleaseReason>,
+    /// From when its seat can be given to another device.
+    seat_free_at: Option<Micros>,
     head: Option<Place>,
+    /// How it forked, if it did.
+    fork: Option<Fork>,
+    /// Events that are missing before runs that wait.
+    missing: Vec<SeqRange>,
     grant: GrantPlace,
     /// The last place that the newest grant acknowledges; 0: none.
     acknowledged: Seq,
@@ -71,6 +80,30 @@ struct Shown {
 struct Place {
     seq: Seq,
     link: Link,
+}
+
+/// How a chain forked.
+#[derive(Serialize)]
+struct Fork {
+    /// The earliest place that is known at which the histories part.
+    seq: Seq,
+    verdict: Verdict,
+    /// The heads of the histories that are attached.
+    heads: Vec<Place>,
+}
+
+impl Fork {
+    fn of(license: &License, chain: &ChainId) -> Option<Self> {
+        let evidence = license.chains.get(chain)?;
+        let recorded = license.forks.get(chain).map(|fork| fork.seq);
+        let seq = evidence.fork.map(|fork| fork.seq).into_iter().chain(recorded).min()?;
+        let heads = evidence.branches.values().map(|branch| branch.head);
+        Some(Self {
+            seq,
+            verdict: evidence.fork.map_or(Verdict::Unknown, |fork| fork.verdict),
+            heads: heads.map(|head| Place { seq: head.seq, link: head.link }).collect(),
+        })
+    }
 }
 
 /// The newest grant.
@@ -91,6 +124,8 @@ struct Quota {
     returned: u64,
     written_off: u64,
     held: u64,
+    /// Units used beyond what was granted.
+    debt: u64,
 }
 
 /// A device variable.
@@ -102,7 +137,7 @@ struct Variable {
     set_at: Micros,
 }
 
-/// What the chain says that contradicts itself.
+/// What the chain says that contradicts itself or came late.
 #[derive(Serialize)]
 struct Found {
     seq: Seq,
@@ -134,7 +169,10 @@ impl Shown {
             opened_at: evidence.and_then(|evidence| evidence.opened_at),
             closed_at: evidence.and_then(|evidence| evidence.closed_at),
             released: activation.released.map(|released| released.why),
+            seat_free_at: activation.released.map(|released| released.seat_free_at),
             head: evidence.map(Chain::head).map(|head| Place { seq: head.seq, link: head.link }),
+            fork: Fork::of(license, &chain),
+            missing: evidence.map_or_else(Vec::new, Chain::missing),
             grant: GrantPlace { epoch: grant.epoch, seq: grant.seq, at: grant.at },
             acknowledged: activation.ack.seq,
             quotas: quotas(license, &chain, activation, features),
@@ -160,6 +198,7 @@ fn quotas(license: &License, chain: &ChainId, known: &Activation, features: &[Pr
                 returned: account.returned,
                 written_off: account.written_off,
                 held: account.held(),
+                debt: account.debt(),
             }
         })
         .collect()
@@ -181,10 +220,23 @@ fn quarantined(vendor: &mut Vendor, chain: &ChainId) -> Result<Vec<Quarantined>,
     Ok(of_chain.map(|entry| Quarantined { id: entry.id, code: entry.code }).collect())
 }
 
+/// What contradicts itself, and what came late, in the order of the chain.
 fn findings(vendor: &mut Vendor, license: &License, chain: &ChainId) -> Result<Vec<Found>, Refusal> {
     let found = vendor.store.findings()?.into_iter();
     let of_chain = found.filter(|(owner, of, ..)| (owner, of) == (&license.id, chain));
-    Ok(of_chain.map(|(_, _, seq, code)| Found { seq, code }).collect())
+    let mut findings: Vec<Found> = of_chain.map(|(_, _, seq, code)| Found { seq, code }).collect();
+    let late = late(vendor, license)?.into_iter().filter(|(of, _)| of == chain);
+    findings.extend(late.map(|(_, seq)| Found { seq, code: Code::ReportedLate.word().to_owned() }));
+    findings.sort_by_key(|found| found.seq);
+    Ok(findings)
+}
+
+fn late(vendor: &mut Vendor, license: &License) -> Result<Vec<(ChainId, Seq)>, Refusal> {
+    let device = |chain: &ChainId| license.chains.contains_key(chain);
+    let history = vendor.store.history(&license.id)?;
+    let authority = history.iter().filter(|entry| !device(&entry.chain));
+    let events = authority.map(|entry| Event::decode(&entry.core)).collect::<Result<Vec<_>, _>>();
+    Ok(seats::reported_late(&events.map_err(StoreError::from)?))
 }
 
 impl fmt::Display for Shown {
@@ -195,6 +247,16 @@ impl fmt::Display for Shown {
         }
         if !self.variables.is_empty() {
             write!(f, "\n{}", self.variable_table())?;
+        }
+        if let Some(Fork { seq, verdict, heads }) = &self.fork {
+            let (histories, verdict) = (heads.len(), verdict.word());
+            write!(
+                f,
+                "\nforked at event {seq}: {histories} histories, {verdict}; see `counterfoil audit forks`"
+            )?;
+        }
+        for SeqRange { first, last } in &self.missing {
+            write!(f, "\nevents {first} to {last} are missing; what follows them waits")?;
         }
         for Found { seq, code } in &self.findings {
             let title = code.parse().map_or("", |code: Code| code.entry().title);
@@ -236,14 +298,18 @@ impl Shown {
     }
 
     fn released_in_words(&self) -> String {
-        match (self.line.released_at, self.released) {
-            (Some(at), Some(why)) => format!("{at} ({why})"),
+        match (self.line.released_at, self.released, self.seat_free_at) {
+            (Some(at), Some(why), Some(free_at)) if free_at > at => {
+                format!("{at} ({why}), the seat free from {free_at}")
+            }
+            (Some(at), Some(why), _) => format!("{at} ({why})"),
             _ => "never".to_owned(),
         }
     }
 
     fn quota_table(&self) -> Table {
-        let mut table = Table::new(&["FEATURE", "PERIOD", "GRANTED", "USED", "RETURNED", "HELD"]);
+        let mut table =
+            Table::new(&["FEATURE", "PERIOD", "GRANTED", "USED", "RETURNED", "WRITTEN OFF", "HELD", "DEBT"]);
         for quota in &self.quotas {
             table.row([
                 quota.feature.clone(),
@@ -251,7 +317,9 @@ impl Shown {
                 quota.granted.to_string(),
                 quota.used.to_string(),
                 quota.returned.to_string(),
+                quota.written_off.to_string(),
                 quota.held.to_string(),
+                quota.debt.to_string(),
             ]);
         }
         table

@@ -59,6 +59,8 @@ fn open_shop(stage: &mut Stage<'_>) -> Result<License, Refusal> {
         "365d",
         "--max-activations",
         "3",
+        "--same-device",
+        "count",
         "--quota",
         "render=3000/month",
         "--sync-every",
@@ -110,7 +112,7 @@ fn copy_a_device(stage: &mut Stage<'_>) -> Result<String, Refusal> {
     stage.agent("press", &["report", "-o", "press.cfbundle"])?;
     stage.agent("press-copy", &["report", "-o", "press-copy.cfbundle"])?;
     stage.vendor(&["merge", "press.cfbundle", "--answers", "answers"])?;
-    stage.vendor_ends(&["merge", "press-copy.cfbundle", "--answers", "answers"], 6)?;
+    stage.vendor(&["merge", "press-copy.cfbundle", "--answers", "answers"])?;
     let status = stage.agent_json("press", &["status"])?;
     text(&status, "chain")
 }
@@ -164,27 +166,22 @@ impl Stage<'_> {
 
     /// Runs `counterfoil`, which must end well.
     fn vendor(&mut self, args: &[&str]) -> Result<(), Refusal> {
-        self.vendor_ends(args, 0)
-    }
-
-    /// Runs `counterfoil`, which must end with `exit`.
-    fn vendor_ends(&mut self, args: &[&str], exit: i32) -> Result<(), Refusal> {
         let program = self.vendor.clone();
-        let output = self.run(&program, &["--home", "home"], args, exit)?;
+        let output = self.run(&program, &["--home", "home"], args)?;
         self.show(&output);
         Ok(())
     }
 
     fn vendor_json(&mut self, args: &[&str]) -> Result<Value, Refusal> {
         let program = self.vendor.clone();
-        let output = self.run(&program, &["--home", "home", "--json"], args, 0)?;
+        let output = self.run(&program, &["--home", "home", "--json"], args)?;
         self.show(&output);
         parse(&output)
     }
 
     fn agent(&mut self, device: &str, args: &[&str]) -> Result<(), Refusal> {
         let program = self.agent.clone();
-        let output = self.run(&program, &["--state", device, "--pack", "studio.cfpack"], args, 0)?;
+        let output = self.run(&program, &["--state", device, "--pack", "studio.cfpack"], args)?;
         self.show(&output);
         Ok(())
     }
@@ -192,11 +189,11 @@ impl Stage<'_> {
     /// Asks an agent for a value; the answer is not shown.
     fn agent_json(&mut self, device: &str, args: &[&str]) -> Result<Value, Refusal> {
         let program = self.agent.clone();
-        let output = self.run(&program, &["--state", device, "--json"], args, 0)?;
+        let output = self.run(&program, &["--state", device, "--json"], args)?;
         parse(&output)
     }
 
-    fn run(&mut self, program: &Path, globals: &[&str], args: &[&str], exit: i32) -> Result<Output, Refusal> {
+    fn run(&mut self, program: &Path, globals: &[&str], args: &[&str]) -> Result<Output, Refusal> {
         let name = program.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         let typed: Vec<String> = globals.iter().chain(args).map(|arg| quoted(arg)).collect();
         (self.tell)(&format!("  $ {name} {}", typed.join(" ")));
@@ -209,7 +206,7 @@ impl Stage<'_> {
             .env_remove("COUNTERFOIL_CONFIG")
             .output()
             .map_err(|error| Refusal::from_error(Code::Failed, &error).at(program.display()))?;
-        if output.status.code() == Some(exit) {
+        if output.status.success() {
             return Ok(output);
         }
         let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();

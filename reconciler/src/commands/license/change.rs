@@ -21,7 +21,8 @@ use crate::vendor::products::{NewFeature, number};
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   counterfoil license change LICENSE --valid 730d --feature beta
-  counterfoil license change LICENSE --quota render=5000/month --reason \"order 4711\"")]
+  counterfoil license change LICENSE --quota render=5000/month --reason \"order 4711\"
+  counterfoil license change LICENSE --remove-feature beta")]
 pub(crate) struct LicenseChangeArgs {
     /// The licence, by its identifier or key
     #[arg(value_name = "LICENSE")]
@@ -29,6 +30,9 @@ pub(crate) struct LicenseChangeArgs {
     /// Why, for the record
     #[arg(long, value_name = "TEXT")]
     reason: Option<Text>,
+    /// A feature that it holds no longer, with its quota; may be repeated
+    #[arg(long = "remove-feature", value_name = "NAME")]
+    let_go: Vec<Text>,
     #[command(flatten)]
     changes: PolicyOptions,
 }
@@ -45,12 +49,13 @@ impl LicenseChangeArgs {
             let new: Vec<NewFeature> =
                 undefined.into_iter().map(|name| NewFeature { name, metered: false }).collect();
             // Refuse what contradicts itself before the product is changed.
-            self.changes.change(&license.terms, &number(&known, &new)?)?;
+            self.changes.change(&self.let_go, &license.terms, &number(&known, &new)?)?;
             vendor.add_features(&license.product, &new)?.features
         };
         let reason = self.reason.as_ref().map(Text::as_str);
-        let changes = &self.changes;
-        let license = vendor.change_terms(&license.id, reason, |terms| changes.change(terms, &known))?;
+        let Self { changes, let_go, .. } = &self;
+        let license =
+            vendor.change_terms(&license.id, reason, |terms| changes.change(let_go, terms, &known))?;
         context.output.result(&Changed { license_id: license.id, terms: license.terms })?;
         Ok(Exit::Done)
     }

@@ -80,7 +80,11 @@ fn issue(
     let asked: Vec<&Line> = lines.iter().flat_map(|line| std::iter::repeat_n(line, line.count)).collect();
     let orders: Vec<Order> = asked
         .iter()
-        .map(|line| Order { policy: line.policy.clone(), customer: customers[&line.customer] })
+        .map(|line| Order {
+            policy: line.policy.clone(),
+            customer: customers[&line.customer],
+            is_trial: false,
+        })
         .collect();
     let progress = Progress::start("issuing", Some(orders.len() as u64));
     let mut lines = asked.iter().enumerate();

@@ -10,7 +10,7 @@ use schemas::text::Text;
 use serde::Serialize;
 
 use crate::cli::Context;
-use crate::options::PolicyOptions;
+use crate::options::{PolicyOptions, of_trial};
 use crate::output::Fields;
 use crate::vendor::Vendor;
 use crate::vendor::licenses::{IssuedLicense, Order};
@@ -22,14 +22,19 @@ use crate::vendor::licenses::{IssuedLicense, Order};
 #[command(after_help = "Examples:
   counterfoil license issue --policy standard --customer \"ACME GmbH\"
   counterfoil license issue --policy standard --customer \"ACME GmbH\" --valid 730d --quota render=5000/month
-  counterfoil license issue --policy standard --customer \"ACME GmbH\" --count 500 --json")]
+  counterfoil license issue --policy standard --customer \"ACME GmbH\" --count 500 --json
+  counterfoil license issue --policy try --trial")]
 pub(crate) struct LicenseIssueArgs {
     /// The policy that it is issued from
     #[arg(long, value_name = "ID")]
     policy: Text,
-    /// The customer, by name or identifier; a new name adds a customer
-    #[arg(long, value_name = "NAME")]
-    customer: Text,
+    /// The customer, by name or identifier; a new name adds a customer [default for a trial: trial]
+    #[arg(long, value_name = "NAME", required_unless_present = "trial")]
+    customer: Option<Text>,
+    /// Issue the product's trial: one licence for all devices that try the product, each for the policy's time from its
+    /// own first licence file, and as many devices as `--max-activations` says or without limit. They need no key
+    #[arg(long, conflicts_with = "count")]
+    trial: bool,
     /// Issue so many of the same
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     count: u32,
@@ -42,15 +47,22 @@ impl LicenseIssueArgs {
         let mut vendor = context.vendor()?;
         let policy = vendor.policy(&self.policy)?;
         let product = vendor.product(&policy.product)?;
-        let policy = self.overrides.overriding(&policy, &product.features)?;
-        let customer = customer(&mut vendor, &self.customer)?;
-        let orders = vec![Order { policy, customer }; self.count as usize];
+        let mut policy = self.overrides.overriding(&policy, &product.features)?;
+        if self.trial {
+            policy = of_trial(policy, self.overrides.max_activations)?;
+        }
+        let name = self.customer.unwrap_or_else(|| Text::new(TRIAL_CUSTOMER).expect("a short word"));
+        let customer = customer(&mut vendor, &name)?;
+        let orders = vec![Order { policy, customer, is_trial: self.trial }; self.count as usize];
         vendor.issue(&orders, &mut |issued| {
-            context.output.result(&Issued::of(&issued, &self.policy, self.customer.as_str()))
+            context.output.result(&Issued::of(&issued, &self.policy, name.as_str()))
         })?;
         Ok(Exit::Done)
     }
 }
+
+/// Whose a product's trial is where nobody is named.
+const TRIAL_CUSTOMER: &str = "trial";
 
 /// The customer of an identifier or a name; a name that is new is defined.
 fn customer(vendor: &mut Vendor, wanted: &Text) -> Result<CustomerId, Refusal> {

@@ -122,7 +122,7 @@ impl fmt::Display for Licenses {
                 words::or(license.customer.as_ref(), "(erased)"),
                 license.status.clone(),
                 words::or(license.valid_until.map(words::second), ""),
-                format!("{} of {}", license.activations, license.max_activations),
+                words::taken(license.activations, license.max_activations),
             ]);
         }
         table.fmt(f)

@@ -4,13 +4,13 @@ use std::fmt;
 
 use clap::Args;
 use ledger::authority::License;
-use ledger::{escrow, quotas};
+use ledger::{quotas, seats};
 use schemas::codes::Exit;
 use schemas::ids::{CustomerId, LicenseId};
 use schemas::numbers::{Micros, Seconds, Total};
 use schemas::period::Period;
 use schemas::refusal::Refusal;
-use schemas::terms::{Entitlement, FeatureGrant, Mode, QuotaRule, Rules};
+use schemas::terms::{Entitlement, FeatureGrant, Mode, Rules};
 use schemas::text::Text;
 use serde::Serialize;
 
@@ -22,7 +22,11 @@ use crate::store::ActivationFilter;
 use crate::vendor::Vendor;
 use crate::vendor::customers::customer_name;
 
-/// Show a licence: its terms, its key, its activations
+/// Show a licence: its terms, its key, its quotas, its activations
+///
+/// Of each quota and each period that is not final: FREE can still be granted, OUT was granted and did not come back,
+/// USED and HELD are what devices did and what they still have of it, DEBT was used beyond what was granted, CHARGED
+/// beyond the limit. SHARE is what a device holds ahead of its use, NEXT what the next activation would get of it.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   counterfoil license show 0192f0c1-7c3e-7d4a-9b3e-5f1d2c3b4a59")]
@@ -54,7 +58,9 @@ struct Shown {
     customer_id: CustomerId,
     status: &'static str,
     issued_at: Micros,
-    /// How long it is valid from its first activation, while that has not come.
+    /// Whether it is the product's trial, which all devices that try the product share.
+    is_trial: bool,
+    /// How long it is valid from its first activation, while that has not come; of a trial, from each activation.
     valid_from_activation: Option<Seconds>,
     features: Vec<FeatureGrant>,
     entitlement: Entitlement,
@@ -64,7 +70,7 @@ struct Shown {
     activations: Vec<ActivationLine>,
 }
 
-/// The quota of one feature in the present period, all devices together.
+/// The quota of one feature in one period that is not final, all devices together.
 #[derive(Serialize)]
 struct Quota {
     feature: Text,
@@ -74,11 +80,19 @@ struct Quota {
     overage: Total,
     /// Units that one device holds ahead of its use.
     share: Total,
+    /// Units that the next activation would be given.
+    next_share: u64,
+    /// Units that were granted and did not come back.
+    out: u64,
     used: u64,
     /// Units that devices hold and have not used.
     held: u64,
-    /// Units that can still be granted, or, where nothing is granted ahead, used; negative is debt.
+    /// Units used beyond what was granted.
+    debt: u64,
+    /// Units that can still be granted, or, where nothing is granted ahead, used; negative is too much out.
     free: i64,
+    /// Units used beyond the limit, which are charged.
+    charged: u64,
 }
 
 /// Seats that activations take.
@@ -86,6 +100,30 @@ struct Quota {
 struct Seats {
     taken: usize,
     max: u32,
+    /// Seats that moved to another device in the policy's window, or ever where there is none.
+    transfers: usize,
+    /// Transfers that are still possible now; absent: without limit.
+    transfers_left: Option<usize>,
+}
+
+impl Seats {
+    fn of(license: &License, now: Micros) -> Self {
+        let moved = seats::transfers(license, now);
+        Self {
+            taken: license.seats_taken(now),
+            max: license.terms.rules.max_activations,
+            transfers: moved.recent,
+            transfers_left: moved.left,
+        }
+    }
+
+    fn in_words(&self) -> String {
+        let taken = words::taken(self.taken, self.max);
+        match self.transfers_left {
+            Some(left) => format!("{taken} taken, {left} transfers left"),
+            None => format!("{taken} taken"),
+        }
+    }
 }
 
 impl Shown {
@@ -95,7 +133,6 @@ impl Shown {
         let activations = ActivationLine::read(vendor, &filter)?;
         let catalog = vendor.catalog()?;
         let customer = customer_name(vendor.store.as_mut(), &catalog, &license.customer)?;
-        let max = license.terms.rules.max_activations;
         Ok(Self {
             license_id: license.id,
             license_key: vendor.license_key(&license).reveal(),
@@ -104,7 +141,8 @@ impl Shown {
             status: license.standing.word(),
             issued_at: license.issued_at,
             quotas: quotas(&license, now),
-            seats: Seats { taken: license.seats_taken(now), max },
+            seats: Seats::of(&license, now),
+            is_trial: license.is_trial(),
             activations,
             valid_from_activation: license.terms.valid_from_activation,
             features: license.terms.entitlement.features.clone(),
@@ -119,35 +157,25 @@ impl Shown {
 
 fn quotas(license: &License, now: Micros) -> Vec<Quota> {
     let features = &license.terms.entitlement.features;
-    let rules = license.terms.rules.quotas.iter();
-    let held = |rule: &QuotaRule| features.iter().find(|held| held.number == rule.feature);
-    rules.filter_map(|rule| Some(quota(license, rule, held(rule)?, now))).collect()
-}
-
-fn quota(license: &License, rule: &QuotaRule, feature: &FeatureGrant, now: Micros) -> Quota {
-    let period = Period::of(feature.reset, now);
-    let accounts = quotas::accounts(license, rule.feature, period);
-    let used = accounts.values().map(|account| account.used).fold(0, u64::saturating_add);
-    let free = match feature.mode {
-        Mode::Hard => escrow::free(rule.limit, rule.overage, accounts.values().copied()),
-        _ => signed(rule.limit.get()) + signed(rule.overage.get()) - signed(used),
-    };
-    Quota {
-        feature: feature.name.clone(),
-        mode: feature.mode,
-        period,
-        limit: rule.limit,
-        overage: rule.overage,
-        share: words::share(rule, &license.terms.rules),
-        used,
-        held: accounts.values().map(|account| account.held()).fold(0, u64::saturating_add),
-        free,
-    }
-}
-
-/// Sums of units are far below 2⁶²; more would be shown as that.
-fn signed(units: u64) -> i64 {
-    i64::try_from(units).unwrap_or(i64::MAX).min(i64::MAX / 4)
+    let named = quotas::overview(license, now).into_iter().filter_map(|quota| {
+        let feature = features.iter().find(|feature| feature.number == quota.feature)?;
+        Some(Quota {
+            feature: feature.name.clone(),
+            mode: quota.mode,
+            period: quota.period,
+            limit: quota.limit,
+            overage: quota.overage,
+            share: quota.share,
+            next_share: quota.next_share,
+            out: quota.out,
+            used: quota.used,
+            held: quota.held,
+            debt: quota.debt,
+            free: quota.free,
+            charged: quota.charged,
+        })
+    });
+    named.collect()
 }
 
 impl fmt::Display for Shown {
@@ -179,29 +207,36 @@ impl Shown {
             .with("valid until", self.valid_until())
             .with("maintenance until", words::or(entitlement.maintenance_until, "without end"))
             .with("features", words::features(&self.features))
-            .with("seats", format_args!("{} of {} taken", self.seats.taken, self.seats.max))
+            .with("seats", self.seats.in_words())
     }
 
     fn valid_until(&self) -> String {
         match self.valid_from_activation {
+            Some(span) if self.is_trial => format!("{} after each activation", words::span(span)),
             Some(span) => format!("{} after the first activation", words::span(span)),
             None => words::or(self.entitlement.valid_until, "without end"),
         }
     }
 
     fn quota_table(&self) -> Table {
-        let headings = ["FEATURE", "PERIOD", "LIMIT", "OVERAGE", "SHARE", "USED", "HELD", "FREE"];
-        let mut table = Table::new(&headings);
+        let mut table = Table::new(&[
+            "FEATURE", "PERIOD", "LIMIT", "OVERAGE", "FREE", "OUT", "USED", "HELD", "DEBT", "CHARGED",
+            "SHARE", "NEXT",
+        ]);
         for quota in &self.quotas {
             table.row([
                 quota.feature.to_string(),
                 quota.period.to_string(),
                 quota.limit.to_string(),
                 quota.overage.to_string(),
-                quota.share.to_string(),
+                quota.free.to_string(),
+                quota.out.to_string(),
                 quota.used.to_string(),
                 quota.held.to_string(),
-                quota.free.to_string(),
+                quota.debt.to_string(),
+                quota.charged.to_string(),
+                quota.share.to_string(),
+                quota.next_share.to_string(),
             ]);
         }
         table

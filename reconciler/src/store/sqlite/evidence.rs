@@ -160,6 +160,15 @@ fn write_chain(
             known.fork.map(|fork| int(fork.seq.0)),
             known.fork.map(|fork| fork.verdict.word()),
         ])?;
+    write_chain_license(connection, license, chain)
+}
+
+/// A chain alone finds its licence.
+pub(super) fn write_chain_license(
+    connection: &Connection,
+    license: &LicenseId,
+    chain: &ChainId,
+) -> Result<(), StoreError> {
     connection
         .prepare_cached("INSERT OR IGNORE INTO chain_licenses (chain, license_id) VALUES (?1, ?2)")?
         .execute(params![chain.as_bytes(), license.as_bytes()])?;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use ledger::authority::{Activation, GrantPlace, License, Quota, Released, Standing};
 use ledger::chain::Head;
+use ledger::recovery::Recovery;
 use ledger::rows::Rows;
 use rusqlite::{Connection, Row, params};
 use schemas::canonical;
@@ -16,12 +17,13 @@ use schemas::text::Text;
 
 use super::catalog::text;
 use super::{Change, StoreError, int, micros, optional_micros, uint};
-use super::{evidence, runs};
+use super::{evidence, periods, runs};
 
 /// Reads a licence with its activations, quotas, chains, branches and meters.
 pub(super) fn load(connection: &Connection, id: &LicenseId) -> Result<Option<License>, StoreError> {
     let mut statement = connection.prepare_cached(
-        "SELECT product, environment, reference, customer_id, policy, issued_at, standing, terms, epoch, seq, link, last_at
+        "SELECT product, environment, reference, customer_id, policy, issued_at, standing, terms, epoch, seq, link, last_at,
+                lost_epoch, lost_seq, taking_back, terms_epoch, standing_epoch
          FROM licenses WHERE license_id = ?1",
     )?;
     let mut rows = statement.query([id.as_bytes()])?;
@@ -43,8 +45,24 @@ pub(super) fn load(connection: &Connection, id: &LicenseId) -> Result<Option<Lic
         activations: activations(connection, id)?,
         chains: evidence::chains(connection, id)?,
         forks: evidence::forks(connection, id)?,
+        periods: periods::load(connection, id)?,
+        recovery: recovery(row, 12)?,
     };
     Ok(Some(license))
+}
+
+/// Reads what was taken back from column `at` on.
+fn recovery(row: &Row<'_>, at: usize) -> Result<Recovery, StoreError> {
+    let lost = match (row.get(at)?, row.get(at + 1)?) {
+        (Some(epoch), Some(seq)) => Some((Epoch(epoch), Seq(uint(seq)?))),
+        _ => None,
+    };
+    Ok(Recovery {
+        lost,
+        taking_back: row.get(at + 2)?,
+        terms: Epoch(row.get(at + 3)?),
+        standing: Epoch(row.get(at + 4)?),
+    })
 }
 
 /// Takes a licence's key reference, unless another licence has it.
@@ -89,6 +107,8 @@ pub(super) fn project(connection: &Connection, license: &License, rows: &Rows) -
     for chain in &rows.activations {
         if let Some(activation) = license.activations.get(chain) {
             write_activation(connection, &license.id, chain, activation)?;
+            // One that was taken back has no evidence yet.
+            evidence::write_chain_license(connection, &license.id, chain)?;
         }
     }
     for (chain, feature, period) in &rows.quotas {
@@ -99,6 +119,11 @@ pub(super) fn project(connection: &Connection, license: &License, rows: &Rows) -
         }
     }
     evidence::write(connection, license, rows)?;
+    for key in &rows.periods {
+        if let Some(seal) = license.periods.get(key) {
+            periods::write(connection, &license.id, *key, seal)?;
+        }
+    }
     write_added(connection, &license.id, rows)
 }
 
@@ -107,8 +132,8 @@ fn write_license(connection: &Connection, license: &License) -> Result<(), Store
         .prepare_cached(
             "INSERT OR REPLACE INTO licenses
              (license_id, product, environment, reference, customer_id, policy, issued_at, standing, terms, valid_until,
-              epoch, seq, link, last_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+              epoch, seq, link, last_at, lost_epoch, lost_seq, taking_back, terms_epoch, standing_epoch)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)",
         )?
         .execute(params![
             license.id.as_bytes(),
@@ -125,6 +150,11 @@ fn write_license(connection: &Connection, license: &License) -> Result<(), Store
             int(license.head.seq.0),
             license.head.link.as_bytes(),
             int(license.last_at.get()),
+            license.recovery.lost.map(|(epoch, _)| epoch.0),
+            license.recovery.lost.map(|(_, seq)| int(seq.0)),
+            license.recovery.taking_back,
+            license.recovery.terms.0,
+            license.recovery.standing.0,
         ])?;
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 use ledger::chain::Head;
 use ledger::digest::BranchEvidence;
+use ledger::forks::Verdict;
 use ledger::rows::{HistoryEntry, Variable};
 use rusqlite::{Connection, ToSql};
 use schemas::canonical;
@@ -14,8 +15,8 @@ use schemas::text::Text;
 use super::catalog::text;
 use super::license::{period, status};
 use super::{
-    ActivationFilter, ActivationSummary, EvidenceRow, LicenseFilter, LicenseSummary, StoreError, UsageFilter,
-    UsageRow, micros, optional_micros, uint,
+    ActivationFilter, ActivationSummary, EvidenceRow, ForkRow, LicenseFilter, LicenseSummary, StoreError,
+    UsageFilter, UsageRow, micros, optional_micros, uint,
 };
 
 /// Collects the conditions of a query and the values that they bind.
@@ -241,6 +242,32 @@ pub(super) fn evidence(connection: &Connection) -> Result<Vec<EvidenceRow>, Stor
         });
     }
     Ok(evidence)
+}
+
+/// The recorded forks of device chains.
+pub(super) fn forks(connection: &Connection) -> Result<Vec<ForkRow>, StoreError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT f.license_id, f.chain, f.seq, f.at, c.fork_verdict,
+                (SELECT count(*) FROM branches b WHERE b.license_id = f.license_id AND b.chain = f.chain)
+         FROM forks f JOIN chains c ON c.license_id = f.license_id AND c.chain = f.chain
+         ORDER BY f.license_id, f.chain",
+    )?;
+    let mut rows = statement.query([])?;
+    let mut forks = Vec::new();
+    while let Some(row) = rows.next()? {
+        let verdict: Option<String> = row.get(4)?;
+        forks.push(ForkRow {
+            license: LicenseId(row.get(0)?),
+            chain: ChainId(row.get(1)?),
+            seq: Seq(uint(row.get(2)?)?),
+            at: micros(row.get(3)?)?,
+            verdict: verdict
+                .map(|word| Verdict::from_word(&word).ok_or(StoreError::Damaged("verdict")))
+                .transpose()?,
+            branches: uint(row.get(5)?)?,
+        });
+    }
+    Ok(forks)
 }
 
 /// Evidence that contradicts itself.

@@ -22,6 +22,7 @@ const PROJECTIONS: &[(&str, &str)] = &[
     ("licenses", "license_id"),
     ("activations", "license_id, chain"),
     ("quotas", "license_id, chain, feature, period"),
+    ("periods", "license_id, feature, period"),
     ("chains", "license_id, chain"),
     ("chain_licenses", "chain"),
     ("branches", "license_id, chain, branch"),

@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::cli::Context;
 use crate::commands::files;
+use crate::commands::time_keeper::keeping_time;
 use crate::output::{Output, talk};
 
 /// Lines that share one commit.
@@ -47,12 +48,14 @@ struct Acknowledged {
 
 pub(super) fn run(path: &Path, context: &Context) -> Result<Exit, Refusal> {
     let agent = context.agent()?;
-    if files::is_standard(path) {
-        return take_all(io::stdin().lock(), &agent, context.output);
-    }
-    let file =
-        File::open(path).map_err(|error| Refusal::from_error(Code::IoFailed, &error).at(path.display()))?;
-    take_all(BufReader::new(file), &agent, context.output)
+    keeping_time(&agent, || {
+        if files::is_standard(path) {
+            return take_all(io::stdin().lock(), &agent, context.output);
+        }
+        let file = File::open(path)
+            .map_err(|error| Refusal::from_error(Code::IoFailed, &error).at(path.display()))?;
+        take_all(BufReader::new(file), &agent, context.output)
+    })
 }
 
 fn take_all(mut input: impl BufRead, agent: &Agent, output: Output) -> Result<Exit, Refusal> {

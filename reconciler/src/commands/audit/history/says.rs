@@ -38,7 +38,14 @@ pub(super) fn says(body: &Body, features: &[ProductFeature]) -> String {
         Body::ActivationReleased(released) => activation_released(released),
         Body::GrantIssued(grant) => grant_issued(grant),
         Body::QuotaWrittenOff(off) => {
-            format!("{}: {} of {} in {}", short(&off.chain), off.total, name(off.feature), off.period)
+            let overridden = overridden(off.overridden);
+            format!(
+                "{}: {} of {} in {}{overridden}",
+                short(&off.chain),
+                off.total,
+                name(off.feature),
+                off.period
+            )
         }
         Body::ChainForked(forked) => format!("{} at event {}", short(&forked.chain), forked.seq),
         Body::UsageAdjusted(adjusted) => usage_adjusted(adjusted, &name(adjusted.feature)),
@@ -95,8 +102,13 @@ fn terms(terms: &Terms) -> String {
 }
 
 fn activation_released(released: &ActivationReleased) -> String {
-    let ActivationReleased { chain, why, seat_free_at, .. } = released;
-    format!("{}: {why}, seat free at {}", short(chain), words::second(*seat_free_at))
+    let ActivationReleased { chain, why, seat_free_at, overridden: is_overridden, .. } = released;
+    let overridden = overridden(*is_overridden);
+    format!("{}: {why}, seat free at {}{overridden}", short(chain), words::second(*seat_free_at))
+}
+
+fn overridden(is_overridden: bool) -> &'static str {
+    if is_overridden { ", overridden" } else { "" }
 }
 
 fn grant_issued(grant: &GrantBody) -> String {

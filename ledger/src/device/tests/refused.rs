@@ -1,0 +1,62 @@
+//! Tests of grants that are not applied because they acknowledge what the device does not have.
+
+use schemas::grant::GrantStatus;
+
+use super::*;
+
+/// A change of a grant: it acknowledges more than the device has, and says this of the licence.
+fn ahead(status: GrantStatus) -> impl FnOnce(&mut VerifiedGrant) {
+    move |grant| {
+        grant.body.status = status;
+        grant.body.ack = Ack { seq: Seq(99), link: link(Seq(99)) };
+    }
+}
+
+fn said(device: &Device, feature: &str) -> Code {
+    device.snapshot().check_at(Some(feature), None, at(ISSUED)).code
+}
+
+#[test]
+fn what_a_refused_grant_takes_away_is_gone() {
+    for (status, code) in [
+        (GrantStatus::Active, Code::Allowed),
+        (GrantStatus::Suspended, Code::LicenseSuspended),
+        (GrantStatus::Revoked, Code::LicenseRevoked),
+        (GrantStatus::Released, Code::Deactivated),
+    ] {
+        let mut device = activated();
+        assert_eq!(apply_at(&mut device, offered(2, ahead(status)), ISSUED), Err(Code::AckUnknown));
+        assert_eq!(said(&device, "export"), code);
+        assert_eq!(device.may_be_succeeded(), status == GrantStatus::Active);
+        let used = consume_at(&mut device, consume("miles", 1), ISSUED).err();
+        assert_eq!(used, Some(code).filter(|code| *code != Code::Allowed));
+    }
+}
+
+#[test]
+fn a_newer_refused_grant_gives_it_back_and_an_older_one_does_not() {
+    let mut device = activated();
+    let revoked = offered(5, ahead(GrantStatus::Suspended));
+    assert_eq!(apply_at(&mut device, revoked.clone(), ISSUED), Err(Code::AckUnknown));
+    let head = device.head();
+    assert_eq!(apply_at(&mut device, revoked, ISSUED), Err(Code::AckUnknown));
+    assert_eq!(device.head(), head, "it is recorded once");
+    let older = offered(4, ahead(GrantStatus::Active));
+    assert_eq!(apply_at(&mut device, older, ISSUED), Err(Code::GrantSuperseded));
+    assert_eq!(said(&device, "export"), Code::LicenseSuspended);
+    let newer = offered(6, ahead(GrantStatus::Active));
+    assert_eq!(apply_at(&mut device, newer, ISSUED), Err(Code::AckUnknown));
+    assert_eq!(said(&device, "export"), Code::Allowed);
+    assert_eq!(said(&device, "render"), Code::Forked);
+}
+
+/// A device set back to before it applied grant 2 must not have its reserve back by applying it a second time.
+#[test]
+fn a_grant_from_before_the_one_that_told_of_a_restore_does_not_undo_it() {
+    let mut device = activated();
+    assert_eq!(apply_at(&mut device, offered(3, ahead(GrantStatus::Active)), ISSUED), Err(Code::AckUnknown));
+    assert_eq!(apply_at(&mut device, offered(2, |_| {}), ISSUED), Err(Code::GrantSuperseded));
+    assert_eq!(consume_at(&mut device, consume("render", 1), ISSUED), Err(Code::Forked));
+    apply_at(&mut device, offered(4, |_| {}), ISSUED).expect("a newer one of its own history");
+    consume_at(&mut device, consume("render", 1), ISSUED).expect("counts");
+}

@@ -1,0 +1,257 @@
+//! The life of a period, and figures that follow from the evidence for as long as it is there.
+
+use schemas::event::device::{ClockNoted, FeatureRefunded, GrantApplied};
+use schemas::grant::Revocations;
+use schemas::ids::EventId;
+use schemas::numbers::Amount;
+use schemas::run::Origin;
+
+use super::*;
+use crate::fixture::{ISSUED, RENDER, at};
+use crate::grants;
+use crate::merge::tests::world::{Device, World, month, total};
+use crate::rows::StoredRun;
+
+/// After the end of the month in which the devices work, and after its waiting.
+const ENDED: &str = "2026-12-02";
+const OVER: &str = "2026-12-12";
+const NEXT_OVER: &str = "2027-01-12";
+
+fn reckoned(world: &World, now: &str) -> Reckoned {
+    let periods = reckon(&world.license, at(now));
+    *periods.iter().find(|reckoned| reckoned.period == month()).expect("the month of the licence's start")
+}
+
+fn seal_at(world: &mut World, now: &str, order: SealOrder) -> Sealed {
+    world.work_at(at(now), |draft, _| seal(draft, &order, 0)).0.expect("short events")
+}
+
+fn runs_of(world: &World, authority: bool) -> Vec<StoredRun> {
+    let is_authority = |run: &&StoredRun| matches!(run.origin, Origin::Authority(_)) == authority;
+    world.runs().iter().filter(is_authority).cloned().collect()
+}
+
+/// The figure of the month's seal as it follows from the stored runs.
+fn derived(world: &World, device: &[StoredRun]) -> Result<Reproduced, ReproduceError> {
+    let seal = &world.license.periods[&(RENDER, month())];
+    let authority = runs_of(world, true);
+    reproduce(&world.license.id, &authority, device, (seal.epoch, seal.seq), (RENDER, month()))
+}
+
+fn assert_follows(world: &World) {
+    let seal = &world.license.periods[&(RENDER, month())];
+    let expected = Reproduced { used: seal.used, evidence: seal.evidence };
+    assert_eq!(derived(world, &runs_of(world, false)), Ok(expected));
+}
+
+#[test]
+fn a_period_is_open_then_waits_then_is_sealed_once() {
+    let mut world = World::new(|_| {});
+    let mut device = Device::new(1);
+    device.consume(5);
+    world.merge(&device);
+    let order = SealOrder::default();
+    for (now, state, is_due) in
+        [(ISSUED, State::Open, false), (ENDED, State::Waiting, false), (OVER, State::Waiting, true)]
+    {
+        assert_eq!(reckoned(&world, now).state, state, "{now}");
+        let due = due(&world.license, at(now), &order);
+        assert_eq!(due.iter().any(|due| due.period == month()), is_due, "{now}");
+    }
+    assert_eq!(seal_at(&mut world, OVER, order).sealed, [(RENDER, month())]);
+    assert_eq!(reckoned(&world, OVER).state, State::Sealed);
+    let seal = world.license.periods[&(RENDER, month())];
+    assert_eq!((seal.used.get(), seal.early), (5, false));
+    let head = world.license.head;
+    assert_eq!(seal_at(&mut world, OVER, order), Sealed::default());
+    assert_eq!(world.license.head, head, "sealing again writes nothing");
+    assert_follows(&world);
+}
+
+#[test]
+fn a_month_without_use_is_sealed_at_nothing() {
+    let mut world = World::new(|_| {});
+    assert_eq!(seal_at(&mut world, OVER, SealOrder::default()).sealed, [(RENDER, month())]);
+    assert_eq!(world.license.periods[&(RENDER, month())].used, Total::ZERO);
+    assert_follows(&world);
+}
+
+#[test]
+fn waiting_is_cut_short_only_for_a_reason_that_is_recorded() {
+    let mut world = World::new(|_| {});
+    let early = SealOrder { early: Some(Commitment([9; 32])), before: None };
+    assert_eq!(seal_at(&mut world, ISSUED, early), Sealed::default(), "an open period is never sealed");
+    let (sealed, rows) = world.work_at(at(ENDED), |draft, _| seal(draft, &early, 0));
+    assert_eq!(sealed.expect("short events").sealed, [(RENDER, month())]);
+    assert!(world.license.periods[&(RENDER, month())].early);
+    let reasons: Vec<_> = rows
+        .history
+        .iter()
+        .filter_map(|entry| match Event::decode(&entry.core).expect("just written").body {
+            Body::UsageAdjusted(adjusted) => Some((adjusted.added, adjusted.removed, adjusted.reason)),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(reasons, [(Total::ZERO, Total::ZERO, Some(Commitment([9; 32])))]);
+    let before = SealOrder { before: Some(at("2026-12-31")), ..SealOrder::default() };
+    assert_eq!(seal_at(&mut world, NEXT_OVER, before), Sealed::default(), "December ends later");
+}
+
+#[test]
+fn late_use_is_adjusted_once_before_the_next_seal_and_the_sealed_figure_stays() {
+    let mut world = World::new(|_| {});
+    let (mut early, mut late) = (Device::new(1), Device::new(2));
+    early.consume(5);
+    world.merge(&early);
+    seal_at(&mut world, OVER, SealOrder::default());
+    late.consume(7);
+    world.merge(&late);
+    early.push(Body::FeatureRefunded(FeatureRefunded {
+        feature: RENDER,
+        period: month(),
+        n: Amount::new(2).expect("small"),
+        consumption: Seq(3),
+    }));
+    world.merge(&early);
+    assert_eq!(reckoned(&world, OVER).unadjusted(), (5, 0));
+    assert_eq!(
+        seal_at(&mut world, OVER, SealOrder::default()),
+        Sealed::default(),
+        "not before the next seal"
+    );
+
+    let next = seal_at(&mut world, NEXT_OVER, SealOrder::default());
+    assert_eq!(next.sealed, [(RENDER, month().next())]);
+    assert_eq!(next.adjusted, [(RENDER, month(), 5, 0)]);
+    let seal = world.license.periods[&(RENDER, month())];
+    assert_eq!((seal.used.get(), seal.adjusted()), (5, 10));
+    assert_eq!(reckoned(&world, NEXT_OVER).unadjusted(), (0, 0));
+    let after = seal_at(&mut world, "2027-02-12", SealOrder::default());
+    assert_eq!((after.sealed.len(), after.adjusted.len()), (1, 0));
+    assert_follows(&world);
+    let next = &world.license.periods[&(RENDER, month().next())];
+    assert_eq!(next.used, Total::ZERO, "late use keeps its own period");
+}
+
+#[test]
+fn no_event_that_a_seal_counted_can_be_taken_away_or_changed() {
+    let mut world = World::new(|_| {});
+    let mut device = Device::new(1);
+    device.consume(5);
+    world.merge(&device);
+    device.consume(6);
+    world.merge(&device);
+    seal_at(&mut world, OVER, SealOrder::default());
+    device.consume(100);
+    world.merge(&device);
+    assert_follows(&world);
+
+    let sound = runs_of(&world, false);
+    assert!(sound.len() >= 3, "a run for each report");
+    let missing = Err(ReproduceError::Missing(device.chain()));
+    for number in 0..2 {
+        let mut without = sound.clone();
+        without.remove(number);
+        assert_eq!(derived(&world, &without), missing, "without run {number}");
+        let mut changed = sound.clone();
+        // The tenth byte belongs to the first core.
+        changed[number].pairs[9] ^= 1;
+        assert_ne!(derived(&world, &changed), derived(&world, &sound), "run {number}");
+    }
+    let mut without_later = sound.clone();
+    without_later.remove(2);
+    assert_eq!(derived(&world, &without_later), derived(&world, &sound), "what came later does not matter");
+}
+
+/// A copied device: both histories count, the part that they share once, and a head that one of them went on from is no
+/// head any more.
+#[test]
+fn a_figure_over_two_branches_follows_from_both() {
+    let mut world = World::new(|_| {});
+    let mut device = Device::new(1);
+    device.consume(5);
+    world.merge(&device);
+    let mut copy = device.clone();
+    device.consume(7);
+    copy.consume(11);
+    let chain = device.chain();
+    let take = |world: &mut World, device: &Device, first| {
+        let run = device.run(first, device.events.len());
+        let (outcome, _) = world.merge_runs(chain, &[run]);
+        assert_eq!((outcome.refused, outcome.unanswerable), (None, false));
+    };
+    take(&mut world, &device, 4);
+    take(&mut world, &copy, 4);
+    copy.consume(13);
+    take(&mut world, &copy, 5);
+    seal_at(&mut world, OVER, SealOrder::default());
+    let seal = world.license.periods[&(RENDER, month())];
+    assert_eq!((seal.used.get(), seal.conditions.forks), (5 + 7 + 11 + 13, 1));
+    assert_follows(&world);
+    let mut without_branch = runs_of(&world, false);
+    without_branch.retain(|run| run.branch == 0);
+    assert_eq!(derived(&world, &without_branch), Err(ReproduceError::Missing(chain)));
+}
+
+#[test]
+fn the_conditions_count_what_was_open() {
+    let mut world = World::new(|_| {});
+    let device = Device::new(1);
+    world.merge(&device);
+    let overdue = at(ISSUED) + Seconds::days(37);
+    let silent = |world: &World, now| conditions(&world.license, now, 0).silent;
+    assert_eq!(silent(&world, overdue - Seconds(1)), 0);
+    assert_eq!(silent(&world, overdue), 1);
+    let mut closed = device.clone();
+    closed.close();
+    world.merge(&closed);
+    assert_eq!(silent(&world, overdue), 0, "a closed chain is not waited for");
+    assert_eq!(conditions(&world.license, at(ISSUED), 3).clocks, 3);
+}
+
+#[test]
+fn a_clock_counts_until_a_grant_that_knows_of_it_was_applied() {
+    let mut world = World::new(|_| {});
+    let mut device = Device::new(1);
+    let noted = ClockNoted { expected: at(ISSUED), wall: at(OVER) };
+    device.push(Body::ClockNoted(noted.clone()));
+    let mut history = Vec::new();
+    let mut merge = |world: &mut World, device: &Device| {
+        let (_, rows) = world.merge_runs(device.chain(), &[device.whole()]);
+        history.extend(rows.history);
+        clocks_noted(&history)
+    };
+    let applied = |world: &World| {
+        let grant = world.license.activations[&device.chain()].grant;
+        Body::GrantApplied(GrantApplied { epoch: grant.epoch, seq: grant.seq, grant: EventId([0; 32]) })
+    };
+    assert_eq!(merge(&mut world, &device), [device.chain()].into());
+    let mut cured = device.clone();
+    cured.push(applied(&world));
+    assert_eq!(merge(&mut world, &cured), BTreeSet::new());
+    cured.push(Body::ClockNoted(noted));
+    assert_eq!(merge(&mut world, &cured), [device.chain()].into(), "a later note is a new one");
+}
+
+#[test]
+fn evidence_that_no_grant_took_in_is_told_before_it_is_sealed() {
+    let mut world = World::new(|_| {});
+    let mut device = Device::new(1);
+    world.merge(&device);
+    assert_eq!(not_taken_in(&world.license), []);
+    device.consume(5);
+    let chain = device.chain();
+    world.work(|draft, _| {
+        let run = device.run(3, 3);
+        draft.attach(chain, 0, None, &device.origin(), run.suffix(0));
+    });
+    let unknown = not_taken_in(&world.license);
+    assert_eq!(unknown.iter().map(|head| (head.chain, head.seq)).collect::<Vec<_>>(), [(chain, Seq(3))]);
+    world
+        .work(|draft, _| grants::issue_grant(draft, chain, unknown, Revocations::default()))
+        .0
+        .expect("a short grant");
+    seal_at(&mut world, OVER, SealOrder::default());
+    assert_eq!(world.license.periods[&(RENDER, month())].used, total(5));
+    assert_follows(&world);
+}

@@ -1,0 +1,354 @@
+//! What comes back from the grants that devices enclose, once, and what does not.
+
+use std::convert::Infallible;
+
+use proptest::prelude::*;
+use schemas::event::authority::ReleaseReason;
+use schemas::numbers::{Micros, Revision};
+
+use schemas::run::Origin;
+
+use super::*;
+use crate::fixture::{RENDER, at};
+use crate::merge::tests::world::{Device, World, month};
+use crate::refold;
+use crate::rows::StoredRun;
+
+/// The last grant that was written for a device, in detached form.
+fn merged(world: &mut World, device: &Device) -> Grant {
+    let chain = device.chain();
+    world
+        .work(|draft, links| {
+            crate::merge::tests::world::merge(draft, links, chain, &[device.whole()]);
+            draft.grant(&chain).cloned()
+        })
+        .0
+        .expect("new events are answered")
+}
+
+fn changed(world: &mut World, body: Body) {
+    world.write(body);
+}
+
+fn refreshed(world: &mut World, device: &Device) -> Grant {
+    let chain = device.chain();
+    let issued = world.work(|draft, _| {
+        grants::issue_grant(draft, chain, Vec::new(), Revocations::default())
+            .map(|()| draft.grant(&chain).cloned())
+    });
+    issued.0.expect("a short grant").expect("it was written")
+}
+
+/// Raises the epoch as a restore does.
+fn restore(backup: &World) -> World {
+    let mut world = backup.clone();
+    let next = Epoch(world.license.epoch.0 + 1);
+    world.work(|draft, _| draft.raise_epoch(next)).0.expect("a short event");
+    world
+}
+
+/// A device comes with its last grant: whether anything was written.
+fn come(world: &mut World, grant: &Grant) -> bool {
+    let enclosed = Enclosed::read(grant.clone()).expect("a grant");
+    let (root, none) = (world.root(), Revocations::default());
+    let (written, _) = world.work(|draft, links| {
+        let link_at = |chain: &ChainId, seq| Ok::<_, Infallible>(links.link_at(chain, seq));
+        let Ok(is_lost) = enclosed.is_lost(draft.license(), link_at);
+        match enclosed.believe(draft.license(), &root, &none).filter(|_| is_lost) {
+            Some(lost) => take_back(draft, &lost, &none).expect("a short grant"),
+            None => false,
+        }
+    });
+    assert_refolds(world);
+    written
+}
+
+/// What is stored folds to the same licence.
+fn assert_refolds(world: &World) {
+    let (folded, _) = world.refolded();
+    assert_eq!(folded, world.license);
+}
+
+fn seat(world: &World, device: &Device) -> Option<Micros> {
+    world.license.activations.get(&device.chain()).and_then(|activation| activation.granted_at)
+}
+
+fn suspended() -> Body {
+    Body::LicenseSuspended(LicenseStatusChanged { reason: None })
+}
+
+fn resumed() -> Body {
+    Body::LicenseResumed(LicenseStatusChanged { reason: None })
+}
+
+fn busy(seed: u8, n: u64) -> Device {
+    let mut device = Device::new(seed);
+    device.consume(n);
+    device
+}
+
+#[test]
+fn a_grant_that_the_backup_holds_brings_nothing() {
+    let mut world = World::new(|_| {});
+    let grant = merged(&mut world, &busy(1, 5));
+    let head = world.license.head;
+    assert!(!come(&mut world, &grant));
+    let mut restored = restore(&world);
+    assert!(!come(&mut restored, &grant));
+    assert_eq!((world.license.head, restored.license.head.seq), (head, Seq(1)));
+}
+
+#[test]
+fn an_epoch_goes_on_only_from_the_end_of_the_one_before() {
+    let mut world = World::new(|_| {});
+    let device = busy(1, 5);
+    merged(&mut world, &device);
+    let mut restored = restore(&world);
+    refreshed(&mut restored, &device);
+    let mut runs = restored.runs().to_vec();
+    runs.retain(|run| matches!(run.origin, Origin::Authority(_)));
+    let folds = |runs: &[StoredRun]| refold::license(runs, &[]).map(|(license, _)| license.epoch);
+    runs.reverse();
+    assert_eq!(folds(&runs), Ok(Epoch(1)), "in whatever order they are given");
+    runs.reverse();
+    assert!(runs.len() >= 4, "two of each epoch");
+    for number in [1, 2] {
+        let mut cut = runs.clone();
+        cut.remove(number);
+        assert_eq!(folds(&cut), Err(refold::RefoldError::NotRestored), "without run {number}");
+    }
+}
+
+#[test]
+fn a_lost_top_up_comes_back_once_and_asks_for_what_is_missing() {
+    let mut world = World::new(|_| {});
+    let mut device = busy(1, 5);
+    merged(&mut world, &device);
+    let backup = world.clone();
+    device.consume(300);
+    let newest = merged(&mut world, &device);
+    assert_eq!(world.granted(&device), 805);
+
+    let mut restored = restore(&backup);
+    assert_eq!(restored.granted(&device), 505);
+    assert!(come(&mut restored, &newest));
+    assert_eq!(restored.granted(&device), 805);
+    assert!(!come(&mut restored, &newest), "the second time everything is known");
+    let activation = &restored.license.activations[&device.chain()];
+    assert_eq!((activation.grant.epoch, activation.ack.seq), (Epoch(1), Seq(3)));
+    restored.merge(&device);
+    assert_eq!(restored.granted(&device), 805, "U + share, as before");
+    assert_eq!(restored.free(), world.free());
+}
+
+#[test]
+fn the_new_grant_asks_from_the_first_event_that_is_missing() {
+    let mut world = World::new(|_| {});
+    let mut device = busy(1, 5);
+    merged(&mut world, &device);
+    let mut restored = restore(&world);
+    device.consume(1);
+    let newest = merged(&mut world, &device);
+    let lost = Enclosed::read(newest)
+        .and_then(|enclosed| enclosed.believe(&restored.license, &restored.root(), &Revocations::default()));
+    let lost = lost.expect("genuine");
+    let (grant, _) = restored.work(|draft, _| {
+        take_back(draft, &lost, &Revocations::default()).map(|_| draft.grant(&device.chain()).cloned())
+    });
+    let grant = grant.expect("short").expect("written");
+    let told = trust::verify_grant(&grant, &restored.root()).expect("just signed").body;
+    assert_eq!((told.resend_from, told.ack.seq, told.epoch), (Some(Seq(4)), Seq(3), Epoch(1)));
+}
+
+#[test]
+fn a_lost_seat_comes_back_even_beyond_the_limit() {
+    let mut world = World::new(|terms| terms.rules.max_activations = 1);
+    let backup = world.clone();
+    let (lost, other) = (busy(1, 5), busy(2, 5));
+    let newest = merged(&mut world, &lost);
+    let mut restored = restore(&backup);
+    restored.merge(&other);
+    assert!(seat(&restored, &other).is_some() && seat(&restored, &lost).is_none());
+    assert!(come(&mut restored, &newest));
+    assert!(seat(&restored, &lost).is_some(), "what was granted stays granted");
+    assert_eq!(restored.seats_taken(), 2);
+    assert!(!come(&mut restored, &newest));
+    restored.merge(&lost);
+    assert_eq!(restored.status(&lost), Some(GrantStatus::Active));
+}
+
+#[test]
+fn the_newest_lost_grant_says_how_the_licence_stood_in_either_order() {
+    for turned in [false, true] {
+        let mut world = World::new(|_| {});
+        let (first, second) = (busy(1, 5), busy(2, 5));
+        merged(&mut world, &first);
+        merged(&mut world, &second);
+        let backup = world.clone();
+        changed(&mut world, suspended());
+        let told_suspended = refreshed(&mut world, &first);
+        changed(&mut world, resumed());
+        let told_active = refreshed(&mut world, &second);
+        let mut grants = [told_suspended, told_active];
+        if turned {
+            grants.reverse();
+        }
+        let mut restored = restore(&backup);
+        for grant in grants.iter().chain(&grants) {
+            come(&mut restored, grant);
+        }
+        assert_eq!(restored.license.standing, Standing::Active, "turned: {turned}");
+    }
+}
+
+#[test]
+fn a_lost_suspension_keeps_the_seat_of_a_device_that_the_backup_did_not_know() {
+    let mut world = World::new(|terms| terms.rules.max_activations = 1);
+    let backup = world.clone();
+    let device = busy(1, 5);
+    merged(&mut world, &device);
+    changed(&mut world, suspended());
+    let newest = refreshed(&mut world, &device);
+    let mut restored = restore(&backup);
+    assert!(come(&mut restored, &newest));
+    assert_eq!(restored.license.standing, Standing::Suspended);
+    assert_eq!(restored.status(&device), Some(GrantStatus::Suspended));
+    assert!(seat(&restored, &device).is_some());
+    assert!(!come(&mut restored, &newest));
+}
+
+#[test]
+fn what_the_vendor_decided_since_the_restore_stands() {
+    let mut world = World::new(|_| {});
+    let device = busy(1, 5);
+    merged(&mut world, &device);
+    let backup = world.clone();
+    changed(&mut world, suspended());
+    let told = refreshed(&mut world, &device);
+    let mut restored = restore(&backup);
+    changed(&mut restored, suspended());
+    changed(&mut restored, resumed());
+    let mut terms = restored.license.terms.clone();
+    terms.rules.max_activations = 5;
+    changed(&mut restored, Body::EntitlementChanged(Box::new(EntitlementChanged { terms, reason: None })));
+    assert!(come(&mut restored, &told));
+    assert_eq!(restored.license.standing, Standing::Active);
+    assert_eq!(restored.license.terms.rules.max_activations, 5);
+    assert_eq!(restored.status(&device), Some(GrantStatus::Active));
+}
+
+#[test]
+fn a_lost_revision_comes_back_with_the_rules_that_are_known() {
+    let mut world = World::new(|_| {});
+    let device = busy(1, 5);
+    merged(&mut world, &device);
+    let backup = world.clone();
+    let mut terms = world.license.terms.clone();
+    terms.entitlement.revision = Revision(2);
+    terms.entitlement.valid_until = Some(at("2030-01-01"));
+    changed(&mut world, Body::EntitlementChanged(Box::new(EntitlementChanged { terms, reason: None })));
+    let newest = refreshed(&mut world, &device);
+    let mut restored = restore(&backup);
+    assert!(come(&mut restored, &newest));
+    assert_eq!(restored.license.terms, world.license.terms);
+    assert_eq!(restored.license.recovery.terms, Epoch(0), "it is no decision of the new epoch");
+}
+
+#[test]
+fn a_lost_release_stays_released() {
+    let mut world = World::new(|_| {});
+    let device = busy(1, 5);
+    merged(&mut world, &device);
+    let backup = world.clone();
+    let chain = device.chain();
+    let released = world.work(|draft, _| {
+        let (why, seat_free_at) = (ReleaseReason::Operator, draft.now());
+        let release = grants::Release { why, seat_free_at, overridden: true, reason: None };
+        grants::release(draft, chain, release, Revocations::default()).map(|()| draft.grant(&chain).cloned())
+    });
+    let newest = released.0.expect("short").expect("written");
+    let mut restored = restore(&backup);
+    assert!(come(&mut restored, &newest));
+    assert_eq!((restored.status(&device), restored.seats_taken()), (Some(GrantStatus::Released), 0));
+    assert!(!come(&mut restored, &newest));
+}
+
+/// The same backup restored twice, or a ledger that was copied: both go on in one epoch, and the devices know more.
+#[test]
+fn a_grant_of_the_present_epoch_that_is_not_known_raises_it() {
+    let mut world = World::new(|_| {});
+    let device = busy(1, 5);
+    merged(&mut world, &device);
+    let mut copied = world.clone();
+    let newest = refreshed(&mut world, &device);
+    assert!(come(&mut copied, &newest));
+    assert_eq!(copied.license.epoch, Epoch(1));
+    assert!(!come(&mut copied, &newest));
+    let newer = refreshed(&mut copied, &device);
+    assert!(come(&mut world, &newer), "and back");
+    assert_eq!(world.license.epoch, Epoch(2));
+}
+
+#[test]
+fn no_foreign_revoked_or_forged_grant_is_believed() {
+    let mut world = World::new(|_| {});
+    let grant = merged(&mut world, &busy(1, 5));
+    let enclosed = Enclosed::read(grant.clone()).expect("a grant");
+    let (license, root, none) = (&world.license, world.root(), Revocations::default());
+    assert!(enclosed.believe(license, &root, &none).is_some());
+    let issuer = trust::verify_grant(&grant, &root).expect("genuine").issuer;
+    let revoked = Revocations { version: 1, certificates: vec![issuer] };
+    assert!(enclosed.believe(license, &root, &revoked).is_none());
+    let mut other = license.clone();
+    other.id.0[0] ^= 1;
+    assert!(enclosed.believe(&other, &root, &none).is_none());
+    let mut forged = grant;
+    forged.signature.0[0] ^= 1;
+    assert!(Enclosed::read(forged).and_then(|forged| forged.believe(license, &root, &none)).is_none());
+}
+
+proptest! {
+    /// Whatever was lost, in whatever order and how often the devices come: G is what they hold, and nobody loses a seat.
+    #[test]
+    fn taking_back_gives_every_device_what_it_holds(
+        uses in prop::collection::vec((0..3_usize, 1..200_u64), 1..12),
+        cut in 0..12_usize,
+        order in prop::collection::vec(0..3_usize, 1..9),
+    ) {
+        let mut world = World::new(|terms| terms.rules.max_activations = 3);
+        let mut devices = [Device::new(1), Device::new(2), Device::new(3)];
+        let mut newest: [Option<Grant>; 3] = [None, None, None];
+        let mut backup = world.clone();
+        for (number, (device, n)) in uses.iter().enumerate() {
+            if number == cut {
+                backup = world.clone();
+            }
+            devices[*device].consume(*n);
+            newest[*device] = Some(merged(&mut world, &devices[*device]));
+        }
+        let mut restored = restore(&backup);
+        for device in order.iter().chain(&[0, 1, 2]) {
+            if let Some(grant) = &newest[*device] {
+                come(&mut restored, grant);
+            }
+        }
+        let head = restored.license.head;
+        for (device, grant) in devices.iter().zip(&newest) {
+            let Some(grant) = grant else { continue };
+            prop_assert!(!come(&mut restored, grant));
+            prop_assert!(restored.granted(device) >= world.granted(device));
+            prop_assert!(seat(&restored, device).is_some());
+        }
+        prop_assert_eq!(restored.license.head, head);
+        // All evidence in again: the same units are out, and nothing was granted twice.
+        for (device, grant) in devices.iter().zip(&newest) {
+            if grant.is_some() {
+                restored.merge(device);
+            }
+        }
+        let accounts = |world: &World| quotas::accounts(&world.license, RENDER, month());
+        let used = |world: &World| accounts(world).values().map(|account| account.used).sum::<u64>();
+        prop_assert_eq!(used(&restored), used(&world));
+        prop_assert!(restored.free() >= 0 || restored.free() >= world.free(), "{} {}", restored.free(), world.free());
+    }
+}

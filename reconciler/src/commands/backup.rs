@@ -1,0 +1,84 @@
+//! `counterfoil backup`
+
+use std::fmt;
+use std::path::PathBuf;
+
+use clap::Args;
+use schemas::codes::Exit;
+use schemas::numbers::Micros;
+use schemas::refusal::Refusal;
+use serde::Serialize;
+
+use crate::cli::Context;
+use crate::home::{Backup, Part};
+use crate::output::{Fields, talk};
+use crate::progress::Progress;
+
+/// Copy the ledger and the keys to a new directory, while the ledger is in use
+///
+/// The copy is the ledger as it stands at one moment. It holds the keys that sign grants: keep it as safe as the home.
+/// The root key is left out unless it is asked for.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  counterfoil backup -o /backups/2026-11-24
+  counterfoil backup -o /safe/2026-11-24 --with-root-key")]
+pub(crate) struct BackupArgs {
+    /// Make the backup here; there must be nothing yet
+    #[arg(short, long, value_name = "DIR")]
+    output: PathBuf,
+    /// Copy the root key too
+    #[arg(long)]
+    with_root_key: bool,
+}
+
+impl BackupArgs {
+    pub(crate) fn run(self, context: &Context) -> Result<Exit, Refusal> {
+        let mut vendor = context.vendor()?;
+        let progress = Progress::start("bytes copied", None);
+        let store = &mut vendor.store;
+        let backup = Backup::make(
+            &vendor.home,
+            &self.output,
+            self.with_root_key,
+            context.now,
+            |ledger| store.copy_to(ledger, &mut |bytes| progress.add(bytes)).map_err(Refusal::from),
+            &mut |bytes| progress.add(bytes),
+        );
+        progress.finish();
+        context.output.result(&BackedUp::of(self.output, backup?))?;
+        talk(&"Keep it as safe as the home; `counterfoil restore` makes a home of it.");
+        Ok(Exit::Done)
+    }
+}
+
+#[derive(Serialize)]
+struct BackedUp {
+    backup: PathBuf,
+    made_at: Micros,
+    root_key: bool,
+    bytes: u64,
+    parts: Vec<Part>,
+}
+
+impl BackedUp {
+    fn of(output: PathBuf, backup: Backup) -> Self {
+        Self {
+            backup: output,
+            made_at: backup.made_at,
+            root_key: backup.has_root_key(),
+            bytes: backup.bytes(),
+            parts: backup.parts,
+        }
+    }
+}
+
+impl fmt::Display for BackedUp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Fields::default()
+            .with("backup", self.backup.display())
+            .with("made at", self.made_at)
+            .with("bytes", self.bytes)
+            .with("root key", if self.root_key { "copied" } else { "not copied" })
+            .fmt(f)
+    }
+}
