@@ -84,6 +84,7 @@ pub fn what_waits_is_known_to_wait(chain: &Chain, held: Option<&evidence::Chain>
 pub struct Account {
     granted: u64,
     used: u64,
+    gone: u64,
     given_back: u64,
 }
 
@@ -93,8 +94,9 @@ impl Account {
         let (granted, written_off) = chain.granted.get(&key).copied().unwrap_or_default();
         let used = chain.used.get(&key).copied().unwrap_or_default();
         let unspent = granted.saturating_sub(used);
-        let returned = if is_closed { unspent } else { 0 };
-        Self { granted, used, given_back: unspent.min(returned + written_off) }
+        let returned = chain.freed(key).max(if is_closed { unspent } else { 0 });
+        let gone = returned + written_off;
+        Self { granted, used, gone, given_back: unspent.min(gone) }
     }
 
     /// G: units granted.
@@ -107,9 +109,9 @@ impl Account {
         self.granted - self.given_back
     }
 
-    /// What is wanted beyond U and what was given back, so that `share` is held.
+    /// What must be granted so that the device can use `share` more.
     pub fn wanted(self, share: u64) -> u64 {
-        self.used + share + self.given_back
+        self.used + share + self.gone
     }
 }
 
@@ -165,15 +167,18 @@ pub fn a_forked_device_frees_nothing(before: Option<u64>, after: u64, key: Key) 
 pub fn no_device_spends_more_than_it_was_granted(chain: &Chain, copy: &Copy, key: Key) {
     let (granted, _) = chain.granted.get(&key).copied().unwrap_or_default();
     let used = copy.used.get(&key).copied().unwrap_or_default();
-    assert!(used <= granted, "{key:?}: {used} used of {granted}");
+    let returned = copy.returned.get(&key).copied().unwrap_or_default();
+    assert!(used + returned <= granted, "{key:?}: {used} used and {returned} given back of {granted}");
 }
 
-/// Without copies no more is used than the limit and the overage; each copy uses at most what was held when it began.
+/// Without copies no more is used than the limit and the overage, and what the vendor gave up while it might be used.
 pub fn spending_stays_within_the_limit(license: &model::License, key: Key) {
     let spent = license.spent.get(&key).copied().unwrap_or_default();
     let by_copies = license.spent_by_copies.get(&key).copied().unwrap_or_default();
     let highest = license.highest.get(&key.0).copied().unwrap_or_default();
-    assert!(spent - by_copies <= highest, "{key:?}: {spent} spent, {by_copies} by copies, of {highest}");
+    let exposed = license.exposed.get(&key).copied().unwrap_or_default();
+    let most = highest + exposed;
+    assert!(spent - by_copies <= most, "{key:?}: {spent} spent, {by_copies} by copies, of {most}");
 }
 
 /// All copies of a chain together use at most what was granted, and what was held at the beginning of each copy.

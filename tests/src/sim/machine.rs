@@ -6,9 +6,11 @@
 use std::collections::BTreeMap;
 
 use ledger::chain::Head;
+use ledger::check::Life;
 use ledger::clock::Reading;
 use ledger::device::{
-    AppliedGrant, Command, Decision, Device, DeviceError, Done, Known, Now, Opening, Parts, Saved,
+    AppliedGrant, Command, Decision, Device, DeviceError, Done, Known, Now, Opening, Parts, Refused,
+    Saved,
 };
 use ledger::keys::SecretKey;
 use ledger::license_key::KeySecret;
@@ -121,7 +123,7 @@ pub fn install(seed: u64, license: usize, secret: &KeySecret, hardware: &Hardwar
         fingerprint: opened.fingerprint.clone(),
         opened,
         saved: Saved::start(at),
-        closed: false,
+        life: Life::Open,
         meters: BTreeMap::new(),
         grant: None,
         revocations: schemas::grant::Revocations::default(),
@@ -147,7 +149,7 @@ fn reopened(state: &Device) -> Device {
         opened: state.opened().clone(),
         saved: state.saved(),
         fingerprint: state.fingerprint().to_vec(),
-        closed: state.is_closed(),
+        life: state.standing().life,
         meters: state.meters().clone(),
         grant: state.grant().cloned(),
         revocations: state.revocations().clone(),
@@ -162,7 +164,18 @@ impl Disk {
         for kept in &self.log[from..] {
             device.follow(&kept.event, kept.head);
         }
+        device.recall(self.refused());
         device
+    }
+
+    /// What the events since the last applied grant say was refused.
+    fn refused(&self) -> Option<Refused> {
+        let since = self.log.iter().rev().take_while(|kept| !matches!(kept.event.body, Body::GrantApplied(_)));
+        let mut refused = since.filter_map(|kept| match &kept.event.body {
+            Body::GrantRefused(body) => Refused::read(body),
+            _ => None,
+        });
+        refused.next()
     }
 
     /// Starts a process on it.
@@ -291,7 +304,11 @@ impl Process {
                 let seq = self.device.acknowledged_by(offered);
                 Known { first: None, acknowledged: seq.and_then(|seq| disk.link_at(seq)) }
             }
-            Command::Set { .. } | Command::Close | Command::Note => Known::default(),
+            Command::Return(_)
+            | Command::Set { .. }
+            | Command::Close
+            | Command::Succeed(_)
+            | Command::Note => Known::default(),
         }
     }
 }

@@ -27,6 +27,13 @@ pub enum What {
         /// How many.
         n: u64,
     },
+    /// It gives units back.
+    Returned {
+        /// Of what.
+        key: Key,
+        /// How many so far.
+        total: u64,
+    },
     /// It closes the chain.
     Closed,
     /// It notes a step of the clock.
@@ -68,6 +75,8 @@ pub struct Chain {
     pub begun: bool,
     /// Units that the vendor knows of.
     pub used: BTreeMap<Key, u64>,
+    /// What devices gave back: of what, how many so far, and where they said so.
+    pub returned: Vec<(Key, u64, u64)>,
     /// G and X, as the grants say.
     pub granted: BTreeMap<Key, (u64, u64)>,
     /// What it was told last.
@@ -85,13 +94,11 @@ pub struct Chain {
     /// Whether an older state was ever put back.
     pub restored: bool,
     /// Numbers of the answers that left for it, and were not applied.
-    pub answers: BTreeSet<u64>,
+    pub answers: BTreeSet<(u32, u64)>,
     /// Units out that count against the limit, when last looked at after a fork.
     pub outstanding: BTreeMap<Key, u64>,
-    /// The number of its newest grant.
-    pub newest: u64,
-    /// Whether the last step at the vendor's wrote a grant for it.
-    pub granted_now: bool,
+    /// Epoch and number of its newest grant.
+    pub newest: (u32, u64),
     /// What the vendor says of its fork.
     pub told: Option<&'static str>,
     roots: Vec<u32>,
@@ -109,6 +116,8 @@ pub struct License {
     pub spent: BTreeMap<Key, u64>,
     /// Those of them that copies used, and no first device.
     pub spent_by_copies: BTreeMap<Key, u64>,
+    /// Units that the vendor gave up or lost sight of while a device might still use them.
+    pub exposed: BTreeMap<Key, u64>,
     /// Its chains.
     pub chains: Vec<usize>,
 }
@@ -152,6 +161,8 @@ pub struct Copy {
     pub tip: Option<u32>,
     /// What it used.
     pub used: BTreeMap<Key, u64>,
+    /// What it gave back.
+    pub returned: BTreeMap<Key, u64>,
     /// Whether it is a copy beyond the first.
     pub is_extra: bool,
     /// The grant that it applied last.
@@ -170,6 +181,7 @@ impl Chain {
             acts: Vec::new(),
             begun: false,
             used: BTreeMap::new(),
+            returned: Vec::new(),
             granted: BTreeMap::new(),
             status: None,
             has_seat: false,
@@ -180,8 +192,7 @@ impl Chain {
             restored: false,
             answers: BTreeSet::new(),
             outstanding: BTreeMap::new(),
-            newest: 0,
-            granted_now: false,
+            newest: (0, 0),
             told: None,
             roots: Vec::new(),
             waiting: 0,
@@ -285,9 +296,24 @@ impl Chain {
         act.attached = true;
         match act.what {
             What::Used { key, n } => *self.used.entry(key).or_default() += n,
+            What::Returned { key, total } => self.returned.push((key, total, act.seq)),
             What::Closed => self.closings += 1,
             _ => {}
         }
+    }
+
+    /// R as it counts: what was given back before histories part. No copy frees what another may use.
+    pub fn freed(&self, key: Key) -> u64 {
+        let parting = self.first_parting().unwrap_or(u64::MAX);
+        let counts = self.returned.iter().filter(|(of, _, seq)| *of == key && *seq < parting);
+        counts.map(|(_, total, _)| *total).max().unwrap_or_default()
+    }
+
+    /// Whether units that were written off turn out to have been used.
+    pub fn used_beyond_write_off(&self, key: Key) -> bool {
+        let (granted, written_off) = self.granted.get(&key).copied().unwrap_or_default();
+        let used = self.used.get(&key).copied().unwrap_or_default();
+        written_off > 0 && used > granted.saturating_sub(written_off)
     }
 
     /// The ends of what the vendor must know, in order.
@@ -318,6 +344,7 @@ impl License {
             highest: BTreeMap::new(),
             spent: BTreeMap::new(),
             spent_by_copies: BTreeMap::new(),
+            exposed: BTreeMap::new(),
             chains: Vec::new(),
         };
         license.change(terms);

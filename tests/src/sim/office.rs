@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 
 use ledger::authority::{Issuer, License};
+use ledger::chain::Head;
 use ledger::draft::{Draft, Update};
 use ledger::evidence::Chain;
 use ledger::keys::SecretKey;
@@ -19,10 +20,10 @@ use schemas::certificate::CertificateBody;
 use schemas::event::authority::LicenseIssued;
 use schemas::event::device::QuotaReturned;
 use schemas::grant::{Grant, Revocations};
-use schemas::ids::{ChainId, CustomerId, Digest, KeyReference, LicenseId, PublicKey};
+use schemas::ids::{ChainId, CustomerId, Digest, KeyReference, LicenseId, Link, PublicKey};
 use schemas::numbers::{Epoch, FeatureNumber, Micros, Seq};
 use schemas::period::Period;
-use schemas::run::{AuthorityOrigin, Origin};
+use schemas::run::{AuthorityOrigin, Origin, pairs};
 use schemas::terms::Terms;
 use schemas::text::Text;
 
@@ -118,7 +119,7 @@ impl Shelf {
         self.quarantine.contains_key(chain)
     }
 
-    fn store(&mut self, update: Update, grant: Option<(ChainId, Grant)>) -> License {
+    fn store(&mut self, update: Update, grants: BTreeMap<ChainId, Grant>) -> License {
         let Update { license, rows, runs, parked, unparked } = update;
         for run in runs {
             match run.origin {
@@ -130,7 +131,7 @@ impl Shelf {
         for name in unparked {
             self.parked.remove(&name).expect("it was parked");
         }
-        self.grants.extend(grant);
+        self.grants.extend(grants);
         for entry in rows.history.iter().filter(|entry| entry.branch == 0) {
             if let Some(returned) = entry.returned() {
                 self.returns.entry(entry.chain).or_default().push(returned);
@@ -176,10 +177,28 @@ impl Stored<Infallible> for &Shelf {
         Ok(self.returns.get(chain).cloned().unwrap_or_default())
     }
 
+    fn authority_link(&mut self, chain: &ChainId, seq: Seq) -> Result<Option<Link>, Infallible> {
+        let holds = |run: &&StoredRun| run.chain == *chain && (run.first_seq..=run.head.seq).contains(&seq);
+        Ok(self.authority.iter().find(holds).and_then(|run| link_in(run, seq)))
+    }
+
     fn parked(&mut self, chain: &ChainId) -> Result<Vec<Vec<u8>>, Infallible> {
         let of_chain = self.parked.range((*chain, Digest([0; 32]))..=(*chain, Digest([255; 32])));
         Ok(of_chain.map(|(_, bytes)| bytes.clone()).collect())
     }
+}
+
+/// The link after the event at a place of a run.
+fn link_in(run: &StoredRun, seq: Seq) -> Option<Link> {
+    let mut head = Head { seq: Seq(run.first_seq.0 - 1), link: run.prev };
+    for pair in pairs(&run.pairs) {
+        let pair = pair.ok()?;
+        (_, head) = head.after(&run.chain, pair.core, &pair.signature);
+        if head.seq == seq {
+            return Some(head.link);
+        }
+    }
+    None
 }
 
 /// How far a unit of work came before the vendor's process ended, if it did.
@@ -223,7 +242,7 @@ impl File {
         };
         let draft = Draft::issue(&keys.issuer, origin, Micros::new(now), first).expect("short terms");
         let mut shelf = Shelf::default();
-        let license = shelf.store(draft.finish(), None);
+        let license = shelf.store(draft.finish(), BTreeMap::new());
         Self { license: Some(license), shelf }
     }
 
@@ -243,7 +262,6 @@ impl File {
         keys: &Keys,
         now: u64,
         fate: Fate,
-        chain: Option<ChainId>,
         work: impl FnOnce(&mut Draft<'_>, &Shelf) -> T,
     ) -> T {
         let license = self.license.take().unwrap_or_else(|| self.shelf.fold().0);
@@ -252,8 +270,9 @@ impl File {
         if fate == Fate::LostBeforeKeeping {
             return done;
         }
-        let grant = chain.and_then(|chain| Some((chain, draft.grant(&chain)?.clone())));
-        let license = self.shelf.store(draft.finish(), grant);
+        let told = draft.license().activations.keys();
+        let grants = told.filter_map(|chain| Some((*chain, draft.grant(chain)?.clone()))).collect();
+        let license = self.shelf.store(draft.finish(), grants);
         self.license = (fate != Fate::EndedAfterKeeping).then_some(license);
         done
     }
@@ -264,7 +283,7 @@ impl File {
         let mut together = self.shelf.quarantine.get(&chain).cloned().unwrap_or_default();
         together.extend(runs.iter().cloned());
         together.sort_by_key(|run| run.span().first);
-        let outcome = self.work(keys, now, fate, Some(chain), |draft, mut shelf| {
+        let outcome = self.work(keys, now, fate, |draft, mut shelf| {
             let revocations = Revocations::default();
             let Ok(outcome) =
                 merge_chain(draft, chain, &together, &mut shelf, &keys.secret, &revocations);

@@ -86,6 +86,16 @@ situations! {
     ForkStopped = "a device stopped spending because its chain had forked",
     /// A device used up what it held.
     QuotaExhausted = "a device had used up what it held",
+    /// Units came back by wish.
+    GivenBack = "a device gave units back by its own wish",
+    /// Units came back because a grant asked for them.
+    AskedBack = "a device gave units back because a grant asked for them",
+    /// Units of a silent device were given up.
+    WrittenOff = "units of a silent device were written off",
+    /// They had been used.
+    WrittenOffCameBack = "units that were written off turned out to have been used",
+    /// A silent device lost its seat.
+    SilentReleased = "the seat of a silent device was taken back",
     /// No units for the period.
     QuotaMissing = "a device held nothing for the period",
     /// A raise was cut short.
@@ -114,6 +124,12 @@ situations! {
     ClosedWentOn = "a deactivated device was restored and used on",
     /// A machine was activated again.
     Reinstalled = "a machine was activated again after a reinstall",
+    /// The second activation took the first one's seat.
+    Superseded = "a second activation on a machine took the first one's seat",
+    /// The second activation was refused.
+    SameDeviceRefused = "a second activation on a machine was refused",
+    /// Seats had moved too often.
+    TransfersExhausted = "an activation was denied because seats had moved too often",
     /// Some hardware changed.
     HardwareChanged = "hardware changed and the device was still the same",
     /// Too much hardware changed.

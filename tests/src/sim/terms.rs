@@ -4,7 +4,7 @@ use schemas::numbers::{FeatureNumber, Micros, Revision, Seconds, Total};
 use schemas::period::Reset;
 use schemas::terms::{
     After, Entitlement, FeatureGrant, FingerprintRule, LicenseType, Mode, OnFork, QuotaRule, Rules,
-    SameDevice, Terms,
+    SameDevice, Terms, TransferLimit,
 };
 
 use super::agenda::DAY;
@@ -42,8 +42,11 @@ pub(super) fn draw(chance: &mut Chance, now: u64) -> Terms {
         valid_from_activation: None,
         rules: Rules {
             max_activations: seats,
-            transfers: None,
-            same_device: SameDevice::Count,
+            transfers: chance.one_in(3).then(|| TransferLimit {
+                count: u32::try_from(chance.between(1, 4)).expect("few"),
+                window: Seconds::days(90),
+            }),
+            same_device: [SameDevice::Supersede, SameDevice::Count, SameDevice::Refuse][chance.below(3)],
             on_fork,
             quotas: vec![
                 quota(chance, 1, u64::from(seats) * 60),

@@ -6,7 +6,7 @@ mod mail;
 mod mishaps;
 mod operators;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ledger::device::Consume;
 use schemas::grant::Grant;
@@ -100,7 +100,9 @@ struct Site {
     model: model::License,
     /// Whether devices of it are copied and put back.
     has_copies: bool,
-    denied: std::collections::BTreeSet<usize>,
+    /// Whether units of its devices are given up.
+    has_write_offs: bool,
+    denied: BTreeSet<usize>,
 }
 
 /// A world.
@@ -130,7 +132,13 @@ impl<'a> World<'a> {
             let terms = terms::draw(&mut chance, BEGIN);
             let model = model::License::new(terms.clone());
             let file = File::issue(keys, license, BEGIN, terms);
-            Site { file, model, has_copies: license % 4 == 0, denied: std::collections::BTreeSet::new() }
+            Site {
+                file,
+                model,
+                has_copies: license % 4 == 0,
+                has_write_offs: license % 4 == 1,
+                denied: BTreeSet::new(),
+            }
         });
         let sites = sites.collect();
         let mut world = Self {

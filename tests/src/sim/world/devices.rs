@@ -1,6 +1,6 @@
 //! What devices do: use, restart, apply; and what the model is told of it.
 
-use ledger::device::{Command, Consume, DeviceError, Done};
+use ledger::device::{Command, Consume, DeviceError, Done, Return};
 use schemas::bundle::Attachment;
 use schemas::codes::Code;
 use schemas::event::{Body, Event};
@@ -48,6 +48,7 @@ impl World<'_> {
             chain,
             tip: None,
             used: std::collections::BTreeMap::new(),
+            returned: std::collections::BTreeMap::new(),
             is_extra: false,
             applied: None,
             floor: (shown, None),
@@ -98,6 +99,10 @@ impl World<'_> {
 
     fn draw_use(&mut self) -> Command {
         let feature = match self.chance.below(20) {
+            0 if self.chance.one_in(2) => {
+                let n = Amount::new(self.chance.between(1, 30)).expect("few units");
+                return Command::Return(Return { feature: RENDER.into(), n, period: None });
+            }
             0..11 => RENDER,
             11..15 => TOKENS,
             15..18 => MILES,
@@ -253,6 +258,13 @@ impl World<'_> {
                 machine.copy.noted = Some(seq);
                 self.report.tally.saw_if(noted.wall > noted.expected, Situation::ClockAhead);
             }
+            if let What::Returned { key, total } = what {
+                machine.copy.returned.insert(key, total);
+                invariants::no_device_spends_more_than_it_was_granted(chain, &machine.copy, key);
+                let asked = matches!(command, Command::Apply(_));
+                let situation = if asked { Situation::AskedBack } else { Situation::GivenBack };
+                self.report.tally.saw(situation);
+            }
             if let What::Used { key, n } = what {
                 *machine.copy.used.entry(key).or_default() += n;
                 let site = &mut self.sites[machine.license];
@@ -266,8 +278,8 @@ impl World<'_> {
         if let Some(applied) = applied {
             let id = self.ids[machine.copy.chain];
             invariants::a_grant_never_goes_backwards(machine.copy.applied.as_ref(), &applied, id);
-            let missed = chain.answers.range(..applied.order.1).next().is_some();
-            chain.answers.retain(|answer| *answer > applied.order.1);
+            let missed = chain.answers.range(..applied.order).next().is_some();
+            chain.answers.retain(|answer| *answer > applied.order);
             self.report.tally.saw_if(missed, Situation::AnswerMissed);
             machine.copy.applied = Some(applied);
         }
@@ -306,6 +318,8 @@ impl World<'_> {
                 | Code::Deactivated
                 | Code::LicenseRevoked
                 | Code::NotStarted
+                | Code::ReturnTooLarge
+                | Code::FeatureAbsent
                 | Code::AckUnknown => {}
                 other => panic!("{other:?} to {command:?}"),
             },
@@ -338,6 +352,10 @@ fn what(event: &Event) -> What {
         Body::FeatureConsumed(consumed) => What::Used {
             key: (consumed.feature.0, consumed.period.number()),
             n: consumed.n.get(),
+        },
+        Body::QuotaReturned(returned) => What::Returned {
+            key: (returned.feature.0, returned.period.number()),
+            total: returned.total.get(),
         },
         Body::ChainClosed(_) => What::Closed,
         Body::ClockNoted(_) => What::ClockNoted,

@@ -7,7 +7,7 @@ use schemas::grant::{GrantBody, GrantStatus};
 
 use super::super::agenda::{DAY, HOUR, MINUTE};
 use super::super::invariants::{self, Account};
-use super::super::model::{Arrival, Key};
+use super::super::model::{Arrival, Key, What};
 use super::super::office::{Fate, text};
 use super::super::situations::Situation;
 use super::{Letter, Next, World};
@@ -123,7 +123,7 @@ impl World<'_> {
         }
         let arrival = self.chains[letter.chain].arrive(&letter.acts);
         self.observe_arrival(letter, &arrival);
-        self.observe_grant(letter.chain);
+        self.observe_grants(license);
         if fate == Fate::KeptButReportedFailed {
             self.tally().saw(Situation::VendorToldOfFailure);
             self.merge_again(letter);
@@ -142,7 +142,7 @@ impl World<'_> {
         let file = &mut self.sites[license].file;
         let (before, status) = (file.license().head, self.chains[letter.chain].status);
         file.merge(self.keys, self.now, Fate::Kept, std::slice::from_ref(&run));
-        self.observe_grant(letter.chain);
+        self.observe_grants(license);
         self.check_idempotence(letter.chain, status, before);
     }
 
@@ -174,32 +174,50 @@ impl World<'_> {
         tally.saw_if(arrival.parted_earlier, Situation::ForkMovedEarlier);
         tally.saw_if(arrival.parted && chain.cloned, Situation::CloneForked);
         tally.saw_if(arrival.parted && !chain.cloned && chain.restored, Situation::RestoreForked);
+        let came_back = letter.acts.iter().any(|act| match chain.acts[*act as usize].what {
+            What::Used { key, .. } => chain.used_beyond_write_off(key),
+            _ => false,
+        });
+        tally.saw_if(arrival.attached > 0 && came_back, Situation::WrittenOffCameBack);
         let status = chain.status;
         tally.saw_if(arrival.new > 0 && status == Some(GrantStatus::Suspended), Situation::SuspendedMerged);
         tally.saw_if(arrival.new > 0 && status == Some(GrantStatus::Revoked), Situation::RevokedMerged);
         tally.saw_if(arrival.new > 0 && status == Some(GrantStatus::Released), Situation::ReleasedMerged);
     }
 
-    /// Looks at the newest grant of a chain, if it is new.
-    pub(super) fn observe_grant(&mut self, number: usize) {
-        let license = self.chains[number].license;
-        let site = &mut self.sites[license];
-        let Some(grant) = site.file.shelf.grant(&self.ids[number]) else { return };
-        let chain = &mut self.chains[number];
-        chain.granted_now = chain.newest < grant.seq.0;
-        if !chain.granted_now {
-            return;
+    /// Looks at the grants of a licence that are new, in their order.
+    pub(super) fn observe_grants(&mut self, license: usize) {
+        let site = &self.sites[license];
+        let mut new: Vec<((u32, u64), usize, Box<GrantBody>)> = Vec::new();
+        for number in &site.model.chains {
+            let Some(grant) = site.file.shelf.grant(&self.ids[*number]) else { continue };
+            if grant.seq.0 == self.chains[*number].newest.1 {
+                continue;
+            }
+            let event = Event::decode(&grant.core).expect("the vendor signed it");
+            let Body::GrantIssued(body) = event.body else { panic!("a grant is an event of its kind") };
+            new.push(((body.epoch.0, grant.seq.0), *number, body));
         }
-        chain.newest = grant.seq.0;
-        let event = Event::decode(&grant.core).expect("the vendor signed it");
-        let Body::GrantIssued(body) = event.body else { panic!("a grant is an event of its kind") };
-        let raised = self.observe_quotas(number, &body);
-        self.observe_seat(number, &body);
+        new.sort_by_key(|(order, _, _)| *order);
+        let several = new.len() > 1;
+        for (order, number, body) in new {
+            self.chains[number].newest = order;
+            self.observe_grant(number, &body, several);
+        }
+    }
+
+    fn observe_grant(&mut self, number: usize, body: &GrantBody, beside_another: bool) {
+        let license = self.chains[number].license;
+        let raised = self.observe_quotas(number, body);
+        let displaced = beside_another && self.chains[number].has_seat && self.chains[number].closings == 0;
+        self.observe_seat(number, body);
+        let displaced = displaced && body.status == GrantStatus::Released;
+        self.tally().saw_if(displaced, Situation::Superseded);
         for key in raised {
             let free = self.conserved(license, key);
             invariants::free_is_not_negative_at_a_raise(free, key);
         }
-        self.observe_shortage(number, &body);
+        self.observe_shortage(number, body);
     }
 
     fn observe_quotas(&mut self, number: usize, body: &GrantBody) -> Vec<Key> {
@@ -247,6 +265,12 @@ impl World<'_> {
             GrantStatus::Denied if body.reason == Some(text("no_seat_free")) => {
                 self.sites[license].denied.insert(number);
                 self.tally().saw(Situation::SeatDenied);
+            }
+            GrantStatus::Denied if body.reason == Some(text("same_device")) => {
+                self.tally().saw(Situation::SameDeviceRefused);
+            }
+            GrantStatus::Denied if body.reason == Some(text("transfers_exhausted")) => {
+                self.tally().saw(Situation::TransfersExhausted);
             }
             _ => {}
         }
@@ -333,7 +357,8 @@ impl World<'_> {
     pub(super) fn post(&mut self, machine: usize, number: usize, asked: bool) {
         let license = self.chains[number].license;
         let Some(grant) = self.sites[license].file.shelf.grant(&self.ids[number]).cloned() else { return };
-        self.chains[number].answers.insert(grant.seq.0);
+        let newest = self.chains[number].newest;
+        self.chains[number].answers.insert(newest);
         let to = if self.chance.one_in(150) { self.chance.below(self.machines.len()) } else { machine };
         if self.chance.one_in(30) {
             let delay = self.delay();

@@ -1,9 +1,10 @@
 //! What the vendor's operators do to a licence.
 
 use ledger::authority::Standing;
-use ledger::grants;
+use ledger::grants::{self, Release};
+use ledger::{quotas, seats};
 use schemas::event::Body;
-use schemas::event::authority::{EntitlementChanged, LicenseStatusChanged};
+use schemas::event::authority::{EntitlementChanged, LicenseStatusChanged, ReleaseReason};
 use schemas::grant::Revocations;
 use schemas::numbers::{Micros, Revision, Total};
 use schemas::terms::Terms;
@@ -36,6 +37,7 @@ impl World<'_> {
             (_, 25..28) => self.change(license, |terms, chance| {
                 terms.rules.quotas[0].share = Some(units(chance.between(5, 60)));
             }),
+            (_, 28..33) if self.sites[license].has_write_offs => self.write_off(license),
             (_, 28..30) => self.change(license, |terms, chance| {
                 terms.rules.max_activations = u32::try_from(chance.between(2, 6)).expect("few");
             }),
@@ -46,7 +48,7 @@ impl World<'_> {
     fn write(&mut self, license: usize, body: Body) {
         let fate = self.fate();
         let file = &mut self.sites[license].file;
-        let done = file.work(self.keys, self.now, fate, None, |draft, _| draft.write(body));
+        let done = file.work(self.keys, self.now, fate, |draft, _| draft.write(body));
         done.expect("a short event");
         self.tally().saw_if(fate == Fate::LostBeforeKeeping, Situation::VendorLostDecision);
     }
@@ -62,7 +64,7 @@ impl World<'_> {
         let changed = EntitlementChanged { terms: terms.clone(), reason: None };
         let body = Body::EntitlementChanged(Box::new(changed));
         let file = &mut self.sites[license].file;
-        let done = file.work(self.keys, self.now, Fate::Kept, None, |draft, _| draft.write(body));
+        let done = file.work(self.keys, self.now, Fate::Kept, |draft, _| draft.write(body));
         done.expect("short terms");
         self.sites[license].model.change(terms);
     }
@@ -119,15 +121,63 @@ impl World<'_> {
         }
         let id = self.ids[chain];
         let file = &mut self.sites[license].file;
-        let done = file.work(self.keys, self.now, Fate::Kept, Some(id), |draft, _| {
-            grants::release(draft, id, None, Revocations::default())
+        let done = file.work(self.keys, self.now, Fate::Kept, |draft, _| {
+            let seat_free_at = draft.now();
+            let why = ReleaseReason::Operator;
+            let release = Release { why, seat_free_at, overridden: true, reason: None };
+            grants::release(draft, id, release, Revocations::default())
         });
         done.expect("a short grant");
-        self.observe_grant(chain);
+        self.observe_grants(license);
         self.check(chain);
         self.post(machine, chain, false);
         let pause = self.chance.between(5 * DAY, 40 * DAY);
         self.agenda.add(self.now + pause, Next::Install(machine));
+    }
+
+    /// Gives up the units of a device that is silent past its deadline, or that an operator names, and perhaps its seat.
+    fn write_off(&mut self, license: usize) {
+        let now = Micros::new(self.now);
+        let overridden = self.chance.one_in(4);
+        let held = self.sites[license].file.license();
+        let silent = if overridden { held.activations.keys().copied().collect() } else { seats::silent(held, now) };
+        if silent.is_empty() {
+            return;
+        }
+        let id = silent[self.chance.below(silent.len())];
+        let number = self.by_id[&id];
+        let file = &mut self.sites[license].file;
+        let given_up = quotas::write_offs(file.license(), &id, None, now, overridden);
+        let given_up = given_up.expect("a silent device, or an override");
+        file.work(self.keys, self.now, Fate::Kept, |draft, _| {
+            given_up.iter().try_for_each(|event| draft.write(Body::QuotaWrittenOff(event.clone())))
+        })
+        .expect("short events");
+        for event in given_up {
+            let key = (event.feature.0, event.period.number());
+            let (_, written_off) = self.chains[number].granted.entry(key).or_default();
+            let more = event.total.get() - std::mem::replace(written_off, event.total.get());
+            *self.sites[license].model.exposed.entry(key).or_default() += more;
+            self.tally().saw_if(!overridden && more > 0, Situation::WrittenOff);
+            self.conserved(license, key);
+        }
+        if self.chance.one_in(2) && !overridden && self.chains[number].has_seat {
+            self.release_silent(license, number);
+        }
+        self.check(number);
+    }
+
+    fn release_silent(&mut self, license: usize, number: usize) {
+        let (id, now) = (self.ids[number], Micros::new(self.now));
+        let file = &mut self.sites[license].file;
+        let seat_free_at = seats::free_at(file.license(), &id, now, false).expect("it is silent and has a seat");
+        let release = Release { why: ReleaseReason::Silent, seat_free_at, overridden: false, reason: None };
+        let done = file.work(self.keys, self.now, Fate::Kept, |draft, _| {
+            grants::release(draft, id, release, Revocations::default())
+        });
+        done.expect("a short grant");
+        self.observe_grants(license);
+        self.tally().saw(Situation::SilentReleased);
     }
 
     /// Writes a refresh file for a device that did not ask.
@@ -135,11 +185,11 @@ impl World<'_> {
         let Some((machine, chain)) = self.someone(license) else { return };
         let id = self.ids[chain];
         let file = &mut self.sites[license].file;
-        let done = file.work(self.keys, self.now, Fate::Kept, Some(id), |draft, _| {
+        let done = file.work(self.keys, self.now, Fate::Kept, |draft, _| {
             grants::issue_grant(draft, id, Vec::new(), Revocations::default())
         });
         done.expect("a short grant");
-        self.observe_grant(chain);
+        self.observe_grants(license);
         self.check(chain);
         self.post(machine, chain, false);
     }
