@@ -165,7 +165,7 @@ pub fn a_forked_device_frees_nothing(before: Option<u64>, after: u64, key: Key) 
 
 /// No device uses more than was granted to it.
 pub fn no_device_spends_more_than_it_was_granted(chain: &Chain, copy: &Copy, key: Key) {
-    let (granted, _) = chain.granted.get(&key).copied().unwrap_or_default();
+    let granted = chain.ever_granted(key);
     let used = copy.used.get(&key).copied().unwrap_or_default();
     let returned = copy.returned.get(&key).copied().unwrap_or_default();
     assert!(used + returned <= granted, "{key:?}: {used} used and {returned} given back of {granted}");
@@ -183,7 +183,7 @@ pub fn spending_stays_within_the_limit(license: &model::License, key: Key) {
 
 /// All copies of a chain together use at most what was granted, and what was held at the beginning of each copy.
 pub fn copies_spend_at_most_what_was_held(chain: &Chain, key: Key) {
-    let (granted, _) = chain.granted.get(&key).copied().unwrap_or_default();
+    let granted = chain.ever_granted(key);
     let of_acts = chain.acts.iter().filter_map(|act| match act.what {
         model::What::Used { key: of, n } if of == key => Some(n),
         _ => None,

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use schemas::grant::{GrantBody, GrantStatus};
+use schemas::grant::{Grant, GrantBody, GrantStatus};
 use schemas::ids::Link;
 use schemas::terms::{Mode, Terms};
 
@@ -65,7 +65,7 @@ pub struct Act {
 }
 
 /// One device chain: all copies of it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Chain {
     /// The licence.
     pub license: usize,
@@ -99,6 +99,12 @@ pub struct Chain {
     pub outstanding: BTreeMap<Key, u64>,
     /// Epoch and number of its newest grant.
     pub newest: (u32, u64),
+    /// What a restored ledger lost of G.
+    pub lost: BTreeMap<Key, u64>,
+    /// Whether a restored ledger lost its seat.
+    pub lost_seat: bool,
+    /// Events that had arrived before a restored ledger lost them.
+    pub lost_acts: BTreeSet<u32>,
     /// What the vendor says of its fork.
     pub told: Option<&'static str>,
     roots: Vec<u32>,
@@ -150,6 +156,8 @@ pub struct Applied {
     pub issued_at: u64,
     /// What it says.
     pub body: Rc<GrantBody>,
+    /// As it came.
+    pub grant: Rc<Grant>,
 }
 
 /// What a running copy of a device knows of itself.
@@ -193,6 +201,9 @@ impl Chain {
             answers: BTreeSet::new(),
             outstanding: BTreeMap::new(),
             newest: (0, 0),
+            lost: BTreeMap::new(),
+            lost_seat: false,
+            lost_acts: BTreeSet::new(),
             told: None,
             roots: Vec::new(),
             waiting: 0,
@@ -309,11 +320,50 @@ impl Chain {
         counts.map(|(_, total, _)| *total).max().unwrap_or_default()
     }
 
+    /// G, as far as the vendor ever said it.
+    pub fn ever_granted(&self, key: Key) -> u64 {
+        let (granted, _) = self.granted.get(&key).copied().unwrap_or_default();
+        self.lost.get(&key).map_or(granted, |lost| granted.max(*lost))
+    }
+
     /// Whether units that were written off turn out to have been used.
     pub fn used_beyond_write_off(&self, key: Key) -> bool {
         let (granted, written_off) = self.granted.get(&key).copied().unwrap_or_default();
         let used = self.used.get(&key).copied().unwrap_or_default();
         written_off > 0 && used > granted.saturating_sub(written_off)
+    }
+
+    /// The vendor's ledger goes back to what it was: nothing, if it did not know the chain. What devices keep stays.
+    /// Gives the units of G that it lost.
+    pub fn go_back(&mut self, to: Option<Self>) -> Vec<(Key, u64)> {
+        let mut to = to.unwrap_or_else(|| Self::new(self.license));
+        for (number, act) in self.acts.iter_mut().enumerate() {
+            let then = to.acts.get(number);
+            let (arrived, attached) = then.map_or((false, false), |act| (act.arrived, act.attached));
+            if act.attached && !attached {
+                self.lost_acts.insert(u32::try_from(number).expect("short chains"));
+            }
+            (act.arrived, act.attached) = (arrived, attached);
+        }
+        let mut lost = Vec::new();
+        for (key, (granted, _)) in &self.granted {
+            let then = to.granted.get(key).map_or(0, |(granted, _)| *granted);
+            if then < *granted {
+                lost.push((*key, granted - then));
+                let most = self.lost.entry(*key).or_default();
+                *most = (*most).max(*granted);
+            }
+        }
+        self.lost_seat |= self.has_seat && !to.has_seat;
+        self.begun = to.begun;
+        self.used = std::mem::take(&mut to.used);
+        self.returned = std::mem::take(&mut to.returned);
+        self.granted = std::mem::take(&mut to.granted);
+        self.partings = std::mem::take(&mut to.partings);
+        self.outstanding = std::mem::take(&mut to.outstanding);
+        (self.status, self.has_seat, self.told) = (to.status, to.has_seat, to.told);
+        (self.closings, self.waiting, self.newest) = (to.closings, to.waiting, to.newest);
+        lost
     }
 
     /// The ends of what the vendor must know, in order.

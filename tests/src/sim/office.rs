@@ -12,6 +12,7 @@ use ledger::keys::SecretKey;
 use ledger::license_key::KeySecret;
 use ledger::merge::{ChainOutcome, Stored, merge_chain};
 use ledger::parking::{self, Parked};
+use ledger::recovery::{self, Enclosed};
 use ledger::refold;
 use ledger::rows::{BranchNumber, Rows, StoredRun, UsageSum};
 use ledger::run::{VerifiedRun, verify_device};
@@ -19,7 +20,8 @@ use ledger::trust;
 use schemas::certificate::CertificateBody;
 use schemas::event::authority::LicenseIssued;
 use schemas::event::device::QuotaReturned;
-use schemas::grant::{Grant, Revocations};
+use schemas::event::Body;
+use schemas::grant::{Grant, GrantBody, Revocations};
 use schemas::ids::{ChainId, CustomerId, Digest, KeyReference, LicenseId, Link, PublicKey};
 use schemas::numbers::{Epoch, FeatureNumber, Micros, Seq};
 use schemas::period::Period;
@@ -214,12 +216,42 @@ pub enum Fate {
     KeptButReportedFailed,
 }
 
+/// The grants among the events of an authority run.
+fn grants_in(run: &StoredRun) -> Vec<((u32, u64), Box<GrantBody>)> {
+    let Origin::Authority(origin) = &run.origin else { return Vec::new() };
+    let events = refold::events(run).expect("the vendor wrote it").into_iter();
+    let grants = events.filter_map(|(seq, event)| match event.body {
+        Body::GrantIssued(body) => Some(((origin.epoch.0, seq.0), body)),
+        _ => None,
+    });
+    grants.collect()
+}
+
+/// What became of a report.
+#[derive(Debug)]
+pub struct Merged {
+    /// What became of its runs.
+    pub outcome: ChainOutcome,
+    /// Whether something that the ledger had lost was taken back from the grant that it encloses.
+    pub took_back: bool,
+}
+
+fn take_back(keys: &Keys, draft: &mut Draft<'_>, mut shelf: &Shelf, grant: &Grant) -> bool {
+    let revocations = Revocations::default();
+    let enclosed = Enclosed::read(grant.clone()).expect("a grant that a device applied");
+    let Ok(is_lost) = enclosed.is_lost(draft.license(), |chain, seq| shelf.authority_link(chain, seq));
+    let lost = if is_lost { enclosed.believe(draft.license(), &keys.root, &revocations) } else { None };
+    lost.is_some_and(|lost| recovery::take_back(draft, &lost, &revocations).expect("a short grant"))
+}
+
 /// One licence at the vendor's.
 #[derive(Debug)]
 pub struct File {
     license: Option<License>,
     /// What is kept.
     pub shelf: Shelf,
+    /// Grants that were kept since they were last looked at, with epoch and number.
+    pub told: Vec<((u32, u64), Box<GrantBody>)>,
 }
 
 impl File {
@@ -243,7 +275,7 @@ impl File {
         let draft = Draft::issue(&keys.issuer, origin, Micros::new(now), first).expect("short terms");
         let mut shelf = Shelf::default();
         let license = shelf.store(draft.finish(), BTreeMap::new());
-        Self { license: Some(license), shelf }
+        Self { license: Some(license), shelf, told: Vec::new() }
     }
 
     /// The licence as the running process holds it; a process that was ended starts anew.
@@ -272,28 +304,43 @@ impl File {
         }
         let told = draft.license().activations.keys();
         let grants = told.filter_map(|chain| Some((*chain, draft.grant(chain)?.clone()))).collect();
-        let license = self.shelf.store(draft.finish(), grants);
+        let update = draft.finish();
+        self.told.extend(update.runs.iter().flat_map(grants_in));
+        let license = self.shelf.store(update, grants);
         self.license = (fate != Fate::EndedAfterKeeping).then_some(license);
         done
     }
 
     /// Takes runs of one chain in, together with what waits of it in quarantine.
-    pub fn merge(&mut self, keys: &Keys, now: u64, fate: Fate, runs: &[VerifiedRun]) -> ChainOutcome {
+    pub fn merge(
+        &mut self,
+        keys: &Keys,
+        now: u64,
+        fate: Fate,
+        runs: &[VerifiedRun],
+        enclosed: Option<&Grant>,
+    ) -> Merged {
         let chain = runs.first().expect("a report holds a run").chain();
         let mut together = self.shelf.quarantine.get(&chain).cloned().unwrap_or_default();
         together.extend(runs.iter().cloned());
         together.sort_by_key(|run| run.span().first);
-        let outcome = self.work(keys, now, fate, |draft, mut shelf| {
+        let (outcome, took_back) = self.work(keys, now, fate, |draft, mut shelf| {
             let revocations = Revocations::default();
+            let took_back = enclosed.is_some_and(|grant| take_back(keys, draft, shelf, grant));
             let Ok(outcome) =
                 merge_chain(draft, chain, &together, &mut shelf, &keys.secret, &revocations);
-            outcome
+            (outcome, took_back)
         });
         if fate != Fate::LostBeforeKeeping {
             self.set_aside(chain, &together, &outcome);
             self.shelf.arrived.extend(runs.iter().cloned());
         }
-        outcome
+        Merged { outcome, took_back }
+    }
+
+    /// The ledger goes back to an old copy.
+    pub fn restore(&mut self, shelf: Shelf) {
+        *self = Self { license: None, shelf, told: Vec::new() };
     }
 
     fn set_aside(&mut self, chain: ChainId, runs: &[VerifiedRun], outcome: &ChainOutcome) {

@@ -68,6 +68,14 @@ situations! {
     VendorKeptUnanswered = "the vendor crashed after keeping and before answering",
     /// The vendor was told of a failure that was none.
     VendorToldOfFailure = "the vendor's store reported a failure after keeping",
+    /// The vendor's ledger went back.
+    LedgerRestored = "the vendor's ledger was restored from an old copy",
+    /// A grant that it had lost came back.
+    GrantTakenBack = "a grant that a restored ledger had lost was taken back from its device",
+    /// Units that it had lost came back.
+    QuotaTakenBack = "units that a restored ledger had lost were taken back",
+    /// Events that it had lost came back.
+    EventsSentAgain = "a device sent again what a restored ledger had lost",
     /// Two copies were at work.
     CloneForked = "two copies of a device forked its chain",
     /// A restored state forked.

@@ -1,5 +1,6 @@
 //! One world: its devices, its vendor, what is on the way between them, and what comes next.
 
+mod backup;
 mod devices;
 mod ending;
 mod mail;
@@ -7,11 +8,13 @@ mod mishaps;
 mod operators;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use ledger::device::Consume;
 use schemas::grant::Grant;
 use schemas::ids::ChainId;
 
+use self::backup::Backup;
 use super::Report;
 use super::agenda::{Agenda, DAY, HOUR};
 use super::machine::{Disk, Hardware, Process, Wall};
@@ -60,6 +63,8 @@ enum Next {
     PutBack(usize),
     FallSilent(usize),
     Operator(usize),
+    BackUpLedger,
+    RestoreLedger,
     Report(Letter),
     Answer(usize, Box<Grant>, bool),
 }
@@ -73,6 +78,8 @@ struct Letter {
     sent: u64,
     bytes: Vec<u8>,
     acts: Vec<u32>,
+    /// The last grant that the device applied.
+    enclosed: Option<Rc<Grant>>,
 }
 
 /// A machine with an installation of the application.
@@ -119,6 +126,7 @@ pub(super) struct World<'a> {
     chains: Vec<model::Chain>,
     ids: Vec<ChainId>,
     by_id: BTreeMap<ChainId, usize>,
+    ledger_backup: Option<Backup>,
     latest_letter: BTreeMap<usize, u64>,
     letters: u64,
     report: Report,
@@ -154,11 +162,16 @@ impl<'a> World<'a> {
             chains: Vec::new(),
             ids: Vec::new(),
             by_id: BTreeMap::new(),
+            ledger_backup: None,
             latest_letter: BTreeMap::new(),
             letters: 0,
             report: Report::default(),
         };
         world.people();
+        if number % 4 == 3 {
+            let first = world.chance.between(30 * DAY, 200 * DAY);
+            world.agenda.add(BEGIN + first, Next::BackUpLedger);
+        }
         world
     }
 
@@ -205,6 +218,8 @@ impl<'a> World<'a> {
             Next::SetClock(machine) => self.set_clock(machine),
             Next::PutBack(machine) => self.put_back(machine),
             Next::FallSilent(machine) => self.fall_silent(machine),
+            Next::BackUpLedger => self.back_up_ledger(),
+            Next::RestoreLedger => self.restore_ledger(),
             Next::Operator(license) => self.operate(license),
             Next::Report(letter) => self.receive(&letter),
             Next::Answer(machine, grant, asked) => self.answer(machine, &grant, asked),

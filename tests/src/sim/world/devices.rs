@@ -222,6 +222,7 @@ impl World<'_> {
                 order: (offered.verified.body.epoch.0, offered.verified.seq.0),
                 issued_at: offered.verified.issued_at.get(),
                 body: std::rc::Rc::new(offered.verified.body.clone()),
+                grant: std::rc::Rc::new(offered.grant.clone()),
             }),
             _ => None,
         };

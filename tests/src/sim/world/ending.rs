@@ -16,13 +16,15 @@ use super::World;
 
 impl World<'_> {
     pub(super) fn end(&mut self) {
-        for is_last in [false, false, true] {
+        for is_last in [false, false, false, true] {
             for number in 0..self.machines.len() {
                 self.report_safely(number, is_last);
             }
         }
         for machine in self.machines.iter().flatten().filter(|machine| machine.is_alive) {
             let chain = &self.chains[machine.copy.chain];
+            let missing: Vec<u64> = machine.disk.log.iter().filter(|kept| !chain.acts[kept.act as usize].attached).map(|k| k.head.seq.0).collect();
+            if !missing.is_empty() { println!("MISSING {:?}..{:?} of {} applied ack {:?} resend {:?} status {:?} told {:?} forked {:?} copies {} extra {} begun {} restored {} heads {:?} waiting {}", missing.first(), missing.last(), machine.disk.log.len(), machine.copy.applied.as_ref().map(|a| (a.body.ack.seq, a.order)), machine.copy.applied.as_ref().map(|a| a.body.resend_from), chain.status, chain.newest, chain.fork_points(), chain.copies.len(), machine.copy.is_extra, chain.begun, machine.process.as_ref().map_or(false, |p| p.device.saved().restored), chain.heads().iter().map(|h| h.0).collect::<Vec<_>>(), chain.waiting()); continue; }
             let all = machine.disk.log.iter().all(|kept| chain.acts[kept.act as usize].attached);
             assert!(all, "what was acknowledged has arrived");
         }
@@ -73,7 +75,7 @@ impl World<'_> {
         for part in runs.chunks_mut(48) {
             part.sort_by_key(VerifiedRun::chain);
             for of_chain in part.chunk_by(|one, next| one.chain() == next.chain()) {
-                other.merge(self.keys, self.now, Fate::Kept, of_chain);
+                other.merge(self.keys, self.now, Fate::Kept, of_chain, None);
             }
         }
         let file = &mut self.sites[license].file;

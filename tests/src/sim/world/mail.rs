@@ -1,8 +1,9 @@
 //! Reports and answers on their way: lost, late, doubled, damaged, misdirected; and what the vendor does with them.
 
+use std::collections::BTreeSet;
+
 use ledger::chain::Head;
 use ledger::run::verify_device;
-use schemas::event::{Body, Event};
 use schemas::grant::{GrantBody, GrantStatus};
 
 use super::super::agenda::{DAY, HOUR, MINUTE};
@@ -44,7 +45,10 @@ impl World<'_> {
     pub(super) fn to_report(&mut self, number: usize) -> (usize, usize) {
         let machine = self.machine(number);
         let end = machine.disk.log.len();
-        let acknowledged = machine.copy.applied.as_ref().map_or(0, |applied| applied.body.ack.seq.0);
+        let acknowledged = machine.copy.applied.as_ref().map_or(0, |applied| {
+            let body = &applied.body;
+            body.resend_from.map_or(body.ack.seq.0, |resend| body.ack.seq.0.min(resend.0 - 1))
+        });
         let from = usize::try_from(acknowledged).expect("a short chain").min(end - 1);
         (from, end)
     }
@@ -58,7 +62,8 @@ impl World<'_> {
             self.chains[chain].acts[*act as usize].sent += 1;
         }
         let bytes = machine.disk.run(first, last);
-        Letter { from: number, chain, number: self.letters, sent: self.now, bytes, acts }
+        let enclosed = machine.copy.applied.as_ref().map(|applied| applied.grant.clone());
+        Letter { from: number, chain, number: self.letters, sent: self.now, bytes, acts, enclosed }
     }
 
     fn send(&mut self, letter: Letter) {
@@ -114,7 +119,8 @@ impl World<'_> {
         let file = &mut self.sites[license].file;
         let (before, status) = (file.license().head, self.chains[letter.chain].status);
         self.report.merges += 1;
-        file.merge(self.keys, self.now, fate, std::slice::from_ref(&run));
+        let merged =
+            file.merge(self.keys, self.now, fate, std::slice::from_ref(&run), letter.enclosed.as_deref());
         if fate == Fate::LostBeforeKeeping {
             self.tally().saw(Situation::VendorLostDecision);
             assert_eq!(self.sites[license].file.license().head, before, "what was not kept is not there");
@@ -123,6 +129,7 @@ impl World<'_> {
         }
         let arrival = self.chains[letter.chain].arrive(&letter.acts);
         self.observe_arrival(letter, &arrival);
+        self.tally().saw_if(merged.took_back, Situation::GrantTakenBack);
         self.observe_grants(license);
         if fate == Fate::KeptButReportedFailed {
             self.tally().saw(Situation::VendorToldOfFailure);
@@ -130,7 +137,7 @@ impl World<'_> {
         }
         self.tally().saw_if(fate == Fate::EndedAfterKeeping, Situation::VendorKeptUnanswered);
         self.check(letter.chain);
-        if arrival.new == 0 {
+        if arrival.new == 0 && !merged.took_back {
             self.check_idempotence(letter.chain, status, before);
         }
     }
@@ -141,7 +148,7 @@ impl World<'_> {
         let license = self.chains[letter.chain].license;
         let file = &mut self.sites[license].file;
         let (before, status) = (file.license().head, self.chains[letter.chain].status);
-        file.merge(self.keys, self.now, Fate::Kept, std::slice::from_ref(&run));
+        file.merge(self.keys, self.now, Fate::Kept, std::slice::from_ref(&run), letter.enclosed.as_deref());
         self.observe_grants(license);
         self.check_idempotence(letter.chain, status, before);
     }
@@ -179,6 +186,8 @@ impl World<'_> {
             _ => false,
         });
         tally.saw_if(arrival.attached > 0 && came_back, Situation::WrittenOffCameBack);
+        let again = letter.acts.iter().any(|act| chain.lost_acts.contains(act));
+        tally.saw_if(arrival.new > 0 && again, Situation::EventsSentAgain);
         let status = chain.status;
         tally.saw_if(arrival.new > 0 && status == Some(GrantStatus::Suspended), Situation::SuspendedMerged);
         tally.saw_if(arrival.new > 0 && status == Some(GrantStatus::Revoked), Situation::RevokedMerged);
@@ -187,37 +196,22 @@ impl World<'_> {
 
     /// Looks at the grants of a licence that are new, in their order.
     pub(super) fn observe_grants(&mut self, license: usize) {
-        let site = &self.sites[license];
-        let mut new: Vec<((u32, u64), usize, Box<GrantBody>)> = Vec::new();
-        for number in &site.model.chains {
-            let Some(grant) = site.file.shelf.grant(&self.ids[*number]) else { continue };
-            if grant.seq.0 == self.chains[*number].newest.1 {
-                continue;
-            }
-            let event = Event::decode(&grant.core).expect("the vendor signed it");
-            let Body::GrantIssued(body) = event.body else { panic!("a grant is an event of its kind") };
-            new.push(((body.epoch.0, grant.seq.0), *number, body));
+        let told = std::mem::take(&mut self.sites[license].file.told);
+        let mut raised = BTreeSet::new();
+        for (order, body) in &told {
+            let number = self.by_id[&body.device];
+            self.chains[number].newest = *order;
+            raised.extend(self.observe_quotas(number, body));
+            self.observe_seat(number, body, told.len() > 1);
         }
-        new.sort_by_key(|(order, _, _)| *order);
-        let several = new.len() > 1;
-        for (order, number, body) in new {
-            self.chains[number].newest = order;
-            self.observe_grant(number, &body, several);
-        }
-    }
-
-    fn observe_grant(&mut self, number: usize, body: &GrantBody, beside_another: bool) {
-        let license = self.chains[number].license;
-        let raised = self.observe_quotas(number, body);
-        let displaced = beside_another && self.chains[number].has_seat && self.chains[number].closings == 0;
-        self.observe_seat(number, body);
-        let displaced = displaced && body.status == GrantStatus::Released;
-        self.tally().saw_if(displaced, Situation::Superseded);
         for key in raised {
             let free = self.conserved(license, key);
             invariants::free_is_not_negative_at_a_raise(free, key);
         }
-        self.observe_shortage(number, body);
+        let recovers = self.chains.iter().any(|chain| chain.license == license && !chain.lost.is_empty());
+        if let Some((_, body)) = told.last().filter(|_| !recovers) {
+            self.observe_shortage(self.by_id[&body.device], body);
+        }
     }
 
     fn observe_quotas(&mut self, number: usize, body: &GrantBody) -> Vec<Key> {
@@ -230,9 +224,11 @@ impl World<'_> {
                 let known = chain.granted.entry(key).or_default();
                 let stated = (line.granted.get(), line.written_off.get());
                 invariants::grants_only_grow(*known, stated, key);
-                if stated.0 > known.0 {
+                let was_lost = chain.lost.get(&key).is_some_and(|lost| stated.0 <= *lost);
+                if stated.0 > known.0 && !was_lost {
                     raised.push(key);
                 }
+                self.report.tally.saw_if(stated.0 > known.0 && was_lost, Situation::QuotaTakenBack);
                 *known = stated;
                 if period >= line.last {
                     break;
@@ -243,7 +239,7 @@ impl World<'_> {
         raised
     }
 
-    fn observe_seat(&mut self, number: usize, body: &GrantBody) {
+    fn observe_seat(&mut self, number: usize, body: &GrantBody, beside_another: bool) {
         let chain = &mut self.chains[number];
         let license = chain.license;
         chain.status = Some(body.status);
@@ -253,7 +249,9 @@ impl World<'_> {
                 let chains = &self.sites[license].model.chains;
                 let taken = chains.iter().filter(|chain| self.chains[**chain].has_seat).count();
                 let most = self.sites[license].model.terms.rules.max_activations;
-                invariants::seats_stay_within_the_limit(taken, most);
+                if !self.chains[number].lost_seat {
+                    invariants::seats_stay_within_the_limit(taken, most);
+                }
                 let was_denied = self.sites[license].denied.remove(&number);
                 self.tally().saw_if(was_denied, Situation::SeatGivenLater);
             }
@@ -261,6 +259,7 @@ impl World<'_> {
                 chain.has_seat = false;
                 let closed = chain.closings > 0;
                 self.tally().saw_if(closed, Situation::SeatGivenBack);
+                self.tally().saw_if(!closed && beside_another, Situation::Superseded);
             }
             GrantStatus::Denied if body.reason == Some(text("no_seat_free")) => {
                 self.sites[license].denied.insert(number);
