@@ -128,7 +128,12 @@ pub fn is_closed(chain: &Chain, held: Option<&evidence::Chain>) -> bool {
 }
 
 /// Both equations: what is free, and that nothing appears or disappears. Gives what is free.
-pub fn units_are_conserved(limit: u64, key: Key, accounts: &BTreeMap<ChainId, Account>, license: &License) -> i64 {
+pub fn units_are_conserved(
+    limit: u64,
+    key: Key,
+    accounts: &BTreeMap<ChainId, Account>,
+    license: &License,
+) -> i64 {
     let (feature, period) = ledger_key(key);
     let told = quotas::accounts(license, feature, period);
     for (chain, account) in accounts {
@@ -192,6 +197,17 @@ pub fn copies_spend_at_most_what_was_held(chain: &Chain, key: Key) {
     let at_start = |copy: &BTreeMap<Key, u64>| copy.get(&key).copied().unwrap_or_default();
     let held: u64 = chain.copies.iter().map(|copy| granted.saturating_sub(at_start(copy))).sum();
     assert!(used <= granted + held, "{key:?}: {used} used of {granted} and {held} held by copies");
+}
+
+/// A figure that was sealed never changes.
+pub fn sealed_figures_stay(before: Option<u64>, now: u64, key: Key) {
+    assert!(before.is_none_or(|before| before == now), "{key:?}: {before:?} was sealed and became {now}");
+}
+
+/// A new seal says what is known, and no adjusted figure says more.
+pub fn seals_say_what_is_known(new: Option<u64>, adjusted: u64, known: u64, key: Key) {
+    assert!(new.is_none_or(|new| new == known), "{key:?}: {new:?} sealed of {known}");
+    assert!(adjusted <= known, "{key:?}: {adjusted} after adjustments of {known}");
 }
 
 /// Seats taken stay within the limit when one is given.

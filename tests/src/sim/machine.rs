@@ -9,8 +9,7 @@ use ledger::chain::Head;
 use ledger::check::Life;
 use ledger::clock::Reading;
 use ledger::device::{
-    AppliedGrant, Command, Decision, Device, DeviceError, Done, Known, Now, Opening, Parts, Refused,
-    Saved,
+    AppliedGrant, Command, Decision, Device, DeviceError, Done, Known, Now, Opening, Parts, Refused, Saved,
 };
 use ledger::keys::SecretKey;
 use ledger::license_key::KeySecret;
@@ -170,7 +169,8 @@ impl Disk {
 
     /// What the events since the last applied grant say was refused.
     fn refused(&self) -> Option<Refused> {
-        let since = self.log.iter().rev().take_while(|kept| !matches!(kept.event.body, Body::GrantApplied(_)));
+        let since =
+            self.log.iter().rev().take_while(|kept| !matches!(kept.event.body, Body::GrantApplied(_)));
         let mut refused = since.filter_map(|kept| match &kept.event.body {
             Body::GrantRefused(body) => Refused::read(body),
             _ => None,

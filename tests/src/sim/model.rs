@@ -122,6 +122,8 @@ pub struct License {
     pub spent: BTreeMap<Key, u64>,
     /// Those of them that copies used, and no first device.
     pub spent_by_copies: BTreeMap<Key, u64>,
+    /// Figures that were sealed.
+    pub sealed: BTreeMap<Key, u64>,
     /// Units that the vendor gave up or lost sight of while a device might still use them.
     pub exposed: BTreeMap<Key, u64>,
     /// Its chains.
@@ -368,9 +370,8 @@ impl Chain {
 
     /// The ends of what the vendor must know, in order.
     pub fn heads(&self) -> Vec<(u64, Link)> {
-        let is_end = |act: &&Act| {
-            act.attached && !act.followers.iter().any(|next| self.acts[*next as usize].attached)
-        };
+        let is_end =
+            |act: &&Act| act.attached && !act.followers.iter().any(|next| self.acts[*next as usize].attached);
         let mut heads: Vec<(u64, Link)> =
             self.acts.iter().filter(is_end).map(|act| (act.seq, act.link)).collect();
         heads.sort_unstable();
@@ -394,6 +395,7 @@ impl License {
             highest: BTreeMap::new(),
             spent: BTreeMap::new(),
             spent_by_copies: BTreeMap::new(),
+            sealed: BTreeMap::new(),
             exposed: BTreeMap::new(),
             chains: Vec::new(),
         };

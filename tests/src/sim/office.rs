@@ -18,9 +18,9 @@ use ledger::rows::{BranchNumber, Rows, StoredRun, UsageSum};
 use ledger::run::{VerifiedRun, verify_device};
 use ledger::trust;
 use schemas::certificate::CertificateBody;
+use schemas::event::Body;
 use schemas::event::authority::LicenseIssued;
 use schemas::event::device::QuotaReturned;
-use schemas::event::Body;
 use schemas::grant::{Grant, GrantBody, Revocations};
 use schemas::ids::{ChainId, CustomerId, Digest, KeyReference, LicenseId, Link, PublicKey};
 use schemas::numbers::{Epoch, FeatureNumber, Micros, Seq};
@@ -60,11 +60,7 @@ impl Keys {
         };
         let bytes = trust::sign_certificate(&body, &root);
         let certificate = trust::verify_certificate(&bytes, &root.public()).expect("it was just signed");
-        Self {
-            issuer: Issuer { key, certificate },
-            secret: KeySecret::new([4; 32]),
-            root: root.public(),
-        }
+        Self { issuer: Issuer { key, certificate }, secret: KeySecret::new([4; 32]), root: root.public() }
     }
 }
 
@@ -327,8 +323,7 @@ impl File {
         let (outcome, took_back) = self.work(keys, now, fate, |draft, mut shelf| {
             let revocations = Revocations::default();
             let took_back = enclosed.is_some_and(|grant| take_back(keys, draft, shelf, grant));
-            let Ok(outcome) =
-                merge_chain(draft, chain, &together, &mut shelf, &keys.secret, &revocations);
+            let Ok(outcome) = merge_chain(draft, chain, &together, &mut shelf, &keys.secret, &revocations);
             (outcome, took_back)
         });
         if fate != Fate::LostBeforeKeeping {

@@ -76,6 +76,10 @@ situations! {
     QuotaTakenBack = "units that a restored ledger had lost were taken back",
     /// Events that it had lost came back.
     EventsSentAgain = "a device sent again what a restored ledger had lost",
+    /// A period was sealed.
+    PeriodSealed = "periods were sealed",
+    /// What came later adjusted one.
+    PeriodAdjusted = "a sealed period was adjusted by what came later",
     /// Two copies were at work.
     CloneForked = "two copies of a device forked its chain",
     /// A restored state forked.

@@ -3,6 +3,7 @@
 use schemas::numbers::Epoch;
 
 use super::super::agenda::DAY;
+use super::super::invariants;
 use super::super::model;
 use super::super::office::{Fate, Shelf};
 use super::super::situations::Situation;
@@ -29,10 +30,13 @@ impl World<'_> {
 
     pub(super) fn restore_ledger(&mut self) {
         let Some(backup) = self.ledger_backup.take() else { return };
-        for (site, (shelf, terms)) in self.sites.iter_mut().zip(backup.shelves.into_iter().zip(backup.terms)) {
+        for (site, (shelf, terms)) in self.sites.iter_mut().zip(backup.shelves.into_iter().zip(backup.terms))
+        {
             site.file.restore(shelf);
             site.model.change(terms);
             site.denied.clear();
+            let sealed = &site.file.license().periods;
+            site.model.sealed.retain(|key, _| sealed.contains_key(&invariants::ledger_key(*key)));
         }
         let mut before = backup.chains.into_iter();
         for chain in &mut self.chains {

@@ -112,9 +112,10 @@ impl World<'_> {
                 return Command::Set { name: text("site"), value };
             }
         };
-        let reference = self.chance.one_in(4).then(|| {
-            UsageRef::new(&format!("job {}", self.chance.number())).expect("a short text")
-        });
+        let reference = self
+            .chance
+            .one_in(4)
+            .then(|| UsageRef::new(&format!("job {}", self.chance.number())).expect("a short text"));
         let n = Amount::new(self.chance.between(1, 9)).expect("few units");
         Command::Consume(Consume { feature: feature.into(), n, used_at: None, reference })
     }
@@ -226,9 +227,9 @@ impl World<'_> {
             }),
             _ => None,
         };
-        let cures = applied.as_ref().is_some_and(|applied| {
-            machine.copy.noted.is_some_and(|noted| applied.body.ack.seq.0 >= noted)
-        });
+        let cures = applied
+            .as_ref()
+            .is_some_and(|applied| machine.copy.noted.is_some_and(|noted| applied.body.ack.seq.0 >= noted));
         if let Some(applied) = &applied {
             let before = expected(machine.copy.floor, self.now);
             if cures {
@@ -350,10 +351,9 @@ fn expected((known, since): (u64, Option<u64>), now: u64) -> u64 {
 /// What the model knows an event as.
 fn what(event: &Event) -> What {
     match &event.body {
-        Body::FeatureConsumed(consumed) => What::Used {
-            key: (consumed.feature.0, consumed.period.number()),
-            n: consumed.n.get(),
-        },
+        Body::FeatureConsumed(consumed) => {
+            What::Used { key: (consumed.feature.0, consumed.period.number()), n: consumed.n.get() }
+        }
         Body::QuotaReturned(returned) => What::Returned {
             key: (returned.feature.0, returned.period.number()),
             total: returned.total.get(),
@@ -365,13 +365,7 @@ fn what(event: &Event) -> What {
     }
 }
 
-fn spent(
-    license: &mut super::super::model::License,
-    chain: &Chain,
-    copy: &Copy,
-    key: Key,
-    n: u64,
-) {
+fn spent(license: &mut super::super::model::License, chain: &Chain, copy: &Copy, key: Key, n: u64) {
     *license.spent.entry(key).or_default() += n;
     if copy.is_extra {
         *license.spent_by_copies.entry(key).or_default() += n;
@@ -382,4 +376,3 @@ fn spent(
         invariants::copies_spend_at_most_what_was_held(chain, key);
     }
 }
-

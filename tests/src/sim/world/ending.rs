@@ -1,6 +1,8 @@
 //! The end of a world: everything that lives reports once more without a loss, and all of it is checked as a whole.
 
-use ledger::device::Command;
+use std::collections::BTreeSet;
+
+use ledger::device::{Command, Done};
 use ledger::digest;
 use ledger::evidence::Chain;
 use ledger::rows::Rows;
@@ -10,21 +12,26 @@ use schemas::numbers::{FeatureNumber, Total};
 use schemas::period::Period;
 
 use super::super::invariants;
-use super::super::machine;
+use super::super::machine::{self, Wall};
 use super::super::office::{Fate, File};
 use super::World;
 
 impl World<'_> {
     pub(super) fn end(&mut self) {
+        for machine in self.machines.iter_mut().flatten() {
+            machine.wall = Wall::Off(0);
+        }
+        let mut refused = BTreeSet::new();
         for is_last in [false, false, false, true] {
             for number in 0..self.machines.len() {
-                self.report_safely(number, is_last);
+                if !self.report_safely(number, is_last) {
+                    refused.insert(number);
+                }
             }
         }
-        for machine in self.machines.iter().flatten().filter(|machine| machine.is_alive) {
+        for (_, machine) in self.machines.iter().enumerate().filter(|(number, _)| !refused.contains(number)) {
+            let Some(machine) = machine.as_ref().filter(|machine| machine.is_alive) else { continue };
             let chain = &self.chains[machine.copy.chain];
-            let missing: Vec<u64> = machine.disk.log.iter().filter(|kept| !chain.acts[kept.act as usize].attached).map(|k| k.head.seq.0).collect();
-            if !missing.is_empty() { println!("MISSING {:?}..{:?} of {} applied ack {:?} resend {:?} status {:?} told {:?} forked {:?} copies {} extra {} begun {} restored {} heads {:?} waiting {}", missing.first(), missing.last(), machine.disk.log.len(), machine.copy.applied.as_ref().map(|a| (a.body.ack.seq, a.order)), machine.copy.applied.as_ref().map(|a| a.body.resend_from), chain.status, chain.newest, chain.fork_points(), chain.copies.len(), machine.copy.is_extra, chain.begun, machine.process.as_ref().map_or(false, |p| p.device.saved().restored), chain.heads().iter().map(|h| h.0).collect::<Vec<_>>(), chain.waiting()); continue; }
             let all = machine.disk.log.iter().all(|kept| chain.acts[kept.act as usize].attached);
             assert!(all, "what was acknowledged has arrived");
         }
@@ -39,20 +46,31 @@ impl World<'_> {
         }
     }
 
-    /// Applying an answer is an event of its own, which is not reported any more.
-    fn report_safely(&mut self, number: usize, is_last: bool) {
+    /// A report and its answer, both carried safely; an answer that is too late to be applied is written anew. Applying
+    /// one is an event of its own, which the last report leaves out. False for a device that cannot apply it: a copy
+    /// whose history the vendor does not acknowledge, or a clock that no grant can cure.
+    fn report_safely(&mut self, number: usize, is_last: bool) -> bool {
         if self.living(number).is_none() {
-            return;
+            return true;
         }
         let (from, end) = self.to_report(number);
         let letter = self.letter(number, from, end);
         self.merge(&letter, Fate::Kept);
-        let license = self.chains[letter.chain].license;
-        let grant = self.sites[license].file.shelf.grant(&self.ids[letter.chain]).cloned();
-        if let Some(grant) = grant.filter(|_| !is_last) {
-            let offered = machine::believe(&grant, &self.keys.root);
-            self.perform(number, &Command::Apply(offered));
+        is_last || self.apply_newest(number) || {
+            self.refresh_chain(letter.chain);
+            self.apply_newest(number)
         }
+    }
+
+    /// Whether the device took the newest grant of its chain, or has it; also where there is none.
+    fn apply_newest(&mut self, number: usize) -> bool {
+        let chain = self.machine(number).copy.chain;
+        let license = self.chains[chain].license;
+        let Some(grant) = self.sites[license].file.shelf.grant(&self.ids[chain]).cloned() else {
+            return true;
+        };
+        let offered = machine::believe(&grant, &self.keys.root);
+        !matches!(self.perform(number, &Command::Apply(offered)), Some(Ok(Done::NotApplied(_)) | Err(_)))
     }
 
     /// A projection equals the fold of what is kept.
@@ -103,5 +121,6 @@ impl World<'_> {
 /// the trunk.
 fn sums(chain: &Chain) -> Vec<(FeatureNumber, Period, [Total; 3])> {
     let sums = chain.meters.iter();
-    sums.map(|((feature, period), meter)| (*feature, *period, [meter.used, meter.refunded, meter.freed])).collect()
+    sums.map(|((feature, period), meter)| (*feature, *period, [meter.used, meter.refunded, meter.freed]))
+        .collect()
 }

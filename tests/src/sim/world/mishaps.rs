@@ -136,11 +136,8 @@ impl World<'_> {
 
     fn set_something(&mut self, number: usize) -> Option<Result<Done, ledger::device::DeviceError>> {
         let commitment = schemas::ids::Commitment([1; 32]);
-        let value = schemas::bundle::Attachment {
-            commitment,
-            salt: schemas::ids::Salt([0; 16]),
-            value: Vec::new(),
-        };
+        let value =
+            schemas::bundle::Attachment { commitment, salt: schemas::ids::Salt([0; 16]), value: Vec::new() };
         let name = super::super::office::text("site");
         self.perform(number, &Command::Set { name, value })
     }

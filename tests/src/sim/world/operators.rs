@@ -2,6 +2,7 @@
 
 use ledger::authority::Standing;
 use ledger::grants::{self, Release};
+use ledger::periods::{self, SealOrder, Sealed};
 use ledger::{quotas, seats};
 use schemas::event::Body;
 use schemas::event::authority::{EntitlementChanged, LicenseStatusChanged, ReleaseReason};
@@ -10,6 +11,8 @@ use schemas::numbers::{Micros, Revision, Total};
 use schemas::terms::Terms;
 
 use super::super::agenda::DAY;
+use super::super::invariants;
+use super::super::model::Key;
 use super::super::office::Fate;
 use super::super::situations::Situation;
 use super::super::terms::units;
@@ -38,6 +41,7 @@ impl World<'_> {
                 terms.rules.quotas[0].share = Some(units(chance.between(5, 60)));
             }),
             (_, 28..33) if self.sites[license].has_write_offs => self.write_off(license),
+            (_, 33..36) => self.seal(license),
             (_, 28..30) => self.change(license, |terms, chance| {
                 terms.rules.max_activations = u32::try_from(chance.between(2, 6)).expect("few");
             }),
@@ -140,7 +144,8 @@ impl World<'_> {
         let now = Micros::new(self.now);
         let overridden = self.chance.one_in(4);
         let held = self.sites[license].file.license();
-        let silent = if overridden { held.activations.keys().copied().collect() } else { seats::silent(held, now) };
+        let silent =
+            if overridden { held.activations.keys().copied().collect() } else { seats::silent(held, now) };
         if silent.is_empty() {
             return;
         }
@@ -170,7 +175,8 @@ impl World<'_> {
     fn release_silent(&mut self, license: usize, number: usize) {
         let (id, now) = (self.ids[number], Micros::new(self.now));
         let file = &mut self.sites[license].file;
-        let seat_free_at = seats::free_at(file.license(), &id, now, false).expect("it is silent and has a seat");
+        let seat_free_at =
+            seats::free_at(file.license(), &id, now, false).expect("it is silent and has a seat");
         let release = Release { why: ReleaseReason::Silent, seat_free_at, overridden: false, reason: None };
         let done = file.work(self.keys, self.now, Fate::Kept, |draft, _| {
             grants::release(draft, id, release, Revocations::default())
@@ -183,7 +189,12 @@ impl World<'_> {
     /// Writes a refresh file for a device that did not ask.
     fn refresh(&mut self, license: usize) {
         let Some((machine, chain)) = self.someone(license) else { return };
-        let id = self.ids[chain];
+        self.refresh_chain(chain);
+        self.post(machine, chain, false);
+    }
+
+    pub(super) fn refresh_chain(&mut self, chain: usize) {
+        let (id, license) = (self.ids[chain], self.chains[chain].license);
         let file = &mut self.sites[license].file;
         let done = file.work(self.keys, self.now, Fate::Kept, |draft, _| {
             grants::issue_grant(draft, id, Vec::new(), Revocations::default())
@@ -191,6 +202,35 @@ impl World<'_> {
         done.expect("a short grant");
         self.observe_grants(license);
         self.check(chain);
-        self.post(machine, chain, false);
+    }
+
+    /// Seals the periods that have waited long enough.
+    fn seal(&mut self, license: usize) {
+        let file = &mut self.sites[license].file;
+        let done = file.work(self.keys, self.now, Fate::Kept, |draft, _| {
+            for head in periods::not_taken_in(draft.license()) {
+                grants::issue_grant(draft, head.chain, vec![head], Revocations::default())?;
+            }
+            periods::seal(draft, &SealOrder::default(), 0)
+        });
+        let Sealed { sealed, adjusted } = done.expect("short events");
+        self.observe_grants(license);
+        let held = self.sites[license].file.license();
+        let figures: Vec<(Key, u64, u64)> = held
+            .periods
+            .iter()
+            .map(|((feature, period), seal)| ((feature.0, period.number()), seal.used.get(), seal.adjusted()))
+            .collect();
+        for (key, used, adjusted) in figures {
+            let chains = self.sites[license].model.chains.iter();
+            let known =
+                chains.map(|chain| self.chains[*chain].used.get(&key).copied().unwrap_or_default()).sum();
+            let before = self.sites[license].model.sealed.insert(key, used);
+            invariants::sealed_figures_stay(before, used, key);
+            let is_new = before.is_none();
+            invariants::seals_say_what_is_known(is_new.then_some(used), adjusted, known, key);
+        }
+        self.tally().saw_if(!sealed.is_empty(), Situation::PeriodSealed);
+        self.tally().saw_if(!adjusted.is_empty(), Situation::PeriodAdjusted);
     }
 }
