@@ -34,7 +34,7 @@ impl<T> Agenda<T> {
     }
 
     /// Takes the next entry and its time.
-    pub fn next(&mut self) -> Option<(u64, T)> {
+    pub fn take(&mut self) -> Option<(u64, T)> {
         self.entries.pop().map(|Reverse(entry)| (entry.at, entry.what))
     }
 }
@@ -75,7 +75,7 @@ mod tests {
         for (at, what) in [(7, 'c'), (3, 'a'), (7, 'd'), (5, 'b')] {
             agenda.add(at, what);
         }
-        let order: Vec<(u64, char)> = std::iter::from_fn(|| agenda.next()).collect();
+        let order: Vec<(u64, char)> = std::iter::from_fn(|| agenda.take()).collect();
         assert_eq!(order, [(3, 'a'), (5, 'b'), (7, 'c'), (7, 'd')]);
     }
 }

@@ -57,7 +57,7 @@ pub fn no_fork_goes_unseen(id: ChainId, chain: &Chain, license: &License) {
 /// What is said of a fork is no worse than what happened: without a second copy at work, nobody is called a clone.
 pub fn no_restored_device_is_called_a_clone(chain: &Chain, fork: Option<Fork>) {
     let called = fork.is_some_and(|fork| fork.verdict == ledger::forks::Verdict::Clone);
-    assert!(!called || chain.cloned, "an older state was put back, and no copy was at work beside it");
+    assert!(!called || chain.origin.cloned, "an older state was put back, and no copy was at work beside it");
 }
 
 /// What was taken in before writes nothing when it comes again.

@@ -64,6 +64,15 @@ pub struct Act {
     followers: Vec<u32>,
 }
 
+/// How copies of a device came about.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Copied {
+    /// Two were at work at a time.
+    pub cloned: bool,
+    /// An older state was put back.
+    pub restored: bool,
+}
+
 /// One device chain: all copies of it.
 #[derive(Clone, Debug)]
 pub struct Chain {
@@ -89,10 +98,8 @@ pub struct Chain {
     pub partings: BTreeSet<Option<u32>>,
     /// Copies beyond the first, with what had been used when each began.
     pub copies: Vec<BTreeMap<Key, u64>>,
-    /// Whether two copies were ever alive at a time.
-    pub cloned: bool,
-    /// Whether an older state was ever put back.
-    pub restored: bool,
+    /// How its copies came about.
+    pub origin: Copied,
     /// Numbers of the answers that left for it, and were not applied.
     pub answers: BTreeSet<(u32, u64)>,
     /// Units out that count against the limit, when last looked at after a fork.
@@ -198,8 +205,7 @@ impl Chain {
             closings: 0,
             partings: BTreeSet::new(),
             copies: Vec::new(),
-            cloned: false,
-            restored: false,
+            origin: Copied::default(),
             answers: BTreeSet::new(),
             outstanding: BTreeMap::new(),
             newest: (0, 0),

@@ -334,8 +334,8 @@ impl File {
     }
 
     /// The ledger goes back to an old copy.
-    pub fn restore(&mut self, shelf: Shelf) {
-        *self = Self { license: None, shelf, told: Vec::new() };
+    pub fn restore(&mut self, old: Shelf) {
+        *self = Self { license: None, shelf: old, told: Vec::new() };
     }
 
     fn set_aside(&mut self, chain: ChainId, runs: &[VerifiedRun], outcome: &ChainOutcome) {

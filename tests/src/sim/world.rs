@@ -194,7 +194,7 @@ impl<'a> World<'a> {
     /// Lets it run to its end.
     pub(super) fn run(mut self) -> Report {
         let end = BEGIN + self.plan.days * DAY;
-        while let Some((at, next)) = self.agenda.next() {
+        while let Some((at, next)) = self.agenda.take() {
             if at >= end {
                 break;
             }

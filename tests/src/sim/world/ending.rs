@@ -53,7 +53,7 @@ impl World<'_> {
         if self.living(number).is_none() {
             return true;
         }
-        let (from, end) = self.to_report(number);
+        let (from, end) = self.unreported(number);
         let letter = self.letter(number, from, end);
         self.merge(&letter, Fate::Kept);
         is_last || self.apply_newest(number) || {

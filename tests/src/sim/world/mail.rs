@@ -25,7 +25,7 @@ impl World<'_> {
     /// Sends a report.
     pub(super) fn report_now(&mut self, number: usize) {
         self.report.contacts += 1;
-        let (from, end) = self.to_report(number);
+        let (from, end) = self.unreported(number);
         let from = match self.chance.below(30) {
             0 => 0,
             1 => self.chance.below(from + 1),
@@ -42,7 +42,7 @@ impl World<'_> {
     }
 
     /// The events that the device does not know to be acknowledged, or the last one.
-    pub(super) fn to_report(&mut self, number: usize) -> (usize, usize) {
+    pub(super) fn unreported(&mut self, number: usize) -> (usize, usize) {
         let machine = self.machine(number);
         let end = machine.disk.log.len();
         let acknowledged = machine.copy.applied.as_ref().map_or(0, |applied| {
@@ -179,8 +179,11 @@ impl World<'_> {
         let made_good = !overtaken && arrival.known == 0 && letter.acts.iter().any(|act| sent_before(&act));
         tally.saw_if(made_good, Situation::LossMadeGood);
         tally.saw_if(arrival.parted_earlier, Situation::ForkMovedEarlier);
-        tally.saw_if(arrival.parted && chain.cloned, Situation::CloneForked);
-        tally.saw_if(arrival.parted && !chain.cloned && chain.restored, Situation::RestoreForked);
+        tally.saw_if(arrival.parted && chain.origin.cloned, Situation::CloneForked);
+        tally.saw_if(
+            arrival.parted && !chain.origin.cloned && chain.origin.restored,
+            Situation::RestoreForked,
+        );
         let came_back = letter.acts.iter().any(|act| match chain.acts[*act as usize].what {
             What::Used { key, .. } => chain.used_beyond_write_off(key),
             _ => false,
@@ -282,7 +285,7 @@ impl World<'_> {
             return;
         }
         let license = chain.license;
-        let Some(line) = body.quotas.iter().filter(|line| line.feature.0 == 1).next_back() else { return };
+        let Some(line) = body.quotas.iter().rfind(|line| line.feature.0 == 1) else { return };
         let key = (1, line.last.number());
         let rules = &self.sites[license].model.terms.rules;
         let rule = &rules.quotas[0];

@@ -128,7 +128,7 @@ impl World<'_> {
         machine.copy.floor.1 = None;
         let chain = &mut self.chains[machine.copy.chain];
         chain.copies.push(machine.copy.used.clone());
-        chain.restored = true;
+        chain.origin.restored = true;
         if was_closed && let Some(Ok(Done::Set(_))) = self.set_something(number) {
             self.tally().saw(Situation::ClosedWentOn);
         }
@@ -165,7 +165,7 @@ impl World<'_> {
         let new = self.machines.len();
         self.machines.push(Some(copy));
         self.chains[chain].copies.push(used);
-        self.chains[chain].cloned = true;
+        self.chains[chain].origin.cloned = true;
         for next in [Next::Use(new), Next::Contact(new), Next::Restart(new)] {
             let pause = self.chance.between(HOUR, 10 * DAY);
             self.agenda.add(self.now + pause, next);
