@@ -231,6 +231,12 @@ impl Chain {
         rows.chains.insert(chain);
     }
 
+    /// Whether every copy of the device that is known was closed, so that nothing it was granted can be spent any more.
+    /// A history that a restore cut off may have spent units which it never reported.
+    pub fn is_closed_everywhere(&self) -> bool {
+        self.closed_at.is_some() && self.branches.values().all(|branch| branch.closed.is_some())
+    }
+
     fn on(&mut self, branch: BranchNumber) -> &mut Branch {
         self.branches.get_mut(&branch).expect("a branch begins before it is folded")
     }

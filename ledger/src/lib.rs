@@ -10,6 +10,7 @@ pub mod catalog;
 pub mod chain;
 pub mod check;
 pub mod clock;
+pub mod clocks;
 pub mod commitment;
 pub mod device;
 pub mod digest;

@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 
 use schemas::codes::Code;
 use schemas::event::Body;
+use schemas::event::authority::ReleaseReason;
 use schemas::event::device::{Claim, QuotaReturned, SuccessorClaim};
-use schemas::grant::{Revocations, SeqRange, TookIn};
+use schemas::grant::{GrantStatus, Revocations, SeqRange, TookIn};
 use schemas::ids::{ChainId, Link};
 use schemas::numbers::Seq;
 use schemas::run::{DeviceOrigin, Origin};
@@ -162,6 +163,8 @@ pub struct ChainOutcome {
     pub missing: Vec<SeqRange>,
     /// Whether the runs contradict what was known.
     pub forked: bool,
+    /// Whether what is new came after the activation was taken away, or while the licence does not stand.
+    pub late: bool,
     /// Why nothing of the chain was taken.
     pub refused: Option<Code>,
     /// Whether the grant that would answer is too long to be signed: the evidence is taken, the answer stays the old one.
@@ -196,6 +199,7 @@ pub fn merge_chain<E>(
     let Attaching { moved, outcome, .. } = attaching;
     let mut outcome = outcome;
     outcome.unanswerable = tell(draft, chain, &moved, &outcome, revocations).is_err();
+    outcome.late = outcome.events > 0 && is_late(draft.license(), &chain);
     Ok(outcome)
 }
 
@@ -215,6 +219,16 @@ fn tell(
         return Ok(());
     }
     grants::issue_grant(draft, chain, took_in, revocations.clone())
+}
+
+fn is_late(license: &License, chain: &ChainId) -> bool {
+    license.activations.get(chain).is_some_and(|activation| match activation.status {
+        GrantStatus::Suspended | GrantStatus::Revoked => true,
+        GrantStatus::Released => {
+            activation.released.is_some_and(|released| released.why != ReleaseReason::Closed)
+        }
+        GrantStatus::Active | GrantStatus::Denied => false,
+    })
 }
 
 fn took_in(chain: ChainId, branch: &Branch) -> TookIn {

@@ -7,12 +7,12 @@
 
 mod reproduce;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
+use schemas::event::Body;
 use schemas::event::authority::{PeriodSealed, UsageAdjusted};
-use schemas::event::{Body, Event};
 use schemas::grant::TookIn;
-use schemas::ids::{ChainId, Commitment, Digest};
+use schemas::ids::{Commitment, Digest};
 use schemas::numbers::{Epoch, FeatureNumber, Micros, Seconds, Seq, Total};
 use schemas::period::{Period, Reset};
 use schemas::terms::Mode;
@@ -22,7 +22,7 @@ use crate::chain::Head;
 use crate::digest::{self, ChainEvidence};
 use crate::draft::Draft;
 use crate::evidence::Chain;
-use crate::rows::{HistoryEntry, Rows};
+use crate::rows::Rows;
 use crate::writer::TooLong;
 
 pub use self::reproduce::{ReproduceError, Reproduced, reproduce};
@@ -201,32 +201,6 @@ pub fn conditions(license: &License, now: Micros, clocks: u32) -> Conditions {
     }
 }
 
-/// The device chains with a clock that was noted and not set right since, from the licence's lifecycle events: no
-/// grant that acknowledges the note was applied.
-pub fn clocks_noted(history: &[HistoryEntry]) -> BTreeSet<ChainId> {
-    let events = || history.iter().filter_map(|entry| Some((entry, Event::decode(&entry.core).ok()?.body)));
-    let acknowledged: BTreeMap<(ChainId, Epoch, Seq), Seq> = events()
-        .filter_map(|(entry, body)| match body {
-            Body::GrantIssued(grant) => Some(((grant.device, grant.epoch, entry.seq), grant.ack.seq)),
-            _ => None,
-        })
-        .collect();
-    let mut noted: BTreeMap<ChainId, Seq> = BTreeMap::new();
-    let mut cured: BTreeMap<ChainId, Seq> = BTreeMap::new();
-    for (entry, body) in events() {
-        match body {
-            Body::ClockNoted(_) => raise(&mut noted, entry.chain, entry.seq),
-            Body::GrantApplied(applied) => {
-                let ack = acknowledged.get(&(entry.chain, applied.epoch, applied.seq));
-                raise(&mut cured, entry.chain, ack.copied().unwrap_or_default());
-            }
-            _ => {}
-        }
-    }
-    noted.retain(|chain, seq| cured.get(chain).is_none_or(|cured| *cured < *seq));
-    noted.into_keys().collect()
-}
-
 /// Chains with evidence that no grant took in, such as where a grant would have been too long: what a seal counts must
 /// be taken in first, or nobody could tell later that it was known.
 pub fn not_taken_in(license: &License) -> Vec<TookIn> {
@@ -369,11 +343,6 @@ fn evidence(license: &License) -> Digest {
     let chains: Vec<ChainEvidence> =
         chains.map(|(chain, known)| ChainEvidence::of_chain(*chain, known)).collect();
     digest::of_license(&license.id, &chains)
-}
-
-fn raise(places: &mut BTreeMap<ChainId, Seq>, chain: ChainId, seq: Seq) {
-    let place = places.entry(chain).or_default();
-    *place = seq.max(*place);
 }
 
 fn count(chains: usize) -> u32 {

@@ -46,14 +46,7 @@ fn between(one: &VerifiedRun, other: &VerifiedRun) -> Option<Contradiction> {
 
 /// The shortest run of a stored one's events from `place` on that is believed by itself.
 pub(crate) fn from_stored(run: &StoredRun, place: Seq) -> Option<Vec<u8>> {
-    let header = RunHeader {
-        version: run.version,
-        chain: run.chain,
-        origin: run.origin.clone(),
-        first_seq: run.first_seq,
-        prev: run.prev,
-    };
-    shortest(&header, &run.pairs, place)
+    shortest(&run.header(), &run.pairs, place)
 }
 
 /// The shortest run of a believed one's first events that is believed by itself.

@@ -181,7 +181,7 @@ pub fn accounts(license: &License, feature: FeatureNumber, period: Period) -> BT
             account.returned = meter.freed.get();
         }
         // A closed chain spends nothing more: what it holds is free again.
-        if let (true, Some(account)) = (evidence.closed_at.is_some(), accounts.get_mut(chain)) {
+        if let (true, Some(account)) = (evidence.is_closed_everywhere(), accounts.get_mut(chain)) {
             account.returned = account.returned.max(account.granted.saturating_sub(account.used));
         }
     }

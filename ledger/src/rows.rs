@@ -11,7 +11,7 @@ use schemas::event::{Body, Event, Kind};
 use schemas::ids::{ChainId, Commitment, Link};
 use schemas::numbers::{FeatureNumber, Micros, Seq};
 use schemas::period::Period;
-use schemas::run::{Origin, pairs};
+use schemas::run::{Origin, RunHeader, pairs};
 use schemas::text::Text;
 
 use crate::chain::Head;
@@ -157,6 +157,17 @@ pub struct StoredRun {
 }
 
 impl StoredRun {
+    /// What stands before its events on the wire.
+    pub fn header(&self) -> RunHeader {
+        RunHeader {
+            version: self.version,
+            chain: self.chain,
+            origin: self.origin.clone(),
+            first_seq: self.first_seq,
+            prev: self.prev,
+        }
+    }
+
     /// The links after each of its events.
     pub(crate) fn links(&self) -> Vec<Link> {
         let mut head = Head { seq: Seq(self.first_seq.0 - 1), link: self.prev };

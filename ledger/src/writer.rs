@@ -127,7 +127,7 @@ mod tests {
     use schemas::ids::PublicKey;
     use schemas::numbers::FeatureNumber;
     use schemas::pack::ProductFeature;
-    use schemas::run::{CatalogOrigin, RunHeader, assemble};
+    use schemas::run::{CatalogOrigin, assemble};
     use schemas::text::Text;
 
     use super::*;
@@ -176,13 +176,7 @@ mod tests {
         assert!(runs.len() > 1);
         let mut end = Head::START;
         for run in runs {
-            let header = RunHeader {
-                version: run.version,
-                chain: run.chain,
-                origin: run.origin.clone(),
-                first_seq: run.first_seq,
-                prev: run.prev,
-            };
+            let header = run.header();
             let bytes = assemble(&header, run.count, &run.pairs);
             let verified = run::verify_with(&bytes, |_, _| Ok(key.public())).expect("within the limits");
             assert_eq!((header.first_seq, header.prev), (end.seq.next(), end.link));

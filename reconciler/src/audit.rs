@@ -15,7 +15,7 @@ use schemas::event::Event;
 use schemas::ids::{CertificateId, ChainId, Digest, KeyReference, LicenseId, PublicKey};
 use schemas::numbers::{Micros, Seq};
 use schemas::refusal::Refusal;
-use schemas::run::{Origin, RunHeader, pairs};
+use schemas::run::{Origin, pairs};
 use schemas::text::Text;
 use serde::Serialize;
 
@@ -238,13 +238,7 @@ fn check_run(license: Option<LicenseId>, run: &StoredRun, trusted: &Trusted, dee
 
 /// Checks one run as it is stored: the places of bad inner signatures, if `deep`.
 fn verify_stored(stored: &StoredRun, trusted: &Trusted, deep: bool) -> Result<Vec<Seq>, RunError> {
-    let header = RunHeader {
-        version: stored.version,
-        chain: stored.chain,
-        origin: stored.origin.clone(),
-        first_seq: stored.first_seq,
-        prev: stored.prev,
-    };
+    let header = stored.header();
     let bytes = schemas::run::assemble(&header, stored.count, &stored.pairs);
     let key = trusted.signer(stored)?;
     let verified = run::verify_with(&bytes, |_, _| Ok(key))?;

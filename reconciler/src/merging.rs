@@ -171,7 +171,7 @@ impl<'a> Merging<'a> {
             return Ok(());
         }
         self.report.files += 1;
-        let waits = of_chain.values().any(|outcome| outcome.parked || !outcome.codes.is_empty());
+        let waits = of_chain.values().any(|outcome| outcome.is_parked() || !outcome.codes.is_empty());
         for outcome in of_chain.values() {
             self.report.count(outcome);
             self.report.tell(name, outcome);
@@ -238,24 +238,25 @@ impl MergeReport {
     fn count(&mut self, outcome: &Outcome) {
         self.events += outcome.events;
         let waits_for_beginning = outcome.codes.contains(&Code::ChainGap);
-        self.parked += u64::from(outcome.parked || waits_for_beginning);
-        self.forked += u64::from(outcome.forked);
+        self.parked += u64::from(outcome.is_parked() || waits_for_beginning);
+        self.forked += u64::from(outcome.told.contains(&Code::ChainFork));
         self.refused += u64::from(outcome.codes.iter().any(|code| *code != Code::ChainGap));
         self.merged += u64::from(outcome.events > 0);
-        let nothing_new = outcome.events == 0 && outcome.codes.is_empty() && !outcome.parked;
+        let nothing_new = outcome.events == 0 && outcome.codes.is_empty() && !outcome.is_parked();
         self.known += u64::from(nothing_new);
     }
 
     /// Tells what of a bundle was not simply taken in.
     fn tell(&mut self, source: &str, outcome: &Outcome) {
-        let parked = outcome.parked.then_some(Code::ChainGap);
-        let forked = outcome.forked.then_some(Code::ChainFork);
-        let codes = outcome.codes.iter().copied().chain(parked).chain(forked);
+        let codes = outcome.codes.union(&outcome.told).copied();
         self.findings.extend(codes.map(|code| MergeFinding {
             source: source.to_owned(),
             chain: Some(outcome.chain),
             code,
-            detail: if code == Code::ChainFork { String::new() } else { outcome.detail.clone() },
+            detail: match code {
+                Code::ChainFork | Code::ReportedLate => String::new(),
+                _ => outcome.detail.clone(),
+            },
         }));
     }
 
@@ -264,7 +265,7 @@ impl MergeReport {
         let of_bundle = |finding: &MergeFinding| {
             finding.source == source
                 && finding.chain.as_ref() == Some(chain)
-                && finding.code != Code::ChainFork
+                && !matches!(finding.code, Code::ChainFork | Code::ReportedLate)
         };
         let Some(at) = self.findings.iter().position(of_bundle) else { return };
         match self.findings.remove(at).code {

@@ -10,9 +10,11 @@ pub mod lab;
 pub mod picture;
 pub mod programs;
 pub mod ran;
+pub mod scenario;
 pub mod sim;
 
 pub use self::chance::Chance;
 pub use self::device::HandMade;
 pub use self::lab::{Lab, License};
 pub use self::ran::Ran;
+pub use self::scenario::Scenario;

@@ -9,13 +9,14 @@ use proptest::prelude::*;
 use schemas::event::authority::LicenseStatusChanged;
 use schemas::event::device::{FeatureRefunded, QuotaReturned};
 use schemas::grant::GrantStatus;
-use schemas::numbers::Amount;
+use schemas::numbers::{Amount, Seconds};
 
 use self::world::{Device, World, merge, month, total};
 use super::*;
 use crate::authority::License;
 use crate::evidence::Start;
 use crate::fixture::RENDER;
+use crate::forks::Verdict;
 
 /// A device with six events: what it asks with, and four consumptions.
 fn busy(seed: u8) -> Device {
@@ -217,6 +218,31 @@ fn what_a_closed_chain_held_is_free_again() {
     device.close();
     world.merge(&device);
     assert_eq!(world.free(), 900);
+}
+
+#[test]
+fn what_a_restored_chain_held_stays_out_when_the_copy_that_went_on_closes() {
+    let (mut world, mut lost) = (World::new(|_| ()), Device::new(1));
+    world.merge(&lost);
+    let mut restored = lost.clone();
+    lost.consume(100);
+    // What the lost history spends after this report, nobody may ever tell.
+    world.merge(&lost);
+    let free = world.free();
+    let shared = restored.events.len();
+    restored.consume(1);
+    restored.close();
+    for event in &mut restored.events[shared..] {
+        event.at = event.at + Seconds(60);
+    }
+    world.merge(&restored);
+    let chain = &world.license.chains[&lost.chain()];
+    assert_eq!(chain.fork.map(|fork| fork.verdict), Some(Verdict::Restored));
+    assert!(chain.closed_at.is_some());
+    assert_eq!(world.free(), free);
+    lost.close();
+    world.merge(&lost);
+    assert_eq!(world.free(), 1_000 - 101);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The life of a period, and figures that follow from the evidence for as long as it is there.
 
+use schemas::event::Event;
 use schemas::event::device::{ClockNoted, FeatureRefunded, GrantApplied};
 use schemas::grant::Revocations;
 use schemas::ids::EventId;
@@ -7,6 +8,7 @@ use schemas::numbers::Amount;
 use schemas::run::Origin;
 
 use super::*;
+use crate::clocks;
 use crate::fixture::{ISSUED, RENDER, at};
 use crate::grants;
 use crate::merge::tests::world::{Device, World, month, total};
@@ -219,7 +221,7 @@ fn a_clock_counts_until_a_grant_that_knows_of_it_was_applied() {
     let mut merge = |world: &mut World, device: &Device| {
         let (_, rows) = world.merge_runs(device.chain(), &[device.whole()]);
         history.extend(rows.history);
-        clocks_noted(&history)
+        clocks::uncured(&history)
     };
     let applied = |world: &World| {
         let grant = world.license.activations[&device.chain()].grant;

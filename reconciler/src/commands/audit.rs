@@ -1,5 +1,6 @@
 //! `counterfoil audit`
 
+pub(crate) mod clocks;
 pub(crate) mod forks;
 pub(crate) mod history;
 pub(crate) mod proof;
@@ -15,6 +16,7 @@ use crate::cli::Context;
 /// See what was granted and used, and prove it
 #[derive(Debug, Subcommand)]
 pub(crate) enum AuditCommand {
+    Clocks(clocks::AuditClocksArgs),
     Forks(forks::AuditForksArgs),
     History(history::AuditHistoryArgs),
     Proof(proof::AuditProofArgs),
@@ -25,6 +27,7 @@ pub(crate) enum AuditCommand {
 impl AuditCommand {
     pub(crate) fn run(self, context: &Context) -> Result<Exit, Refusal> {
         match self {
+            Self::Clocks(args) => args.run(context),
             Self::Forks(args) => args.run(context),
             Self::Proof(args) => args.run(context),
             Self::History(args) => args.run(context),

@@ -67,7 +67,14 @@ impl fmt::Display for Played {
         writeln!(f, "What was found")?;
         writeln!(f, "  - {render_used} units of render were used; each is a signed event of its device.")?;
         writeln!(f, "  - The device {} was copied: two histories continue", &copied_chain[..8])?;
-        writeln!(f, "    from one place. Both were taken in, and their use is added up.")?;
+        writeln!(
+            f,
+            "    from one place. Both were taken in, and their use is added up. The proof needs nothing but"
+        )?;
+        writeln!(
+            f,
+            "    the device's public key, which it names: `counterfoil-agent verify fork.cfbundle`."
+        )?;
         writeln!(f, "  - Every signature verifies and every table follows from the events.")?;
         writeln!(f, "  - The evidence digest is {digest}.")?;
         writeln!(f, "\nWhere to look")?;
@@ -75,6 +82,7 @@ impl fmt::Display for Played {
         writeln!(f, "  counterfoil --home home audit history {license_id}")?;
         writeln!(f, "  counterfoil --home home audit usage --by chain,day")?;
         writeln!(f, "  counterfoil --home home audit forks")?;
+        writeln!(f, "  counterfoil verify fork.cfbundle")?;
         writeln!(f, "  counterfoil show press.cfbundle")?;
         write!(f, "  counterfoil-agent --state press history")
     }

@@ -30,12 +30,10 @@ pub(super) struct Outcome {
     pub(super) chain: ChainId,
     /// Events that were new.
     pub(super) events: u64,
-    /// Whether runs of it are parked that were not before.
-    pub(super) parked: bool,
     /// Whether runs of the chain still wait for events before them, these or earlier ones.
     pub(super) waits: bool,
-    /// Whether it contradicts what was known.
-    pub(super) forked: bool,
+    /// What is told of it although it was taken in: parked, forked, reported late.
+    pub(super) told: BTreeSet<Code>,
     /// Runs that wait in quarantine, by their number in the delivery, with the reason.
     pub(super) waiting: Vec<(usize, Code)>,
     /// The reasons why something was not taken in.
@@ -62,12 +60,16 @@ struct Stop {
 type Routes = BTreeMap<LicenseId, Vec<Stop>>;
 
 impl Outcome {
+    /// Whether runs of it are parked that were not before.
+    pub(super) fn is_parked(&self) -> bool {
+        self.told.contains(&Code::ChainGap)
+    }
+
     /// What became of a chain whose bundle came in pieces, with a later piece.
     pub(super) fn followed_by(self, later: Self) -> Self {
         Self {
             events: self.events + later.events,
-            parked: self.parked || later.parked,
-            forked: self.forked || later.forked,
+            told: self.told.union(&later.told).copied().collect(),
             codes: self.codes.union(&later.codes).copied().collect(),
             ..later
         }
@@ -223,9 +225,8 @@ impl<'a> Batch<'a> {
             parcel: stop.parcel,
             chain: stop.chain,
             events: outcome.events,
-            parked: !outcome.parked.is_empty(),
             waits: !outcome.missing.is_empty(),
-            forked: outcome.forked,
+            told: told(outcome),
             waiting,
             codes,
             detail,
@@ -263,6 +264,15 @@ fn reference(delivery: &Delivery) -> Option<KeyReference> {
         Origin::Device(origin) => Some(origin.reference),
         Origin::Authority(_) | Origin::Catalog(_) => None,
     }
+}
+
+fn told(outcome: &ChainOutcome) -> BTreeSet<Code> {
+    let told = [
+        (!outcome.parked.is_empty(), Code::ChainGap),
+        (outcome.forked, Code::ChainFork),
+        (outcome.late, Code::ReportedLate),
+    ];
+    told.into_iter().filter(|(is_so, _)| *is_so).map(|(_, code)| code).collect()
 }
 
 fn missing_text(missing: SeqRange) -> String {

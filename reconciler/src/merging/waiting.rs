@@ -47,7 +47,7 @@ impl Waiting {
     pub(super) fn keep(&mut self, parcel: &Parcel, outcome: &Outcome) -> Vec<NewQuarantine> {
         let kept = runs_to_keep(&parcel.source.name, parcel, outcome);
         let asker = Asker { source: parcel.source.name.clone(), answer: parcel.source.answer.clone() };
-        if outcome.parked {
+        if outcome.is_parked() {
             self.parked.entry(outcome.chain).or_default().push(asker.clone());
         }
         if !kept.is_empty() {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use ledger::authority::License;
+use ledger::clocks;
 use ledger::draft::Draft;
 use ledger::grants;
 use ledger::periods::{self, Conditions, ReproduceError, Reproduced, Seal, SealOrder, Sealed};
@@ -99,7 +100,7 @@ impl Vendor {
     }
 
     fn clocks_noted(&mut self, license: &LicenseId) -> Result<u32, Refusal> {
-        let noted = periods::clocks_noted(&self.store.history(license)?);
+        let noted = clocks::uncured(&self.store.history(license)?);
         Ok(u32::try_from(noted.len()).unwrap_or(u32::MAX))
     }
 

@@ -109,12 +109,17 @@ fn copy_a_device(stage: &mut Stage<'_>) -> Result<String, Refusal> {
     stage.copy_state("press", "press-copy")?;
     stage.agent("press", &["consume", "render", "10"])?;
     stage.agent("press-copy", &["consume", "render", "25"])?;
+    stage.agent("press", &["consume", "render", "5"])?;
     stage.agent("press", &["report", "-o", "press.cfbundle"])?;
     stage.agent("press-copy", &["report", "-o", "press-copy.cfbundle"])?;
     stage.vendor(&["merge", "press.cfbundle", "--answers", "answers"])?;
     stage.vendor(&["merge", "press-copy.cfbundle", "--answers", "answers"])?;
     let status = stage.agent_json("press", &["status"])?;
-    text(&status, "chain")
+    let chain = text(&status, "chain")?;
+    stage.vendor(&["audit", "forks"])?;
+    stage.vendor(&["audit", "proof", &chain[..16], "-o", "fork.cfbundle"])?;
+    stage.vendor(&["verify", "fork.cfbundle"])?;
+    Ok(chain)
 }
 
 fn extend(stage: &mut Stage<'_>, license: &License) -> Result<(), Refusal> {

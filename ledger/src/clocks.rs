@@ -1,0 +1,180 @@
+//! Devices whose clocks cannot be trusted, as the vendor sees them: steps that they noted themselves, and events whose
+//! time lies beyond the moment at which the vendor received them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use schemas::event::{Body, Event};
+use schemas::ids::ChainId;
+use schemas::numbers::{Epoch, Micros, Seconds, Seq};
+use serde::Serialize;
+
+use crate::rows::{BranchNumber, HistoryEntry};
+
+/// A place on a device chain at which its clock is in doubt.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize)]
+pub struct ClockFlag {
+    /// The chain.
+    pub chain: ChainId,
+    /// The branch.
+    pub branch: BranchNumber,
+    /// The event.
+    pub seq: Seq,
+    /// Its time.
+    pub at: Micros,
+    /// What is in doubt.
+    #[serde(flatten)]
+    pub doubt: Doubt,
+}
+
+/// Why a clock is in doubt.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(tag = "what", rename_all = "snake_case")]
+pub enum Doubt {
+    /// The device noted a step of its clock.
+    Stepped {
+        /// Where the clock should have stood.
+        expected: Micros,
+        /// Where it stood.
+        wall: Micros,
+        /// Whether a grant that acknowledges the note was applied since.
+        cured: bool,
+    },
+    /// The event's time lies after its receipt.
+    AheadOfReceipt {
+        /// When the vendor took it in.
+        received_at: Micros,
+    },
+}
+
+/// The last event of a stored run.
+#[derive(Clone, Copy, Debug)]
+pub struct RunEnd {
+    /// The chain.
+    pub chain: ChainId,
+    /// The branch.
+    pub branch: BranchNumber,
+    /// Its place.
+    pub seq: Seq,
+    /// Its time.
+    pub at: Micros,
+}
+
+/// The doubts about the clocks of a licence's devices, in the order of chains and places.
+///
+/// `known` says for places of chains since when they are known; times up to `tolerance` ahead of that are believed.
+pub fn flags(
+    history: &[HistoryEntry],
+    ends: &[RunEnd],
+    known: &[(ChainId, Seq, Micros)],
+    tolerance: Seconds,
+) -> Vec<ClockFlag> {
+    let mut flags: Vec<ClockFlag> = stepped(history).collect();
+    let mut received: BTreeMap<(ChainId, Seq), Micros> = BTreeMap::new();
+    for (chain, seq, at) in known {
+        let first = received.entry((*chain, *seq)).or_insert(*at);
+        *first = (*first).min(*at);
+    }
+    flags.extend(ends.iter().filter_map(|end| {
+        let covering =
+            received.range((end.chain, end.seq)..).take_while(|((chain, _), _)| *chain == end.chain);
+        let received_at = covering.map(|(_, at)| *at).min()?;
+        let doubt = Doubt::AheadOfReceipt { received_at };
+        let RunEnd { chain, branch, seq, at } = *end;
+        (at > received_at + tolerance).then_some(ClockFlag { chain, branch, seq, at, doubt })
+    }));
+    flags.sort_unstable();
+    flags
+}
+
+/// The device chains with a clock that was stepped and not set right since, from a licence's lifecycle events.
+pub fn uncured(history: &[HistoryEntry]) -> BTreeSet<ChainId> {
+    let cured = cured(history);
+    let is_cured = |chain: &ChainId, seq: Seq| cured.get(chain).is_some_and(|cured| seq <= *cured);
+    notes(history)
+        .filter(|(entry, ..)| !is_cured(&entry.chain, entry.seq))
+        .map(|(entry, ..)| entry.chain)
+        .collect()
+}
+
+fn stepped(history: &[HistoryEntry]) -> impl Iterator<Item = ClockFlag> {
+    let cured = cured(history);
+    notes(history).map(move |(entry, expected, wall)| {
+        let (chain, branch, seq, at) = (entry.chain, entry.branch, entry.seq, entry.at);
+        let cured = cured.get(&chain).is_some_and(|cured| seq <= *cured);
+        ClockFlag { chain, branch, seq, at, doubt: Doubt::Stepped { expected, wall, cured } }
+    })
+}
+
+/// The place of each chain up to which a grant that was applied there acknowledged it: notes up to it are cured.
+fn cured(history: &[HistoryEntry]) -> BTreeMap<ChainId, Seq> {
+    let events = || history.iter().filter_map(|entry| Some((entry, Event::decode(&entry.core).ok()?.body)));
+    let acknowledged: BTreeMap<(ChainId, Epoch, Seq), Seq> = events()
+        .filter_map(|(entry, body)| match body {
+            Body::GrantIssued(grant) => Some(((grant.device, grant.epoch, entry.seq), grant.ack.seq)),
+            _ => None,
+        })
+        .collect();
+    let mut cured: BTreeMap<ChainId, Seq> = BTreeMap::new();
+    for (entry, body) in events() {
+        if let Body::GrantApplied(applied) = body {
+            let ack = acknowledged.get(&(entry.chain, applied.epoch, applied.seq)).copied();
+            let known = cured.entry(entry.chain).or_default();
+            *known = ack.unwrap_or_default().max(*known);
+        }
+    }
+    cured
+}
+
+fn notes(history: &[HistoryEntry]) -> impl Iterator<Item = (&HistoryEntry, Micros, Micros)> {
+    history.iter().filter_map(|entry| match Event::decode(&entry.core).ok()?.body {
+        Body::ClockNoted(noted) => Some((entry, noted.expected, noted.wall)),
+        _ => None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use schemas::event::device::ClockNoted;
+
+    use super::*;
+    use crate::fixture::{ISSUED, at, chain};
+
+    const DAY: Seconds = Seconds::days(1);
+
+    fn end(seq: u64, at: Micros) -> RunEnd {
+        RunEnd { chain: chain(), branch: 0, seq: Seq(seq), at }
+    }
+
+    #[test]
+    fn a_time_beyond_its_receipt_is_flagged_and_a_late_report_is_not() {
+        let received = at(ISSUED);
+        let known = [(chain(), Seq(5), received + Seconds::days(3)), (chain(), Seq(9), received)];
+        for (at, flagged) in [
+            (received - Seconds::days(700), false),
+            (received, false),
+            (received + DAY, false),
+            (received + DAY + Seconds(1), true),
+        ] {
+            let flags = flags(&[], &[end(4, at)], &known, DAY);
+            assert_eq!(!flags.is_empty(), flagged, "{at}");
+        }
+        assert_eq!(flags(&[], &[end(10, received + Seconds::days(9))], &known, DAY), [], "not known yet");
+    }
+
+    #[test]
+    fn a_step_that_the_device_noted_is_flagged() {
+        let (expected, wall) = (at(ISSUED), at("2030-01-01"));
+        let event = Event { at: wall, body: Body::ClockNoted(ClockNoted { expected, wall }) };
+        let entry = HistoryEntry {
+            chain: chain(),
+            branch: 0,
+            seq: Seq(3),
+            at: wall,
+            kind: event.body.kind(),
+            core: event.encode(),
+        };
+        let flags = flags(&[entry], &[], &[], DAY);
+        let doubt = Doubt::Stepped { expected, wall, cured: false };
+        assert_eq!(flags.iter().map(|flag| (flag.seq, flag.doubt)).collect::<Vec<_>>(), [(Seq(3), doubt)]);
+    }
+}
