@@ -325,7 +325,7 @@ impl Device {
     }
 
     /// Takes in what the events since the last applied grant say was refused: no row beside them keeps it.
-    pub(crate) fn recall(&mut self, refused: Option<Refused>) {
+    pub fn recall(&mut self, refused: Option<Refused>) {
         self.refused = refused;
         self.standing.ended = refused.and_then(Refused::ended);
     }

@@ -301,8 +301,12 @@ fn grant_again(
     let chain = lost.body().device;
     let mut grant = grants::grant(assumed, chain, draft.now(), verdict, Vec::new(), revocations.clone());
     let mut quotas = accounts(&quotas::reserved(assumed, &chain, draft.now(), None));
+    // Of a period that is over too, the device is told no less than what is known.
+    let known = assumed.activations.get(&chain).map(|activation| &activation.quotas);
     for (key, quota) in accounts(&lost.body().quotas) {
-        raise(quotas.entry(key).or_default(), quota);
+        let told = quotas.entry(key).or_default();
+        raise(told, quota);
+        raise(told, known.and_then(|known| known.get(&key)).copied().unwrap_or_default());
     }
     grant.quotas = quotas::lines(quotas);
     let head = assumed.chains.get(&chain).map_or(Head::START, crate::evidence::Chain::head);

@@ -16,6 +16,11 @@ impl Chance {
             u64::from_le_bytes(bytes)
         });
         println!("SEED={seed}");
+        Self::from_seed(seed)
+    }
+
+    /// The stream of a seed.
+    pub const fn from_seed(seed: u64) -> Self {
         Self(seed)
     }
 
@@ -30,6 +35,16 @@ impl Chance {
     /// A number below `end`, which is not 0.
     pub fn below(&mut self, end: usize) -> usize {
         usize::try_from(self.number() % end as u64).expect("below a usize")
+    }
+
+    /// A number from `from` to `to`, both included.
+    pub fn between(&mut self, from: u64, to: u64) -> u64 {
+        from + self.number() % (to - from + 1)
+    }
+
+    /// Comes true once in `times`, on average.
+    pub fn one_in(&mut self, times: u64) -> bool {
+        self.number().is_multiple_of(times)
     }
 
     /// Puts `items` in a random order.

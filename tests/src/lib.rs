@@ -11,6 +11,7 @@ pub mod picture;
 pub mod programs;
 pub mod ran;
 pub mod scenario;
+pub mod sim;
 
 pub use self::chance::Chance;
 pub use self::device::HandMade;

@@ -31,7 +31,7 @@ impl Refused {
     }
 
     /// What a recorded refusal says; nothing where its code is of another kind.
-    pub(crate) fn read(body: &GrantRefused) -> Option<Self> {
+    pub fn read(body: &GrantRefused) -> Option<Self> {
         let known = [Code::AckUnknown, Code::LicenseSuspended, Code::LicenseRevoked, Code::Released];
         let code = known.into_iter().find(|code| code.word() == body.code.as_str())?;
         Some(Self { order: (body.epoch, body.seq), code })

@@ -3,14 +3,15 @@
 use std::convert::Infallible;
 
 use proptest::prelude::*;
-use schemas::event::authority::ReleaseReason;
-use schemas::numbers::{Micros, Revision};
+use schemas::event::authority::{QuotaWrittenOff, ReleaseReason};
+use schemas::numbers::{Micros, Revision, Total};
+use schemas::period::Reset;
 
 use schemas::run::Origin;
 
 use super::*;
 use crate::fixture::{RENDER, at};
-use crate::merge::tests::world::{Device, World, month};
+use crate::merge::tests::world::{Device, World, month, total};
 use crate::refold;
 use crate::rows::StoredRun;
 
@@ -139,6 +140,31 @@ fn a_lost_top_up_comes_back_once_and_asks_for_what_is_missing() {
     restored.merge(&device);
     assert_eq!(restored.granted(&device), 805, "U + share, as before");
     assert_eq!(restored.free(), world.free());
+}
+
+/// Units were written off after the restore and before the device came with its grant.
+#[test]
+fn of_a_period_that_is_over_a_device_is_told_no_less_than_is_known() {
+    let mut world = World::new(|_| {});
+    let device = busy(1, 5);
+    let grant = merged(&mut world, &device);
+    let (chain, none) = (device.chain(), Revocations::default());
+    let enclosed = Enclosed::read(grant).expect("a grant");
+    let mut lost = enclosed.believe(&world.license, &world.root(), &none).expect("it is genuine");
+    let over = Period::of(Reset::Month, at("2026-01-15"));
+    let (granted, written_off) = (total(51), Total::ZERO);
+    lost.verified.seq = Seq(lost.verified.seq.0 + 1);
+    lost.verified.body.quotas =
+        vec![QuotaLine { feature: RENDER, first: over, last: over, granted, written_off }];
+    let event = QuotaWrittenOff { chain, feature: RENDER, period: over, total: total(48), overridden: true };
+    changed(&mut world, Body::QuotaWrittenOff(event));
+    let (told, _) = world.work(|draft, _| {
+        assert_eq!(take_back(draft, &lost, &none), Ok(true));
+        draft.grant(&chain).cloned().expect("the device is told")
+    });
+    let told = Enclosed::read(told).expect("a grant").body.quotas;
+    let line = told.iter().find(|line| line.first == over).expect("the lost grant's period");
+    assert_eq!((line.granted.get(), line.written_off.get()), (51, 48));
 }
 
 #[test]
