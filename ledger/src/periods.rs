@@ -163,7 +163,7 @@ pub fn due(license: &License, now: Micros, order: &SealOrder) -> Vec<Reckoned> {
 }
 
 /// Seals what `order` names, the periods of a feature after the adjustments of those that were sealed before. `clocks`
-/// is the number of [`clocks_noted`]. Made again, it writes nothing.
+/// is the number of chains in [`crate::clocks::uncured`]. Made again, it writes nothing.
 ///
 /// # Errors
 /// When an event would be longer than a reader takes.
