@@ -203,8 +203,7 @@ pub fn merge_chain<E>(
     Ok(outcome)
 }
 
-/// Writes the grant that answers: always after something new, otherwise only where a denial is decided afresh or the
-/// last answer came too late to be applied.
+/// Writes the grant that answers: always after something new, otherwise only where a denial is decided afresh.
 fn tell(
     draft: &mut Draft<'_>,
     chain: ChainId,
@@ -214,14 +213,9 @@ fn tell(
 ) -> Result<(), TooLong> {
     let license = draft.license();
     let Some(known) = license.chains.get(&chain) else { return Ok(()) };
-    let activation = license.activations.get(&chain);
-    let undecided = activation.is_none_or(|activation| activation.granted_at.is_none());
-    // An answer that can no longer be applied is of no use to a device that has nothing else to say.
-    let import_for = license.terms.rules.import_for;
-    let expired =
-        activation.zip(import_for).is_some_and(|(known, span)| known.grant.at + span <= draft.now());
+    let undecided = license.activations.get(&chain).is_none_or(|activation| activation.granted_at.is_none());
     let took_in: Vec<TookIn> = moved.iter().map(|branch| took_in(chain, &known.branches[branch])).collect();
-    if took_in.is_empty() && outcome.parked.is_empty() && !undecided && !expired {
+    if took_in.is_empty() && outcome.parked.is_empty() && !undecided {
         return Ok(());
     }
     grants::issue_grant(draft, chain, took_in, revocations.clone())

@@ -85,22 +85,6 @@ fn a_request_is_granted_and_the_same_again_writes_nothing() {
 }
 
 #[test]
-fn an_answer_that_can_no_longer_be_applied_is_given_anew() {
-    let mut world = World::new(|terms| terms.rules.import_for = Some(Seconds::days(3)));
-    let device = Device::new(1);
-    world.merge(&device);
-    let mut again = |days| {
-        let now = crate::fixture::at(crate::fixture::ISSUED) + Seconds::days(days);
-        let before = world.license.head;
-        world.work_at(now, |draft, stored| merge(draft, stored, device.chain(), &[device.whole()]));
-        world.license.head != before
-    };
-    assert!(!again(2), "the same request gets the same answer");
-    assert!(again(4));
-    assert!(!again(6));
-}
-
-#[test]
 fn a_newcomer_opens_its_chain_first_and_for_the_licences_product() {
     let mut silent = Device::silent(1);
     silent.ask();
