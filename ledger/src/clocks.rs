@@ -88,12 +88,8 @@ pub fn flags(
 
 /// The device chains with a clock that was stepped and not set right since, from a licence's lifecycle events.
 pub fn uncured(history: &[HistoryEntry]) -> BTreeSet<ChainId> {
-    let cured = cured(history);
-    let is_cured = |chain: &ChainId, seq: Seq| cured.get(chain).is_some_and(|cured| seq <= *cured);
-    notes(history)
-        .filter(|(entry, ..)| !is_cured(&entry.chain, entry.seq))
-        .map(|(entry, ..)| entry.chain)
-        .collect()
+    let uncured = stepped(history).filter(|flag| matches!(flag.doubt, Doubt::Stepped { cured: false, .. }));
+    uncured.map(|flag| flag.chain).collect()
 }
 
 fn stepped(history: &[HistoryEntry]) -> impl Iterator<Item = ClockFlag> {

@@ -136,9 +136,7 @@ impl<'a> Draft<'a> {
 
     /// The run that holds the event at `seq` of a branch, if this unit of work attached it.
     pub(crate) fn attached_run(&self, chain: &ChainId, branch: BranchNumber, seq: Seq) -> Option<&StoredRun> {
-        self.runs.iter().find(|run| {
-            run.chain == *chain && run.branch == branch && (run.first_seq..=run.head.seq).contains(&seq)
-        })
+        self.runs.iter().find(|run| run.chain == *chain && run.branch == branch && run.covers(seq))
     }
 
     /// What the trunk of a chain states to have returned in the events that this unit of work attached.

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use schemas::codes::Code;
 use schemas::event::device::{Claim, FeatureConsumed, FeatureRefunded, FingerprintComponent, QuotaReturned};
 use schemas::event::{Body, Event};
-use schemas::grant::SeqRange;
+use schemas::grant::{SeqRange, TookIn};
 use schemas::ids::{ChainId, Commitment, Digest};
 use schemas::numbers::{FeatureNumber, Micros, Seq, Total};
 use schemas::period::{self, Period};
@@ -72,6 +72,13 @@ pub struct Branch {
     pub closed: Option<Closed>,
     /// What its own events state of the sums; nothing for the trunk, whose sums are the chain's without the others'.
     pub sums: BTreeMap<(FeatureNumber, Period), BranchSum>,
+}
+
+impl Branch {
+    /// What a grant says that takes the branch in as far as it is attached.
+    pub fn took_in(&self, chain: ChainId) -> TookIn {
+        TookIn { chain, first_seq: self.first_seq, seq: self.head.seq, link: self.head.link }
+    }
 }
 
 /// The first event after a parting.
@@ -197,15 +204,19 @@ impl Chain {
 
     /// The stretches that are missing before the runs that wait.
     pub fn missing(&self) -> Vec<SeqRange> {
-        let heads = self.branches.values().map(|branch| branch.head.seq);
-        parking::missing(heads.max().unwrap_or_default(), &self.parked)
+        parking::missing(self.last_place(), &self.parked)
     }
 
     /// The names of the runs that wait and do not begin beyond every head.
     pub(crate) fn may_attach(&self) -> Vec<Digest> {
-        let head = self.branches.values().map(|branch| branch.head.seq).max().unwrap_or_default();
-        let near = self.parked.iter().filter(|(_, parked)| parked.span.first <= head.next());
+        let next = self.last_place().next();
+        let near = self.parked.iter().filter(|(_, parked)| parked.span.first <= next);
         near.map(|(name, _)| *name).collect()
+    }
+
+    /// The last place that is attached on any branch.
+    fn last_place(&self) -> Seq {
+        self.branches.values().map(|branch| branch.head.seq).max().unwrap_or_default()
     }
 
     /// The number of the next branch.

@@ -6,7 +6,7 @@ use schemas::codes::Code;
 use schemas::event::Body;
 use schemas::event::authority::ReleaseReason;
 use schemas::event::device::{Claim, QuotaReturned, SuccessorClaim};
-use schemas::grant::{GrantStatus, Revocations, SeqRange, TookIn};
+use schemas::grant::{Revocations, SeqRange, TookIn};
 use schemas::ids::{ChainId, Digest, Link};
 use schemas::numbers::Seq;
 use schemas::run::{DeviceOrigin, Origin};
@@ -16,11 +16,12 @@ use crate::authority::License;
 use crate::chain::{Head, verify_successor};
 use crate::digest::BranchEvidence;
 use crate::draft::Draft;
-use crate::evidence::{Branch, claim_among};
+use crate::evidence::claim_among;
 use crate::grants;
 use crate::license_key::KeySecret;
 use crate::rows::{BranchNumber, StoredRun};
 use crate::run::VerifiedRun;
+use crate::seats;
 use crate::writer::TooLong;
 
 /// What becomes of a run.
@@ -214,7 +215,7 @@ fn tell(
     let license = draft.license();
     let Some(known) = license.chains.get(&chain) else { return Ok(()) };
     let undecided = license.activations.get(&chain).is_none_or(|activation| activation.granted_at.is_none());
-    let took_in: Vec<TookIn> = moved.iter().map(|branch| took_in(chain, &known.branches[branch])).collect();
+    let took_in: Vec<TookIn> = moved.iter().map(|branch| known.branches[branch].took_in(chain)).collect();
     if took_in.is_empty() && outcome.parked.is_empty() && !undecided {
         return Ok(());
     }
@@ -222,18 +223,10 @@ fn tell(
 }
 
 fn is_late(license: &License, chain: &ChainId) -> bool {
-    license.activations.get(chain).is_some_and(|activation| match activation.status {
-        GrantStatus::Suspended | GrantStatus::Revoked => true,
-        GrantStatus::Released => {
-            activation.released.is_some_and(|released| released.why != ReleaseReason::Closed)
-        }
-        GrantStatus::Active | GrantStatus::Denied => false,
+    license.activations.get(chain).is_some_and(|activation| {
+        let taken_away = activation.released.is_some_and(|released| released.why != ReleaseReason::Closed);
+        seats::is_late(activation.status, taken_away)
     })
-}
-
-fn took_in(chain: ChainId, branch: &Branch) -> TookIn {
-    let Head { seq, link } = branch.head;
-    TookIn { chain, first_seq: branch.first_seq, seq, link }
 }
 
 /// Why a chain that the ledger does not know is not taken in: it must open for this licence's product and prove its

@@ -208,13 +208,7 @@ pub fn not_taken_in(license: &License) -> Vec<TookIn> {
         let ack = license.activations.get(chain).map(|activation| Head::from(activation.ack));
         !known.branches.values().any(|branch| Some(branch.head) == ack)
     });
-    let heads = unknown.flat_map(|(chain, known)| known.branches.values().map(|branch| (*chain, branch)));
-    heads
-        .map(|(chain, branch)| {
-            let Head { seq, link } = branch.head;
-            TookIn { chain, first_seq: branch.first_seq, seq, link }
-        })
-        .collect()
+    unknown.flat_map(|(chain, known)| known.branches.values().map(|branch| branch.took_in(*chain))).collect()
 }
 
 /// Folds `period.sealed` at the place `seq` of the present epoch. A period is sealed once.

@@ -155,7 +155,7 @@ fn parting(run: &StoredRun, earlier: &[StoredRun], rows: &Rows) -> Option<Partin
     let before = Head { seq: Seq(run.first_seq.0 - 1), link: run.prev };
     let parent = earlier.iter().find(|earlier| before == Head::START || earlier.holds(before))?.branch;
     let mut of_parent = earlier.iter().filter(|earlier| earlier.branch == parent);
-    let rival = of_parent.find(|earlier| (earlier.first_seq..=earlier.head.seq).contains(&run.first_seq))?;
+    let rival = of_parent.find(|earlier| earlier.covers(run.first_seq))?;
     let holds_before = |earlier: &&StoredRun| earlier.branch == parent && earlier.holds(before);
     let before = earlier.iter().find(holds_before).and_then(|earlier| earlier.start_at(before.seq));
     Some(Parting {

@@ -179,6 +179,11 @@ impl StoredRun {
         links.collect()
     }
 
+    /// Whether it holds the event at a place.
+    pub fn covers(&self, seq: Seq) -> bool {
+        (self.first_seq..=self.head.seq).contains(&seq)
+    }
+
     /// The link after the event at a place that it holds.
     pub fn link_at(&self, seq: Seq) -> Option<Link> {
         if seq == self.head.seq { Some(self.head.link) } else { self.links().get(self.index(seq)).copied() }
@@ -186,7 +191,7 @@ impl StoredRun {
 
     /// Whether the chain stands at `head` after one of its events.
     pub(crate) fn holds(&self, head: Head) -> bool {
-        (self.first_seq..=self.head.seq).contains(&head.seq) && self.link_at(head.seq) == Some(head.link)
+        self.covers(head.seq) && self.link_at(head.seq) == Some(head.link)
     }
 
     /// What matters of the event at `place`, if it stands first after a parting.

@@ -12,6 +12,7 @@ use schemas::ids::ChainId;
 use schemas::numbers::Micros;
 use schemas::terms::{FingerprintRule, OnFork, SameDevice};
 
+pub(crate) use self::late::is_late;
 pub use self::late::reported_late;
 pub use self::transfers::{Transfers, transfers};
 use crate::authority::{Activation, License, Standing};

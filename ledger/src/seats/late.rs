@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use schemas::event::authority::ReleaseReason;
 use schemas::event::{Body, Event};
-use schemas::grant::{GrantBody, GrantStatus};
+use schemas::grant::GrantStatus;
 use schemas::ids::ChainId;
 use schemas::numbers::Seq;
 
@@ -22,7 +22,7 @@ pub fn reported_late(authority: &[Event]) -> Vec<(ChainId, Seq)> {
                 taken_away.remove(&released.chain);
             }
             Body::ActivationReleased(released) => drop(taken_away.insert(released.chain)),
-            Body::GrantIssued(grant) if is_late(grant, taken_away.contains(&grant.device)) => {
+            Body::GrantIssued(grant) if is_late(grant.status, taken_away.contains(&grant.device)) => {
                 late.extend(grant.took_in.iter().map(|took_in| (took_in.chain, took_in.seq)));
             }
             _ => {}
@@ -31,8 +31,10 @@ pub fn reported_late(authority: &[Event]) -> Vec<(ChainId, Seq)> {
     late
 }
 
-fn is_late(grant: &GrantBody, taken_away: bool) -> bool {
-    match grant.status {
+/// Whether what comes with a grant of this status is late; `taken_away` says that the activation was released otherwise
+/// than by its own closing.
+pub(crate) fn is_late(status: GrantStatus, taken_away: bool) -> bool {
+    match status {
         GrantStatus::Suspended | GrantStatus::Revoked => true,
         GrantStatus::Released => taken_away,
         GrantStatus::Active | GrantStatus::Denied => false,
@@ -42,7 +44,7 @@ fn is_late(grant: &GrantBody, taken_away: bool) -> bool {
 #[cfg(test)]
 mod tests {
     use schemas::event::authority::ActivationReleased;
-    use schemas::grant::TookIn;
+    use schemas::grant::{GrantBody, TookIn};
     use schemas::ids::Link;
     use schemas::numbers::Micros;
 
