@@ -35,7 +35,9 @@ pub fn what_arrived_is_held(id: ChainId, chain: &Chain, held: Option<&evidence::
     assert_eq!(heads, chain.heads(), "the ends of the histories that arrived");
     for (key, used) in &chain.used {
         let meter = held.meters.get(&ledger_key(*key)).copied().unwrap_or_default();
-        assert_eq!(meter.used.get(), *used, "units of {key:?}");
+        let refunded = chain.refunded.get(key).copied().unwrap_or_default();
+        let seen = (meter.used.get(), meter.refunded.get());
+        assert_eq!(seen, (*used, refunded), "units of {key:?} used and taken back");
     }
     let all: u64 = held.meters.values().map(|meter| meter.used.get()).sum();
     assert_eq!(all, chain.used.values().sum::<u64>(), "units of everything");
@@ -92,7 +94,7 @@ impl Account {
     /// The account of a chain.
     pub fn of(chain: &Chain, key: Key, frees: Frees) -> Self {
         let (granted, written_off) = chain.granted.get(&key).copied().unwrap_or_default();
-        let used = chain.used.get(&key).copied().unwrap_or_default();
+        let used = chain.charged(key, frees == Frees::Nothing || chain.is_forked());
         let unspent = granted.saturating_sub(used);
         let returned = match frees {
             Frees::Nothing => 0,
@@ -141,6 +143,11 @@ pub fn frees(id: ChainId, chain: &Chain, license: &License) -> Frees {
     } else {
         Frees::Returned
     }
+}
+
+/// What a closed chain holds is free only where every history of it that arrived was closed.
+pub fn nothing_is_free_while_a_history_goes_on(chain: &Chain, held: &evidence::Chain) {
+    assert!(!held.is_closed_everywhere() || chain.is_closed_everywhere());
 }
 
 /// Whether a chain is closed for the vendor. Of a chain that forked only the ledger tells, and it says so of none that
@@ -205,26 +212,41 @@ pub fn no_device_spends_more_than_it_was_granted(chain: &Chain, copy: &Copy, key
 }
 
 /// Without copies no more is used than the limit and the overage, and what the vendor gave up while it might be used.
-pub fn spending_stays_within_the_limit(license: &model::License, key: Key) {
+/// Copies may use what they held beside the others, (copies − 1) × held, and no more.
+pub fn spending_stays_within_limit_and_exposure(license: &model::License, by_copies: u64, key: Key) {
     let spent = license.spent.get(&key).copied().unwrap_or_default();
-    let by_copies = license.spent_by_copies.get(&key).copied().unwrap_or_default();
     let highest = license.highest.get(&key.0).copied().unwrap_or_default();
     let exposed = license.exposed.get(&key).copied().unwrap_or_default();
-    let most = highest + exposed;
-    assert!(spent - by_copies <= most, "{key:?}: {spent} spent, {by_copies} by copies, of {most}");
+    assert!(
+        spent <= highest + exposed + by_copies,
+        "{key:?}: {spent} spent of {highest}, {exposed} given up and {by_copies} held by copies"
+    );
 }
 
-/// All copies of a chain together use at most what was granted, and what was held at the beginning of each copy.
+/// All copies of a chain together use at most what was granted, and what each further copy held.
 pub fn copies_spend_at_most_what_was_held(chain: &Chain, key: Key) {
-    let granted = chain.ever_granted(key);
-    let of_acts = chain.acts.iter().filter_map(|act| match act.what {
-        model::What::Used { key: of, n } if of == key => Some(n),
-        _ => None,
-    });
-    let used: u64 = of_acts.sum();
-    let at_start = |copy: &BTreeMap<Key, u64>| copy.get(&key).copied().unwrap_or_default();
-    let held: u64 = chain.copies.iter().map(|copy| granted.saturating_sub(at_start(copy))).sum();
-    assert!(used <= granted + held, "{key:?}: {used} used of {granted} and {held} held by copies");
+    let (granted, held) = (chain.ever_granted(key), chain.exposure(key));
+    let spent = chain.spent.get(&key).copied().unwrap_or_default();
+    assert!(spent <= granted + held, "{key:?}: {spent} used of {granted} and {held} held by copies");
+}
+
+/// Uses and what was taken back stand on the days on which they count.
+pub fn usage_stands_on_its_days(
+    told: &BTreeMap<(Key, u32), (u64, u64)>,
+    known: &BTreeMap<(Key, u32), (u64, u64)>,
+) {
+    assert_eq!(told, known, "units used and taken back, by feature, period and day");
+}
+
+/// One device has one trial, as far as its hardware tells that it is one.
+pub fn a_device_has_one_trial(chain: &Chain, another: &Chain) {
+    let same = chain.hardware.iter().zip(&another.hardware).filter(|(one, other)| one == other).count();
+    assert!(!another.was_seated || same < 3, "{same} of 5 components had a trial before");
+}
+
+/// A trial's dates are fixed with its first grant.
+pub fn a_trial_keeps_its_dates(before: Option<(u64, u64)>, now: (u64, u64)) {
+    assert!(before.is_none_or(|before| before == now), "{before:?} became {now:?}");
 }
 
 /// A figure that was sealed never changes.
@@ -232,10 +254,10 @@ pub fn sealed_figures_stay(before: Option<u64>, now: u64, key: Key) {
     assert!(before.is_none_or(|before| before == now), "{key:?}: {before:?} was sealed and became {now}");
 }
 
-/// A new seal says what is known, and no adjusted figure says more.
-pub fn seals_say_what_is_known(new: Option<u64>, adjusted: u64, known: u64, key: Key) {
+/// A new seal says what is known, and no adjusted figure says more than was ever used.
+pub fn seals_say_what_is_known(new: Option<u64>, adjusted: u64, known: u64, used: u64, key: Key) {
     assert!(new.is_none_or(|new| new == known), "{key:?}: {new:?} sealed of {known}");
-    assert!(adjusted <= known, "{key:?}: {adjusted} after adjustments of {known}");
+    assert!(adjusted <= used, "{key:?}: {adjusted} after adjustments of {used}");
 }
 
 /// Seats taken stay within the limit when one is given.

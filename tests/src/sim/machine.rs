@@ -9,18 +9,23 @@ use ledger::chain::Head;
 use ledger::check::Life;
 use ledger::clock::Reading;
 use ledger::device::{
-    AppliedGrant, Command, Decision, Device, DeviceError, Done, Known, Now, Opening, Parts, Refused, Saved,
+    AppliedGrant, Command, Consumed, Decision, Device, DeviceError, Done, Known, Now, Opening, Parts, Refused,
+    Saved,
 };
 use ledger::keys::SecretKey;
 use ledger::license_key::KeySecret;
-use schemas::event::device::{ChainOpened, Claim, FeatureConsumed, FingerprintComponent, LicenseKeyClaim};
+use schemas::event::device::{
+    ChainOpened, Claim, FeatureConsumed, FeatureRefunded, FingerprintComponent, LicenseKeyClaim,
+    SuccessorClaim, TrialClaim,
+};
 use schemas::event::{Body, Event};
-use schemas::ids::{Digest, FingerprintTag, InstanceId, Link, Signature};
+use schemas::ids::{ChainId, Digest, FingerprintTag, InstanceId, KeyReference, Link, Signature};
 use schemas::numbers::{Micros, Seq};
 use schemas::run::{DeviceOrigin, Origin, RunHeader, VERSION, append_pair, assemble};
 use schemas::text::UsageRef;
 
-use super::office::{ENVIRONMENT, PRODUCT, reference, text};
+use super::model::Hardware;
+use super::office::{ENVIRONMENT, PRODUCT, text};
 
 /// A signed event with its place in the model.
 #[derive(Clone, Debug)]
@@ -46,6 +51,8 @@ pub struct Disk {
     /// Every event.
     pub log: Vec<Kept>,
     references: BTreeMap<String, (Seq, FeatureConsumed)>,
+    /// The last grant of the chain that this one follows.
+    inherited: Option<AppliedGrant>,
 }
 
 /// What does not.
@@ -85,10 +92,17 @@ impl Wall {
     }
 }
 
-/// Five components of a device, by a number each.
-pub type Hardware = [u64; 5];
+/// The hardware that a fingerprint tells of.
+pub fn hardware(fingerprint: &[FingerprintComponent]) -> Hardware {
+    let mut hardware = Hardware::default();
+    for (value, component) in hardware.iter_mut().zip(fingerprint) {
+        let (number, _) = component.tag.0.split_first_chunk().expect("a tag is longer than a number");
+        *value = u64::from_be_bytes(*number);
+    }
+    hardware
+}
 
-/// The fingerprint of hardware.
+/// The fingerprint of a device with this hardware.
 pub fn fingerprint(hardware: &Hardware) -> Vec<FingerprintComponent> {
     let component = |(component, value): (u8, &u64)| {
         let mut tag = [component; FingerprintTag::LEN];
@@ -98,13 +112,24 @@ pub fn fingerprint(hardware: &Hardware) -> Vec<FingerprintComponent> {
     (1..).zip(hardware).map(component).collect()
 }
 
-/// Opens a chain: a key of its own, and the two events of an activation request.
-pub fn install(seed: u64, license: usize, secret: &KeySecret, hardware: &Hardware, wall: u64) -> Disk {
+/// What entitles a new chain.
+#[derive(Clone, Copy, Debug)]
+pub enum Asks<'a> {
+    /// The key of a licence.
+    Key(&'a KeySecret, KeyReference),
+    /// The product's trial.
+    Trial(KeyReference),
+    /// The chain of this disk, which the new one follows.
+    After(&'a Disk),
+}
+
+/// Opens a chain at `at`: a key of its own, and the two events of an activation request.
+pub fn install(seed: u64, asks: Asks<'_>, hardware: &Hardware, at: u64) -> Disk {
     let mut bytes = [9; 32];
     bytes[..8].copy_from_slice(&seed.to_be_bytes());
     let key = SecretKey::from_seed(&bytes);
-    let origin = DeviceOrigin { signer: key.public(), reference: reference(license) };
-    let chain = ledger::chain::device_chain(&origin.signer, &origin.reference);
+    let origin = DeviceOrigin { signer: key.public(), reference: asks.reference() };
+    let claim = asks.claim(&ledger::chain::device_chain(&origin.signer, &origin.reference));
     let opened = ChainOpened {
         product: text(PRODUCT),
         environment: text(ENVIRONMENT),
@@ -113,10 +138,8 @@ pub fn install(seed: u64, license: usize, secret: &KeySecret, hardware: &Hardwar
         fingerprint: fingerprint(hardware),
         host: None,
     };
-    let proof = secret.license_key(origin.reference).proof(&chain);
-    let claim = Claim::LicenseKey(LicenseKeyClaim { proof });
     let opening = Opening { origin: origin.clone(), opened: opened.clone(), host: None, claim };
-    let at = Micros::new(wall);
+    let at = Micros::new(at);
     let mut state = Device::restore(Parts {
         origin,
         fingerprint: opened.fingerprint.clone(),
@@ -131,7 +154,34 @@ pub fn install(seed: u64, license: usize, secret: &KeySecret, hardware: &Hardwar
     for event in opening.events(at) {
         sign(&mut state, &key, event, &mut log);
     }
-    Disk { key, state, log, references: BTreeMap::new() }
+    let inherited = match asks {
+        Asks::After(disk) => disk.device().rests_on().cloned(),
+        Asks::Key(..) | Asks::Trial(_) => None,
+    };
+    Disk { key, state, log, references: BTreeMap::new(), inherited }
+}
+
+impl Asks<'_> {
+    fn reference(self) -> KeyReference {
+        match self {
+            Self::Key(_, reference) | Self::Trial(reference) => reference,
+            Self::After(disk) => disk.state.reference(),
+        }
+    }
+
+    fn claim(self, chain: &ChainId) -> Claim {
+        match self {
+            Self::Key(secret, reference) => {
+                Claim::LicenseKey(LicenseKeyClaim { proof: secret.license_key(reference).proof(chain) })
+            }
+            Self::Trial(_) => Claim::Trial(TrialClaim {}),
+            Self::After(disk) => {
+                let follows = disk.state.chain();
+                let signature = ledger::chain::sign_successor(&disk.key, &follows, chain);
+                Claim::Successor(SuccessorClaim { follows, signature })
+            }
+        }
+    }
 }
 
 fn sign(device: &mut Device, key: &SecretKey, event: Event, log: &mut Vec<Kept>) {
@@ -164,7 +214,18 @@ impl Disk {
             device.follow(&kept.event, kept.head);
         }
         device.recall(self.refused());
+        if let Some(grant) = self.inherited.clone().filter(|_| device.grant().is_none()) {
+            device.inherit(grant);
+        }
         device
+    }
+
+    /// The chain in whose favour this one was closed.
+    pub fn successor(&self) -> Option<ChainId> {
+        match &self.log.last()?.event.body {
+            Body::ChainClosed(closed) => closed.successor,
+            _ => None,
+        }
     }
 
     /// What the events since the last applied grant say was refused.
@@ -287,6 +348,15 @@ impl Process {
             self.took_grant = true;
         }
         Ok(done)
+    }
+
+    /// Takes back what was used by an event of this process.
+    pub fn refund(&mut self, disk: &Disk, used: &Consumed, reading: Reading) {
+        let at = self.device.snapshot().mark.time(reading);
+        let (feature, period, n) = (used.feature, used.period, used.n);
+        let refunded = FeatureRefunded { feature, period, n, consumption: used.seq };
+        let event = Event { at, body: Body::FeatureRefunded(refunded) };
+        sign(&mut self.device, &disk.key, event, &mut self.signed);
     }
 
     /// Whether something is signed and not kept.

@@ -8,10 +8,14 @@ use std::rc::Rc;
 
 use schemas::grant::{Grant, GrantBody, GrantStatus};
 use schemas::ids::Link;
+use schemas::period::Period;
 use schemas::terms::{Mode, Terms};
 
 /// A feature's number and a period's.
 pub type Key = (u16, u32);
+
+/// Five components of a device, by a number each.
+pub type Hardware = [u64; 5];
 
 /// What an event does.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -26,7 +30,20 @@ pub enum What {
         key: Key,
         /// How many.
         n: u64,
+        /// The UTC day on which they count.
+        day: u32,
     },
+    /// It takes a use back.
+    Refunded {
+        /// Of what.
+        key: Key,
+        /// How many units.
+        n: u64,
+        /// The UTC day on which they count.
+        day: u32,
+    },
+    /// It records other hardware.
+    Hardware(Hardware),
     /// It gives units back.
     Returned {
         /// Of what.
@@ -64,6 +81,41 @@ pub struct Act {
     followers: Vec<u32>,
 }
 
+/// A copy of a device beyond the first: what it holds when it begins, and what it is granted itself, is what it may spend
+/// beside the other.
+#[derive(Clone, Debug, Default)]
+pub struct Extra {
+    /// Units used and given back when it began.
+    pub gone: BTreeMap<Key, u64>,
+    /// The most units that a grant gave it.
+    pub most: BTreeMap<Key, u64>,
+}
+
+impl Extra {
+    /// Units of what it holds that it may spend beside the other copies.
+    pub fn held(&self, key: Key) -> u64 {
+        let of = |units: &BTreeMap<Key, u64>| units.get(&key).copied().unwrap_or_default();
+        of(&self.most).saturating_sub(of(&self.gone))
+    }
+
+    /// A grant was applied by it.
+    pub fn was_granted(&mut self, body: &GrantBody) {
+        for line in &body.quotas {
+            let units = line.granted.get().saturating_sub(line.written_off.get());
+            for period in periods(line.first, line.last) {
+                let most = self.most.entry((line.feature.0, period.number())).or_default();
+                *most = (*most).max(units);
+            }
+        }
+    }
+}
+
+/// The periods from `first` to `last`.
+pub fn periods(first: Period, last: Period) -> impl Iterator<Item = Period> {
+    let next = move |period: &Period| (*period < last).then(|| period.next());
+    std::iter::successors(Some(first), next)
+}
+
 /// How copies of a device came about.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Copied {
@@ -78,12 +130,22 @@ pub struct Copied {
 pub struct Chain {
     /// The licence.
     pub license: usize,
+    /// The chain that it follows.
+    pub follows: Option<usize>,
     /// Its events; the first is the root.
     pub acts: Vec<Act>,
     /// Whether its opening and its request arrived.
     pub begun: bool,
     /// Units that the vendor knows of.
     pub used: BTreeMap<Key, u64>,
+    /// Units taken back that the vendor knows of.
+    pub refunded: BTreeMap<Key, u64>,
+    /// Both by the day on which they count.
+    pub days: BTreeMap<(Key, u32), (u64, u64)>,
+    /// The hardware that the vendor knows of.
+    pub hardware: Hardware,
+    /// Units that all copies truly used and did not take back.
+    pub spent: BTreeMap<Key, u64>,
     /// What devices gave back: of what, how many so far, and where they said so.
     pub returned: Vec<(Key, u64, u64)>,
     /// G and X, as the grants say.
@@ -92,12 +154,16 @@ pub struct Chain {
     pub status: Option<GrantStatus>,
     /// Whether it takes a seat.
     pub has_seat: bool,
+    /// Whether it was ever given one, as far as the vendor knows.
+    pub was_seated: bool,
+    /// From when to when its trial runs.
+    pub trial: Option<(u64, u64)>,
     /// Whether a device said that it is closed, as far as the vendor knows, on some branch.
     pub closings: usize,
     /// Places after which events differ: the event that they follow.
     pub partings: BTreeSet<Option<u32>>,
-    /// Copies beyond the first, with what had been used when each began.
-    pub copies: Vec<BTreeMap<Key, u64>>,
+    /// Copies beyond the first.
+    pub copies: Vec<Extra>,
     /// How its copies came about.
     pub origin: Copied,
     /// Numbers of the answers that left for it, and were not applied.
@@ -125,10 +191,8 @@ pub struct License {
     pub terms: Terms,
     /// The highest limit with overage that was ever in force, by feature.
     pub highest: BTreeMap<u16, u64>,
-    /// Units of hard features that were truly used.
+    /// Units of hard features that were truly used and not taken back.
     pub spent: BTreeMap<Key, u64>,
-    /// Those of them that copies used, and no first device.
-    pub spent_by_copies: BTreeMap<Key, u64>,
     /// Figures that were sealed.
     pub sealed: BTreeMap<Key, u64>,
     /// Units that the vendor gave up or lost sight of while a device might still use them.
@@ -176,12 +240,12 @@ pub struct Copy {
     pub chain: usize,
     /// Its last event.
     pub tip: Option<u32>,
-    /// What it used.
+    /// What it used and did not take back.
     pub used: BTreeMap<Key, u64>,
     /// What it gave back.
     pub returned: BTreeMap<Key, u64>,
-    /// Whether it is a copy beyond the first.
-    pub is_extra: bool,
+    /// Its number among the copies beyond the first, if it is one.
+    pub extra: Option<usize>,
     /// The grant that it applied last.
     pub applied: Option<Applied>,
     /// The time that is known to have come, and when, in virtual time, a running process knew it.
@@ -190,18 +254,53 @@ pub struct Copy {
     pub noted: Option<u64>,
 }
 
+impl Copy {
+    /// A device that has just opened a chain, its clock showing `wall`.
+    pub fn new(chain: usize, wall: u64) -> Self {
+        Self {
+            chain,
+            tip: None,
+            used: BTreeMap::new(),
+            returned: BTreeMap::new(),
+            extra: None,
+            applied: None,
+            floor: (wall, None),
+            noted: None,
+        }
+    }
+
+    /// What it would hold if it went on beside another from here.
+    pub fn beside(&self) -> Extra {
+        let mut extra = Extra { gone: self.used.clone(), most: BTreeMap::new() };
+        for (key, returned) in &self.returned {
+            *extra.gone.entry(*key).or_default() += returned;
+        }
+        if let Some(applied) = &self.applied {
+            extra.was_granted(&applied.body);
+        }
+        extra
+    }
+}
+
 impl Chain {
     /// A chain of which nothing is known.
-    pub fn new(license: usize) -> Self {
+    pub fn new(license: usize, follows: Option<usize>) -> Self {
         Self {
             license,
+            follows,
             acts: Vec::new(),
             begun: false,
             used: BTreeMap::new(),
+            refunded: BTreeMap::new(),
+            days: BTreeMap::new(),
+            hardware: Hardware::default(),
+            spent: BTreeMap::new(),
             returned: Vec::new(),
             granted: BTreeMap::new(),
             status: None,
             has_seat: false,
+            was_seated: false,
+            trial: None,
             closings: 0,
             partings: BTreeSet::new(),
             copies: Vec::new(),
@@ -250,8 +349,9 @@ impl Chain {
         self.partings.iter().map(|parent| parent.map_or(1, |parent| self.acts[parent as usize].seq + 1)).min()
     }
 
-    /// Takes the events of one run in.
-    pub fn arrive(&mut self, run: &[u32]) -> Arrival {
+    /// Takes the events of one run in. A chain begins with its opening and its request, where it `may_begin`: a successor
+    /// only after the chain that it follows.
+    pub fn arrive(&mut self, run: &[u32], may_begin: bool) -> Arrival {
         let before = self.first_parting();
         let mut arrival = Arrival::default();
         for number in run {
@@ -263,7 +363,7 @@ impl Chain {
                 self.waiting += 1;
             }
         }
-        let begins = !self.begun && self.has_begun();
+        let begins = !self.begun && may_begin && self.has_begun();
         self.begun |= begins;
         if self.begun {
             let starts = if begins { self.roots.clone() } else { run.to_vec() };
@@ -314,11 +414,40 @@ impl Chain {
         let act = &mut self.acts[number as usize];
         act.attached = true;
         match act.what {
-            What::Used { key, n } => *self.used.entry(key).or_default() += n,
+            What::Used { key, n, day } => {
+                *self.used.entry(key).or_default() += n;
+                self.days.entry((key, day)).or_default().0 += n;
+            }
+            What::Refunded { key, n, day } => {
+                *self.refunded.entry(key).or_default() += n;
+                self.days.entry((key, day)).or_default().1 += n;
+            }
+            What::Hardware(hardware) => self.hardware = hardware,
             What::Returned { key, total } => self.returned.push((key, total, act.seq)),
             What::Closed => self.closings += 1,
             _ => {}
         }
+    }
+
+    /// U as it counts: net of what was taken back, unless a copy could take it back twice.
+    pub fn charged(&self, key: Key, is_forked: bool) -> u64 {
+        let of = |units: &BTreeMap<Key, u64>| units.get(&key).copied().unwrap_or_default();
+        of(&self.used) - if is_forked { 0 } else { of(&self.refunded) }
+    }
+
+    /// Whether every history of it that arrived was closed.
+    pub fn is_closed_everywhere(&self) -> bool {
+        let is_end =
+            |act: &&Act| act.attached && !act.followers.iter().any(|next| self.acts[*next as usize].attached);
+        self.acts.iter().filter(is_end).all(|end| {
+            let parent = |act: &&Act| act.parent.map(|parent| &self.acts[parent as usize]);
+            std::iter::successors(Some(end), parent).any(|act| act.what == What::Closed)
+        })
+    }
+
+    /// Units that its copies may spend beyond what it was granted.
+    pub fn exposure(&self, key: Key) -> u64 {
+        self.copies.iter().map(|copy| copy.held(key)).sum()
     }
 
     /// R as it counts: what was given back before histories part. No copy frees what another may use.
@@ -344,7 +473,7 @@ impl Chain {
     /// The vendor's ledger goes back to what it was: nothing, if it did not know the chain. What devices keep stays.
     /// Gives the units of G that it lost.
     pub fn go_back(&mut self, to: Option<Self>) -> Vec<(Key, u64)> {
-        let mut to = to.unwrap_or_else(|| Self::new(self.license));
+        let mut to = to.unwrap_or_else(|| Self::new(self.license, self.follows));
         for (number, act) in self.acts.iter_mut().enumerate() {
             let then = to.acts.get(number);
             let (arrived, attached) = then.map_or((false, false), |act| (act.arrived, act.attached));
@@ -365,6 +494,9 @@ impl Chain {
         self.lost_seat |= self.has_seat && !to.has_seat;
         self.begun = to.begun;
         self.used = std::mem::take(&mut to.used);
+        self.refunded = std::mem::take(&mut to.refunded);
+        self.days = std::mem::take(&mut to.days);
+        (self.hardware, self.was_seated, self.trial) = (to.hardware, to.was_seated, to.trial);
         self.returned = std::mem::take(&mut to.returned);
         self.granted = std::mem::take(&mut to.granted);
         self.partings = std::mem::take(&mut to.partings);
@@ -400,7 +532,6 @@ impl License {
             terms: terms.clone(),
             highest: BTreeMap::new(),
             spent: BTreeMap::new(),
-            spent_by_copies: BTreeMap::new(),
             sealed: BTreeMap::new(),
             exposed: BTreeMap::new(),
             chains: Vec::new(),

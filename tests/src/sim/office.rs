@@ -1,6 +1,8 @@
 //! The vendor: one file of licence state a licence, each with what is kept (durable) and what a running process holds
 //! (volatile). A crash drops the latter, and it is folded again from what is kept.
 
+mod merging;
+
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 
@@ -8,10 +10,9 @@ use ledger::authority::{Issuer, License};
 use ledger::draft::{Draft, Update};
 use ledger::evidence::Chain;
 use ledger::keys::SecretKey;
-use ledger::license_key::KeySecret;
-use ledger::merge::{ChainOutcome, Stored, merge_chain};
-use ledger::parking::{self, Parked};
-use ledger::recovery::{self, Enclosed};
+use ledger::license_key::{self, KeySecret};
+use ledger::merge::Stored;
+use ledger::parking::Parked;
 use ledger::refold;
 use ledger::rows::{BranchNumber, Rows, StoredRun, UsageSum};
 use ledger::run::{VerifiedRun, verify_device};
@@ -20,13 +21,15 @@ use schemas::certificate::CertificateBody;
 use schemas::event::Body;
 use schemas::event::authority::LicenseIssued;
 use schemas::event::device::QuotaReturned;
-use schemas::grant::{Grant, GrantBody, Revocations};
+use schemas::grant::{Grant, GrantBody};
 use schemas::ids::{ChainId, CustomerId, Digest, KeyReference, LicenseId, Link, PublicKey};
 use schemas::numbers::{Epoch, FeatureNumber, Micros, Seq};
 use schemas::period::Period;
 use schemas::run::{AuthorityOrigin, Origin};
 use schemas::terms::Terms;
 use schemas::text::Text;
+
+pub use self::merging::{Merged, Stop};
 
 /// The product of every world.
 pub const PRODUCT: &str = "studio";
@@ -75,7 +78,10 @@ pub fn text(text: &str) -> Text {
 }
 
 /// The public part of the key of a world's licence.
-pub fn reference(license: usize) -> KeyReference {
+pub fn reference(license: usize, is_trial: bool) -> KeyReference {
+    if is_trial {
+        return license_key::trial_reference(PRODUCT);
+    }
     let number = u32::try_from(license).expect("few licences").to_be_bytes();
     let mut bytes = [6; KeyReference::LEN];
     bytes[1..].copy_from_slice(&number);
@@ -208,23 +214,6 @@ fn grants_in(run: &StoredRun) -> Vec<((u32, u64), Box<GrantBody>)> {
     grants.collect()
 }
 
-/// What became of a report.
-#[derive(Debug)]
-pub struct Merged {
-    /// What became of its runs.
-    pub outcome: ChainOutcome,
-    /// Whether something that the ledger had lost was taken back from the grant that it encloses.
-    pub took_back: bool,
-}
-
-fn take_back(keys: &Keys, draft: &mut Draft<'_>, mut shelf: &Shelf, grant: &Grant) -> bool {
-    let revocations = Revocations::default();
-    let enclosed = Enclosed::read(grant.clone()).expect("a grant that a device applied");
-    let Ok(is_lost) = enclosed.is_lost(draft.license(), |chain, seq| shelf.authority_link(chain, seq));
-    let lost = if is_lost { enclosed.believe(draft.license(), &keys.root, &revocations) } else { None };
-    lost.is_some_and(|lost| recovery::take_back(draft, &lost, &revocations).expect("a short grant"))
-}
-
 /// One licence at the vendor's.
 #[derive(Debug)]
 pub struct File {
@@ -237,7 +226,7 @@ pub struct File {
 
 impl File {
     /// Issues a licence.
-    pub fn issue(keys: &Keys, number: usize, now: u64, terms: Terms) -> Self {
+    pub fn issue(keys: &Keys, number: usize, now: u64, terms: Terms, is_trial: bool) -> Self {
         let mut id = [7; 16];
         id[..8].copy_from_slice(&(number as u64).to_be_bytes());
         let origin = AuthorityOrigin {
@@ -248,7 +237,7 @@ impl File {
             epoch: Epoch(0),
         };
         let first = LicenseIssued {
-            key: reference(number),
+            key: reference(number, is_trial),
             customer: CustomerId([8; 16]),
             policy: text("standard"),
             terms,
@@ -292,50 +281,8 @@ impl File {
         done
     }
 
-    /// Takes runs of one chain in, together with what waits of it in quarantine.
-    pub fn merge(
-        &mut self,
-        keys: &Keys,
-        now: u64,
-        fate: Fate,
-        runs: &[VerifiedRun],
-        enclosed: Option<&Grant>,
-    ) -> Merged {
-        let chain = runs.first().expect("a report holds a run").chain();
-        let mut together = self.shelf.quarantine.get(&chain).cloned().unwrap_or_default();
-        together.extend(runs.iter().cloned());
-        together.sort_by_key(|run| run.span().first);
-        let (outcome, took_back) = self.work(keys, now, fate, |draft, mut shelf| {
-            let revocations = Revocations::default();
-            let took_back = enclosed.is_some_and(|grant| take_back(keys, draft, shelf, grant));
-            let Ok(outcome) = merge_chain(draft, chain, &together, &mut shelf, &keys.secret, &revocations);
-            (outcome, took_back)
-        });
-        if fate != Fate::LostBeforeKeeping {
-            self.set_aside(chain, &together, &outcome);
-            self.shelf.arrived.extend(runs.iter().cloned());
-        }
-        Merged { outcome, took_back }
-    }
-
     /// The ledger goes back to an old copy.
     pub fn restore(&mut self, old: Shelf) {
         *self = Self { license: None, shelf: old, told: Vec::new() };
-    }
-
-    fn set_aside(&mut self, chain: ChainId, runs: &[VerifiedRun], outcome: &ChainOutcome) {
-        let waits = |number: usize| {
-            outcome.refused.is_some() || outcome.left_out.iter().any(|(left_out, _)| *left_out == number)
-        };
-        let mut waiting: BTreeMap<Digest, VerifiedRun> = BTreeMap::new();
-        for (number, run) in runs.iter().enumerate().filter(|(number, _)| waits(*number)) {
-            debug_assert!(waits(number));
-            waiting.insert(parking::name(run).0, run.clone());
-        }
-        if waiting.is_empty() {
-            self.shelf.quarantine.remove(&chain);
-        } else {
-            self.shelf.quarantine.insert(chain, waiting.into_values().collect());
-        }
     }
 }

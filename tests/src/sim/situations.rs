@@ -158,6 +158,54 @@ situations! {
     Expired = "a device was refused because its licence had expired",
     /// The licence was extended after that.
     Renewed = "a device worked again after its expired licence was extended",
+    /// A use was taken back.
+    Refunded = "a use was taken back",
+    /// What was taken back counted no more, because a copy could take it back twice.
+    RefundsStoppedCounting = "what was taken back stopped counting because the chain had forked",
+    /// A use was recorded on a later day.
+    UsedEarlier = "a use was recorded on a later day and counted on its own",
+    /// The quota for the whole life was used up.
+    LifeQuotaExhausted = "a device had used up what it held for the licence's whole life",
+    /// The copies of one device used more than it was granted.
+    CopiesSpentBeyondGrant = "copies of a device together used more than it was granted",
+    /// Copies used more than the limit.
+    CopiesSpentBeyondLimit = "copies used more than the limit, within what they had held",
+    /// A grant had the device go on with a successor.
+    SucceededByGrant = "a device went on with a successor because a grant had it so",
+    /// Its owner had.
+    SuccessorAskedFor = "a device that was set back went on with a successor because its owner asked",
+    /// The successor has the seat.
+    Healed = "a successor was given the seat of the chain that it follows",
+    /// What the old chain held stays out.
+    HealedStaysCharged = "what a succeeded chain held stayed charged",
+    /// The vendor does not let it go on.
+    HealRefused = "a successor was refused",
+    /// The successor came first.
+    SuccessorWaited = "a successor came before the chain that it follows, and waited",
+    /// A successor is at work.
+    SuccessorReported = "a successor reported",
+    /// A succession was finished after a crash.
+    SuccessionFinished = "a device crashed after closing for a successor and went on with it",
+    /// A succession was undone after a crash.
+    SuccessionUndone = "a device crashed before closing for a successor and stayed as it was",
+    /// The old chain came back.
+    PutBackBeforeSuccession = "a device was put back to the time before it went on with a successor",
+    /// Work goes on before the vendor answers.
+    UsedUnderInherited = "a successor counted uses under the last grant of the chain that it follows",
+    /// A report holds a chain and those before it.
+    SeveralChains = "a report held a chain together with one that it follows",
+    /// A file holds the reports of many devices.
+    Gathered = "one file carried the reports of several devices",
+    /// And of many licences.
+    GatheredOfLicenses = "one file carried the reports of several licences",
+    /// A trial was given.
+    TrialGiven = "a device was given its trial",
+    /// A device had its trial.
+    TrialUsed = "a second trial on a device was denied",
+    /// A trial ended.
+    TrialEnded = "a device was refused because its trial had ended",
+    /// A denied device asked again.
+    AskedAgainInVain = "a denied device asked again and was denied again",
     /// A device fell silent and kept what it held.
     SilentHeld = "a device fell silent for ever and its units stayed out",
 }

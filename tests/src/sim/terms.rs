@@ -22,7 +22,11 @@ pub(super) const MILES: &str = "miles";
 pub(super) fn draw(chance: &mut Chance, now: u64) -> Terms {
     let seats = u32::try_from(chance.between(2, 6)).expect("few");
     let tokens = [Reset::Never, Reset::Year, Reset::Year, Reset::Day][chance.below(4)];
-    let on_fork = if chance.one_in(2) { OnFork::Flag } else { OnFork::Stop };
+    let on_fork = [OnFork::Flag, OnFork::Stop, OnFork::Heal, OnFork::Heal][chance.below(4)];
+    let heals = (on_fork == OnFork::Heal).then(|| TransferLimit {
+        count: u32::try_from(chance.between(1, 4)).expect("few"),
+        window: Seconds::days(365),
+    });
     let after = [After::Warn, After::Limit, After::Block][chance.below(3)];
     let valid_for = chance.between(60, 500) * DAY;
     Terms {
@@ -59,11 +63,24 @@ pub(super) fn draw(chance: &mut Chance, now: u64) -> Terms {
             clock_tolerance: Seconds::days(1),
             fingerprint: FingerprintRule::default(),
             finalisation_days: 10,
-            heals: None,
+            heals,
             compact: false,
             floating: None,
         },
     }
+}
+
+/// Draws the terms of the product's trial: each device has its own time, and its own share.
+pub(super) fn draw_trial(chance: &mut Chance, now: u64) -> Terms {
+    let mut terms = draw(chance, now);
+    terms.entitlement.kind = LicenseType::Trial;
+    terms.entitlement.valid_until = None;
+    terms.valid_from_activation = Some(Seconds::days(chance.between(60, 300)));
+    terms.rules.max_activations = 1_000;
+    for rule in &mut terms.rules.quotas {
+        rule.share.get_or_insert(units(chance.between(5, 60)));
+    }
+    terms
 }
 
 fn feature(number: u16, name: &str, mode: Mode, reset: Reset) -> FeatureGrant {

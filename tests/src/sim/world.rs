@@ -3,9 +3,11 @@
 mod backup;
 mod devices;
 mod ending;
+mod lineage;
 mod mail;
 mod mishaps;
 mod operators;
+mod receiving;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -15,10 +17,11 @@ use schemas::grant::Grant;
 use schemas::ids::ChainId;
 
 use self::backup::Backup;
+use self::lineage::{Archived, Image, Successor};
 use super::Report;
 use super::agenda::{Agenda, DAY, HOUR};
-use super::machine::{Disk, Hardware, Process, Wall};
-use super::model::{self, Copy};
+use super::machine::{Disk, Process, Wall};
+use super::model::{self, Copy, Hardware};
 use super::office::{File, Keys};
 use super::situations::Tally;
 use super::terms;
@@ -62,25 +65,42 @@ enum Next {
     SetClock(usize),
     PutBack(usize),
     FallSilent(usize),
+    Succeed(usize),
     Operator(usize),
     BackUpLedger,
     RestoreLedger,
     Report(Letter),
-    Answer(usize, Box<Grant>, bool),
+    Answer(usize, Answers, bool),
 }
 
-/// A run on its way to the vendor.
+/// A report on its way to the vendor: runs of one chain, of a chain and those that it follows, or of many devices.
 #[derive(Clone, Debug)]
 struct Letter {
-    from: usize,
-    chain: usize,
     number: u64,
     sent: u64,
+    parts: Vec<Part>,
+}
+
+impl Letter {
+    /// Whether runs of a chain are in it.
+    fn holds(&self, chain: usize) -> bool {
+        self.parts.iter().any(|part| part.chain == chain)
+    }
+}
+
+/// A run in a report.
+#[derive(Clone, Debug)]
+struct Part {
+    from: usize,
+    chain: usize,
     bytes: Vec<u8>,
     acts: Vec<u32>,
-    /// The last grant that the device applied.
+    /// The last grant that the device applied: a report has room for one.
     enclosed: Option<Rc<Grant>>,
 }
+
+/// The grants that answer a report, with their chains.
+type Answers = Rc<[(usize, Rc<Grant>)]>;
 
 /// A machine with an installation of the application.
 #[derive(Debug)]
@@ -89,11 +109,15 @@ struct Machine {
     disk: Disk,
     process: Option<Process>,
     copy: Copy,
+    /// The chains before the present one, the oldest first.
+    archive: Vec<Archived>,
+    /// A chain that is to follow the present one.
+    next: Option<Successor>,
     wall: Wall,
     hardware: Hardware,
     boots: u64,
     /// A copy of its disk that somebody made.
-    backup: Option<(Disk, Copy)>,
+    backup: Option<Image>,
     is_alive: bool,
     /// A use whose answer the application never saw.
     unanswered: Option<Consume>,
@@ -105,6 +129,8 @@ struct Machine {
 struct Site {
     file: File,
     model: model::License,
+    /// Whether it is the product's trial.
+    is_trial: bool,
     /// Whether devices of it are copied and put back.
     has_copies: bool,
     /// Whether units of its devices are given up.
@@ -129,6 +155,8 @@ pub(super) struct World<'a> {
     ledger_backup: Option<Backup>,
     latest_letter: BTreeMap<usize, u64>,
     letters: u64,
+    /// Reports that somebody gathers and carries together.
+    gathered: Vec<Letter>,
     report: Report,
 }
 
@@ -137,12 +165,15 @@ impl<'a> World<'a> {
     pub(super) fn new(seed: u64, number: u64, plan: Plan, keys: &'a Keys) -> Self {
         let mut chance = Chance::from_seed(seed ^ number.wrapping_mul(0x2545_f491_4f6c_dd1d));
         let sites = (0..plan.licenses).map(|license| {
-            let terms = terms::draw(&mut chance, BEGIN);
+            let is_trial = license % 8 == 6;
+            let draw = if is_trial { terms::draw_trial } else { terms::draw };
+            let terms = draw(&mut chance, BEGIN);
             let model = model::License::new(terms.clone());
-            let file = File::issue(keys, license, BEGIN, terms);
+            let file = File::issue(keys, license, BEGIN, terms, is_trial);
             Site {
                 file,
                 model,
+                is_trial,
                 has_copies: license % 4 == 0,
                 has_write_offs: license % 4 == 1,
                 denied: BTreeSet::new(),
@@ -165,6 +196,7 @@ impl<'a> World<'a> {
             ledger_backup: None,
             latest_letter: BTreeMap::new(),
             letters: 0,
+            gathered: Vec::new(),
             report: Report::default(),
         };
         world.people();
@@ -218,11 +250,12 @@ impl<'a> World<'a> {
             Next::SetClock(machine) => self.set_clock(machine),
             Next::PutBack(machine) => self.put_back(machine),
             Next::FallSilent(machine) => self.fall_silent(machine),
+            Next::Succeed(machine) => self.ask_for_successor(machine),
             Next::BackUpLedger => self.back_up_ledger(),
             Next::RestoreLedger => self.restore_ledger(),
             Next::Operator(license) => self.operate(license),
             Next::Report(letter) => self.receive(&letter),
-            Next::Answer(machine, grant, asked) => self.answer(machine, &grant, asked),
+            Next::Answer(machine, grants, asked) => self.answer(machine, &grants, asked),
         }
     }
 

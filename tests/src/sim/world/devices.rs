@@ -1,21 +1,25 @@
 //! What devices do: use, restart, apply; and what the model is told of it.
 
-use ledger::device::{Command, Consume, DeviceError, Done, Return};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use ledger::device::{Command, Consume, Consumed, DeviceError, Done, Return};
 use schemas::bundle::Attachment;
 use schemas::codes::Code;
 use schemas::event::{Body, Event};
 use schemas::ids::{Commitment, Salt};
-use schemas::numbers::Amount;
+use schemas::numbers::{Amount, Micros};
+use schemas::period::{self, Reset};
 use schemas::text::UsageRef;
 
 use super::super::agenda::{DAY, HOUR};
 use super::super::invariants;
-use super::super::machine::{self, Wall};
-use super::super::model::{Applied, Chain, Copy, Key, What};
-use super::super::office::text;
+use super::super::machine::{self, Asks, Wall};
+use super::super::model::{Applied, Key, What};
+use super::super::office::{reference, text};
 use super::super::situations::Situation;
 use super::super::terms::{MILES, RENDER, TOKENS};
-use super::{Machine, Next, World};
+use super::{Answers, Machine, Next, World, lineage};
 
 /// Where a device's process ends.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -37,34 +41,19 @@ impl World<'_> {
         let wall = before.filter(|_| was_here).map_or(Wall::Off(0), |before| before.wall);
         let seed = self.chance.number();
         let shown = wall.show(self.now);
-        let mut disk = machine::install(seed, license, &self.keys.secret, &hardware, shown);
-        let chain = self.chains.len();
-        self.chains.push(Chain::new(license));
-        self.sites[license].model.chains.push(chain);
-        let id = disk.device().chain();
-        self.ids.push(id);
-        self.by_id.insert(id, chain);
-        let mut copy = Copy {
-            chain,
-            tip: None,
-            used: std::collections::BTreeMap::new(),
-            returned: std::collections::BTreeMap::new(),
-            is_extra: false,
-            applied: None,
-            floor: (shown, None),
-            noted: None,
-        };
-        for (kept, what) in disk.log.iter_mut().zip([What::Opened, What::Requested]) {
-            kept.act = self.chains[chain].keep(copy.tip, kept.head.link, what);
-            copy.tip = Some(kept.act);
-            self.report.events += 1;
-        }
+        let is_trial = self.sites[license].is_trial;
+        let reference = reference(license, is_trial);
+        let asks = if is_trial { Asks::Trial(reference) } else { Asks::Key(&self.keys.secret, reference) };
+        let mut disk = machine::install(seed, asks, &hardware, shown);
+        let copy = self.open(license, None, &mut disk, shown);
         self.tally().saw_if(was_here, Situation::Reinstalled);
         self.machines[number] = Some(Machine {
             license,
             disk,
             process: None,
             copy,
+            archive: Vec::new(),
+            next: None,
             wall,
             hardware,
             boots: 1,
@@ -93,11 +82,30 @@ impl World<'_> {
             self.tally().saw_if(anew, Situation::RetryCountedAnew);
             return;
         }
-        let command = self.draw_use();
-        self.perform(number, &command);
+        let command = self.draw_use(number);
+        let answer = self.perform(number, &command);
+        if let Some(Ok(Done::Consumed(used))) = answer
+            && !used.repeated
+            && self.chance.one_in(25)
+        {
+            self.take_back(number, &used);
+        }
     }
 
-    fn draw_use(&mut self) -> Command {
+    /// What was used comes to nothing, and the process that used it takes it back at once.
+    fn take_back(&mut self, number: usize, used: &Consumed) {
+        let now = self.now;
+        let machine = self.machine(number);
+        let mut process = machine.process.take().expect("it has just answered");
+        let reading = process.reading(machine.wall, now);
+        process.refund(&machine.disk, used, reading);
+        let kept = machine.disk.keep(&mut process);
+        machine.process = Some(process);
+        self.observe(number, None, kept);
+        self.tally().saw(Situation::Refunded);
+    }
+
+    fn draw_use(&mut self, number: usize) -> Command {
         let feature = match self.chance.below(20) {
             0 if self.chance.one_in(2) => {
                 let n = Amount::new(self.chance.between(1, 30)).expect("few units");
@@ -117,7 +125,11 @@ impl World<'_> {
             .one_in(4)
             .then(|| UsageRef::new(&format!("job {}", self.chance.number())).expect("a short text"));
         let n = Amount::new(self.chance.between(1, 9)).expect("few units");
-        Command::Consume(Consume { feature: feature.into(), n, used_at: None, reference })
+        // Some of what is used is recorded days later.
+        let days_ago = self.chance.between(1, 10) * DAY;
+        let wall = self.machine(number).wall.show(self.now);
+        let used_at = self.chance.one_in(12).then(|| Micros::new(wall.saturating_sub(days_ago)));
+        Command::Consume(Consume { feature: feature.into(), n, used_at, reference })
     }
 
     /// Lets a device carry out a command, from the decision to the answer; gives the answer if there is one.
@@ -134,7 +146,7 @@ impl World<'_> {
     }
 
     /// A process keeps the time when it starts and every few minutes: what it knows of the time survives its end.
-    fn keep_time(&mut self, number: usize) {
+    pub(super) fn keep_time(&mut self, number: usize) {
         self.carry_out(number, &Command::Note, None);
     }
 
@@ -156,7 +168,11 @@ impl World<'_> {
         } else {
             let kept = machine.disk.keep(&mut process);
             machine.process = (end != Some(End::AfterKeeping)).then_some(process);
-            self.observe(number, command, &answer, kept);
+            let applied = applied(command, &answer);
+            if matches!((command, &answer), (Command::Note, Ok(Done::Noted))) && kept.is_empty() {
+                self.time_was_kept(number);
+            }
+            self.observe(number, applied, kept);
             self.tally().saw_if(has_signed && end.is_some(), Situation::DeviceKeptUnanswered);
         }
         if end.is_some() {
@@ -173,7 +189,10 @@ impl World<'_> {
     }
 
     /// Starts the machine's process, which finds what was kept and nothing else.
-    fn wake(&mut self, number: usize) {
+    pub(super) fn wake(&mut self, number: usize) {
+        if self.machine(number).process.is_none() {
+            self.finish_succession(number);
+        }
         let instance = self.chance.number();
         let now = self.now;
         let machine = self.machines[number].as_mut().expect("it is installed");
@@ -207,26 +226,18 @@ impl World<'_> {
         }
     }
 
-    /// Tells the model of events that a device keeps.
-    fn observe(
-        &mut self,
-        number: usize,
-        command: &Command,
-        answer: &Result<Done, DeviceError>,
-        kept: std::ops::Range<usize>,
-    ) {
+    fn time_was_kept(&mut self, number: usize) {
+        let now = self.now;
+        let machine = self.machine(number);
+        let wall = machine.wall.show(now);
+        machine.copy.floor = (expected(machine.copy.floor, now).max(wall), Some(now));
+    }
+
+    /// Tells the model of events that a device keeps, and of the grant that they apply.
+    fn observe(&mut self, number: usize, applied: Option<Applied>, kept: std::ops::Range<usize>) {
         let machine = self.machines[number].as_mut().expect("it is installed");
         let chain = &mut self.chains[machine.copy.chain];
         let wall = machine.wall.show(self.now);
-        let applied = match (command, answer) {
-            (Command::Apply(offered), Ok(Done::Applied)) => Some(Applied {
-                order: (offered.verified.body.epoch.0, offered.verified.seq.0),
-                issued_at: offered.verified.issued_at.get(),
-                body: std::rc::Rc::new(offered.verified.body.clone()),
-                grant: std::rc::Rc::new(offered.grant.clone()),
-            }),
-            _ => None,
-        };
         let cures = applied
             .as_ref()
             .is_some_and(|applied| machine.copy.noted.is_some_and(|noted| applied.body.ack.seq.0 >= noted));
@@ -240,9 +251,7 @@ impl World<'_> {
                 machine.copy.floor = (applied.issued_at, Some(self.now));
             }
         }
-        if matches!((command, answer), (Command::Note, Ok(Done::Noted))) && kept.is_empty() {
-            machine.copy.floor = (expected(machine.copy.floor, self.now).max(wall), Some(self.now));
-        }
+        let mut spent_of = None;
         for index in kept {
             let kept = &mut machine.disk.log[index];
             let at = kept.event.at.get();
@@ -263,23 +272,43 @@ impl World<'_> {
             if let What::Returned { key, total } = what {
                 machine.copy.returned.insert(key, total);
                 invariants::no_device_spends_more_than_it_was_granted(chain, &machine.copy, key);
-                let asked = matches!(command, Command::Apply(_));
-                let situation = if asked { Situation::AskedBack } else { Situation::GivenBack };
+                let situation = if applied.is_some() { Situation::AskedBack } else { Situation::GivenBack };
                 self.report.tally.saw(situation);
             }
-            if let What::Used { key, n } = what {
-                *machine.copy.used.entry(key).or_default() += n;
+            if let What::Refunded { key, n, .. } = what {
                 let site = &mut self.sites[machine.license];
-                self.report.tally.saw_if(matches!(machine.wall, Wall::Unset { .. }), Situation::ClockUnset);
-                if site.model.limit(key.0).is_some() {
-                    spent(&mut site.model, chain, &machine.copy, key, n);
-                    invariants::spending_ends_with_the_deadline(machine.copy.applied.as_ref(), at);
+                for spent in [&mut machine.copy.used, &mut chain.spent, &mut site.model.spent] {
+                    *spent.entry(key).or_default() -= n;
                 }
             }
+            if let What::Used { key, n, day } = what {
+                let site = &mut self.sites[machine.license];
+                for spent in [&mut machine.copy.used, &mut chain.spent, &mut site.model.spent] {
+                    *spent.entry(key).or_default() += n;
+                }
+                let tally = &mut self.report.tally;
+                tally.saw_if(matches!(machine.wall, Wall::Unset { .. }), Situation::ClockUnset);
+                tally.saw_if(day < period::day(kept.event.at), Situation::UsedEarlier);
+                tally.saw_if(machine.copy.applied.is_none(), Situation::UsedUnderInherited);
+                spent_of = site.model.limit(key.0).map(|_| (key, at));
+            }
         }
+        if let Some((key, at)) = spent_of {
+            invariants::spending_ends_with_the_deadline(machine.copy.applied.as_ref(), at);
+            self.check_spending(number, key);
+        }
+        self.observe_applied(number, applied);
+    }
+
+    fn observe_applied(&mut self, number: usize, applied: Option<Applied>) {
+        let machine = self.machines[number].as_mut().expect("it is installed");
+        let chain = &mut self.chains[machine.copy.chain];
         if let Some(applied) = applied {
             let id = self.ids[machine.copy.chain];
             invariants::a_grant_never_goes_backwards(machine.copy.applied.as_ref(), &applied, id);
+            if let Some(extra) = machine.copy.extra {
+                chain.copies[extra].was_granted(&applied.body);
+            }
             let missed = chain.answers.range(..applied.order).next().is_some();
             chain.answers.retain(|answer| *answer > applied.order);
             self.report.tally.saw_if(missed, Situation::AnswerMissed);
@@ -287,10 +316,29 @@ impl World<'_> {
         }
     }
 
+    /// What must hold of all that was truly spent, after a device spent more.
+    fn check_spending(&mut self, number: usize, key: Key) {
+        let machine = self.machines[number].as_ref().expect("it is installed");
+        let chain = &self.chains[machine.copy.chain];
+        let license = &self.sites[machine.license].model;
+        invariants::no_device_spends_more_than_it_was_granted(chain, &machine.copy, key);
+        let chains = license.chains.iter().map(|chain| &self.chains[*chain]);
+        let by_copies = chains.map(|chain| chain.exposure(key)).sum();
+        invariants::spending_stays_within_limit_and_exposure(license, by_copies, key);
+        if !chain.copies.is_empty() {
+            invariants::copies_spend_at_most_what_was_held(chain, key);
+            let spent = |units: &BTreeMap<Key, u64>| units.get(&key).copied().unwrap_or_default();
+            let beyond = spent(&chain.spent) > chain.ever_granted(key);
+            self.report.tally.saw_if(beyond, Situation::CopiesSpentBeyondGrant);
+            let most = license.highest.get(&key.0).copied().unwrap_or_default();
+            self.report.tally.saw_if(spent(&license.spent) > most, Situation::CopiesSpentBeyondLimit);
+        }
+    }
+
     /// What the application sees.
     fn hear(&mut self, number: usize, command: &Command, answer: &Result<Done, DeviceError>) {
         let machine = self.machines[number].as_mut().expect("it is installed");
-        let mut saw = None;
+        let (mut saw, mut has_owner) = (None, false);
         match answer {
             Ok(Done::Consumed(consumed)) => {
                 saw = machine.was_expired.then_some(Situation::Renewed);
@@ -300,19 +348,27 @@ impl World<'_> {
                 }
             }
             Ok(Done::AppliedBefore) => saw = Some(Situation::AnswerRepeated),
-            Ok(Done::NotApplied(_)) => saw = Some(Situation::RollbackNoticed),
+            Ok(Done::NotApplied(_)) => {
+                saw = Some(Situation::RollbackNoticed);
+                has_owner = true;
+            }
             Ok(_) => {}
             Err(error) => match error.code() {
                 Code::GrantSuperseded => saw = Some(Situation::AnswerSuperseded),
                 Code::GrantForeign => saw = Some(Situation::AnswerForeign),
                 Code::GrantLate => saw = Some(Situation::AnswerTooLate),
-                Code::QuotaExhausted => saw = Some(Situation::QuotaExhausted),
+                Code::QuotaExhausted => {
+                    let is_for_life = matches!(error, DeviceError::QuotaExhausted { period, .. } if period.reset() == Reset::Never);
+                    let life = Situation::LifeQuotaExhausted;
+                    saw = Some(if is_for_life { life } else { Situation::QuotaExhausted });
+                }
                 Code::NoQuotaForPeriod => saw = Some(Situation::QuotaMissing),
                 Code::Forked => saw = Some(Situation::ForkStopped),
                 Code::Overdue => saw = Some(Situation::OverdueStopped),
                 Code::LicenseExpired => {
                     machine.was_expired = true;
-                    saw = Some(Situation::Expired);
+                    let is_trial = self.sites[machine.license].is_trial;
+                    saw = Some(if is_trial { Situation::TrialEnded } else { Situation::Expired });
                 }
                 Code::LicenseSuspended => saw = Some(Situation::SuspendedStopped),
                 Code::FingerprintMismatch => saw = Some(Situation::HardwareMismatched),
@@ -329,18 +385,45 @@ impl World<'_> {
         if let Some(saw) = saw {
             self.tally().saw(saw);
         }
+        // Whoever reads that the device was set back may ask for a successor, whatever the policy says.
+        if has_owner && self.chance.one_in(4) {
+            let pause = self.chance.between(HOUR, 10 * DAY);
+            self.agenda.add(self.now + pause, Next::Succeed(number));
+        }
     }
 
-    /// An answer comes to a machine.
-    pub(super) fn answer(&mut self, number: usize, grant: &schemas::grant::Grant, asked: bool) {
+    /// Answers come to a machine: it takes what is for its present chain, and hears what is about earlier ones.
+    pub(super) fn answer(&mut self, number: usize, grants: &Answers, asked: bool) {
         if self.living(number).is_none() {
             return;
         }
+        self.wake(number);
+        self.hear_of_archive(number, grants);
+        let machine = self.machine(number);
+        let (own, archive) = (machine.copy.chain, &machine.archive);
+        let is_about = |chain: usize| archive.iter().any(|archived| archived.copy.chain == chain);
+        let mine = grants.iter().find(|(chain, _)| *chain == own);
+        let foreign = || grants.first().filter(|_| !grants.iter().any(|(chain, _)| is_about(*chain)));
+        let Some((_, grant)) = mine.or_else(foreign) else { return };
         let offered = machine::believe(grant, &self.keys.root);
+        let heals = lineage::heals(&offered.verified.body);
         let answer = self.perform(number, &Command::Apply(offered));
         let applied = matches!(answer, Some(Ok(Done::Applied)));
         self.tally().saw_if(applied && !asked, Situation::RefreshApplied);
+        if heals && answer.is_some() && self.may_be_succeeded(number) && self.succeed(number) {
+            self.tally().saw(Situation::SucceededByGrant);
+        }
     }
+}
+
+fn applied(command: &Command, answer: &Result<Done, DeviceError>) -> Option<Applied> {
+    let (Command::Apply(offered), Ok(Done::Applied)) = (command, answer) else { return None };
+    Some(Applied {
+        order: (offered.verified.body.epoch.0, offered.verified.seq.0),
+        issued_at: offered.verified.issued_at.get(),
+        body: Rc::new(offered.verified.body.clone()),
+        grant: Rc::new(offered.grant.clone()),
+    })
 }
 
 /// The last known time with what has passed since.
@@ -352,8 +435,16 @@ fn expected((known, since): (u64, Option<u64>), now: u64) -> u64 {
 fn what(event: &Event) -> What {
     match &event.body {
         Body::FeatureConsumed(consumed) => {
-            What::Used { key: (consumed.feature.0, consumed.period.number()), n: consumed.n.get() }
+            let used_at = consumed.used_at.map_or(event.at, |used_at| used_at.min(event.at));
+            let key = (consumed.feature.0, consumed.period.number());
+            What::Used { key, n: consumed.n.get(), day: period::day(used_at) }
         }
+        Body::FeatureRefunded(refunded) => What::Refunded {
+            key: (refunded.feature.0, refunded.period.number()),
+            n: refunded.n.get(),
+            day: period::day(event.at),
+        },
+        Body::FingerprintChanged(changed) => What::Hardware(machine::hardware(&changed.fingerprint)),
         Body::QuotaReturned(returned) => What::Returned {
             key: (returned.feature.0, returned.period.number()),
             total: returned.total.get(),
@@ -362,17 +453,5 @@ fn what(event: &Event) -> What {
         Body::ClockNoted(_) => What::ClockNoted,
         Body::AgentStarted(_) => What::Started,
         _ => What::Other,
-    }
-}
-
-fn spent(license: &mut super::super::model::License, chain: &Chain, copy: &Copy, key: Key, n: u64) {
-    *license.spent.entry(key).or_default() += n;
-    if copy.is_extra {
-        *license.spent_by_copies.entry(key).or_default() += n;
-    }
-    invariants::no_device_spends_more_than_it_was_granted(chain, copy, key);
-    invariants::spending_stays_within_the_limit(license, key);
-    if !chain.copies.is_empty() {
-        invariants::copies_spend_at_most_what_was_held(chain, key);
     }
 }

@@ -1,6 +1,6 @@
 //! The end of a world: everything that lives reports once more without a loss, and all of it is checked as a whole.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ledger::device::{Command, Done};
 use ledger::digest;
@@ -13,7 +13,8 @@ use schemas::period::Period;
 
 use super::super::invariants;
 use super::super::machine::{self, Wall};
-use super::super::office::{Fate, File};
+use super::super::model::Key;
+use super::super::office::{Fate, File, Stop};
 use super::World;
 
 impl World<'_> {
@@ -31,9 +32,14 @@ impl World<'_> {
         }
         for (_, machine) in self.machines.iter().enumerate().filter(|(number, _)| !refused.contains(number)) {
             let Some(machine) = machine.as_ref().filter(|machine| machine.is_alive) else { continue };
-            let chain = &self.chains[machine.copy.chain];
-            let all = machine.disk.log.iter().all(|kept| chain.acts[kept.act as usize].attached);
-            assert!(all, "what was acknowledged has arrived");
+            let archive = machine.archive.iter().map(|archived| (&archived.disk, &archived.copy));
+            // What a ledger lost of a chain after it acknowledged its end is not sent again.
+            let is_sent = archive.clone().all(|(_, copy)| self.chains[copy.chain].lost_acts.is_empty());
+            for (disk, copy) in archive.chain([(&machine.disk, &machine.copy)]).filter(|_| is_sent) {
+                let chain = &self.chains[copy.chain];
+                let all = disk.log.iter().all(|kept| chain.acts[kept.act as usize].attached);
+                assert!(all, "what was acknowledged has arrived");
+            }
         }
         for license in 0..self.sites.len() {
             for key in self.keys_in_use(license) {
@@ -53,17 +59,22 @@ impl World<'_> {
         if self.living(number).is_none() {
             return true;
         }
+        self.wake(number);
         let (from, end) = self.unreported(number);
-        let letter = self.letter(number, from, end);
+        let letter = self.letter(number, from, end, true);
         self.merge(&letter, Fate::Kept);
         is_last || self.apply_newest(number) || {
-            self.refresh_chain(letter.chain);
+            self.refresh_chain(self.machines[number].as_ref().expect("it is alive").copy.chain);
             self.apply_newest(number)
         }
     }
 
     /// Whether the device took the newest grant of its chain, or has it; also where there is none.
     fn apply_newest(&mut self, number: usize) -> bool {
+        let archive = &self.machine(number).archive;
+        let archived: Vec<usize> = archive.iter().map(|archived| archived.copy.chain).collect();
+        let answers = self.answers_of(&archived);
+        self.hear_of_archive(number, &answers);
         let chain = self.machine(number).copy.chain;
         let license = self.chains[chain].license;
         let Some(grant) = self.sites[license].file.shelf.grant(&self.ids[chain]).cloned() else {
@@ -79,22 +90,36 @@ impl World<'_> {
         let (folded, Rows { usage, .. }) = file.shelf.fold();
         assert_eq!(*file.shelf.usage(), usage);
         assert!(folded == *file.license(), "the fold gives the licence as it stands");
+        self.check_days(license);
+    }
+
+    fn check_days(&mut self, license: usize) {
+        let mut told: BTreeMap<usize, BTreeMap<(Key, u32), (u64, u64)>> = BTreeMap::new();
+        for ((id, feature, period, day), sum) in self.sites[license].file.shelf.usage() {
+            let key = (feature.0, period.number());
+            told.entry(self.by_id[id]).or_default().insert((key, *day), (sum.n, sum.refunded));
+        }
+        for number in &self.sites[license].model.chains {
+            let told = told.remove(number).unwrap_or_default();
+            invariants::usage_stands_on_its_days(&told, &self.chains[*number].days);
+        }
     }
 
     /// Merging is free of order: the same runs in another order, cut into other units of work, with repeats.
     fn merge_in_another_order(&mut self, license: usize) {
         let terms = self.sites[license].model.terms.clone();
-        let mut other = File::issue(self.keys, license, self.now, terms);
+        let is_trial = self.sites[license].is_trial;
+        let mut other = File::issue(self.keys, license, self.now, terms, is_trial);
         let mut runs: Vec<VerifiedRun> = self.sites[license].file.shelf.arrived.clone();
         let repeats: Vec<VerifiedRun> = runs.iter().step_by(16).cloned().collect();
         runs.extend(repeats);
         self.chance.shuffle(&mut runs);
-        // Units of work of up to a dozen runs of one chain.
+        // Units of work of up to 48 runs of all chains.
         for part in runs.chunks_mut(48) {
             part.sort_by_key(VerifiedRun::chain);
-            for of_chain in part.chunk_by(|one, next| one.chain() == next.chain()) {
-                other.merge(self.keys, self.now, Fate::Kept, of_chain, None);
-            }
+            let of_chains = part.chunk_by(|one, next| one.chain() == next.chain());
+            let stops = of_chains.map(|runs| Stop { chain: runs[0].chain(), runs: runs.to_vec(), enclosed: None });
+            other.merge(self.keys, self.now, Fate::Kept, &stops.collect::<Vec<_>>());
         }
         let file = &mut self.sites[license].file;
         let chains: Vec<ChainId> = file.license().chains.keys().copied().collect();

@@ -5,6 +5,7 @@ use ledger::device::{Command, Done};
 use super::super::agenda::{DAY, HOUR};
 use super::super::machine::Wall;
 use super::super::situations::Situation;
+use super::lineage::Image;
 use super::{Machine, Next, World};
 
 const YEAR: u64 = 365 * DAY;
@@ -108,27 +109,33 @@ impl World<'_> {
 
     fn back_up(&mut self, number: usize) {
         let machine = self.machine(number);
-        machine.backup = Some((machine.disk.clone(), machine.copy.clone()));
+        if machine.next.is_none() {
+            machine.backup = Some(Image::of(machine));
+        }
     }
 
     /// Puts an older state back. What the machine does from here on is done by a copy.
     pub(super) fn put_back(&mut self, number: usize) {
         let Some(machine) = self.machines[number].as_mut().filter(|machine| machine.is_alive) else { return };
-        let Some((disk, copy)) = machine.backup.clone() else { return };
-        let was_closed = machine.disk.device().is_closed() && !disk.device().is_closed();
-        if copy.chain != machine.copy.chain || copy.tip == machine.copy.tip {
+        let Some(Image { disk, copy, archive }) = machine.backup.clone() else { return };
+        let is_same_chain = copy.chain == machine.copy.chain;
+        let was_closed = is_same_chain && machine.disk.device().is_closed() && !disk.device().is_closed();
+        if is_same_chain && copy.tip == machine.copy.tip {
             return;
         }
         machine.process = None;
+        machine.next = None;
         machine.disk = disk;
         machine.copy = copy;
+        machine.archive = archive;
         machine.boots += 1;
         machine.unanswered = None;
-        machine.copy.is_extra = true;
         machine.copy.floor.1 = None;
         let chain = &mut self.chains[machine.copy.chain];
-        chain.copies.push(machine.copy.used.clone());
+        machine.copy.extra = Some(chain.copies.len());
+        chain.copies.push(machine.copy.beside());
         chain.origin.restored = true;
+        self.report.tally.saw_if(!is_same_chain, Situation::PutBackBeforeSuccession);
         if was_closed && let Some(Ok(Done::Set(_))) = self.set_something(number) {
             self.tally().saw(Situation::ClosedWentOn);
         }
@@ -146,11 +153,16 @@ impl World<'_> {
     fn copy(&mut self, number: usize) {
         let with_process = self.chance.one_in(2);
         let machine = self.machine(number);
+        if machine.next.is_some() {
+            return;
+        }
         let mut copy = Machine {
             license: machine.license,
             disk: machine.disk.clone(),
             process: machine.process.clone().filter(|_| with_process),
             copy: machine.copy.clone(),
+            archive: machine.archive.clone(),
+            next: None,
             wall: machine.wall,
             hardware: machine.hardware,
             boots: machine.boots + u64::from(!with_process),
@@ -159,12 +171,11 @@ impl World<'_> {
             unanswered: None,
             was_expired: false,
         };
-        copy.copy.is_extra = true;
         let chain = copy.copy.chain;
-        let used = copy.copy.used.clone();
+        copy.copy.extra = Some(self.chains[chain].copies.len());
+        self.chains[chain].copies.push(copy.copy.beside());
         let new = self.machines.len();
         self.machines.push(Some(copy));
-        self.chains[chain].copies.push(used);
         self.chains[chain].origin.cloned = true;
         for next in [Next::Use(new), Next::Contact(new), Next::Restart(new)] {
             let pause = self.chance.between(HOUR, 10 * DAY);

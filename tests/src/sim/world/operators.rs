@@ -132,9 +132,9 @@ impl World<'_> {
             grants::release(draft, id, release, Revocations::default())
         });
         done.expect("a short grant");
-        self.observe_grants(license);
+        self.observe_grants(license, false);
         self.check(chain);
-        self.post(machine, chain, false);
+        self.post(machine, &[chain], false);
         let pause = self.chance.between(5 * DAY, 40 * DAY);
         self.agenda.add(self.now + pause, Next::Install(machine));
     }
@@ -182,7 +182,7 @@ impl World<'_> {
             grants::release(draft, id, release, Revocations::default())
         });
         done.expect("a short grant");
-        self.observe_grants(license);
+        self.observe_grants(license, false);
         self.tally().saw(Situation::SilentReleased);
     }
 
@@ -190,7 +190,7 @@ impl World<'_> {
     fn refresh(&mut self, license: usize) {
         let Some((machine, chain)) = self.someone(license) else { return };
         self.refresh_chain(chain);
-        self.post(machine, chain, false);
+        self.post(machine, &[chain], false);
     }
 
     pub(super) fn refresh_chain(&mut self, chain: usize) {
@@ -200,7 +200,7 @@ impl World<'_> {
             grants::issue_grant(draft, id, Vec::new(), Revocations::default())
         });
         done.expect("a short grant");
-        self.observe_grants(license);
+        self.observe_grants(license, false);
         self.check(chain);
     }
 
@@ -214,21 +214,24 @@ impl World<'_> {
             periods::seal(draft, &SealOrder::default(), 0)
         });
         let Sealed { sealed, adjusted } = done.expect("short events");
-        self.observe_grants(license);
+        self.observe_grants(license, false);
         let held = self.sites[license].file.license();
         let figures: Vec<(Key, u64, u64)> = held
             .periods
             .iter()
             .map(|((feature, period), seal)| ((feature.0, period.number()), seal.used.get(), seal.adjusted()))
             .collect();
-        for (key, used, adjusted) in figures {
+        for (key, sealed, adjusted) in figures {
             let chains = self.sites[license].model.chains.iter();
-            let known =
-                chains.map(|chain| self.chains[*chain].used.get(&key).copied().unwrap_or_default()).sum();
-            let before = self.sites[license].model.sealed.insert(key, used);
-            invariants::sealed_figures_stay(before, used, key);
+            let (mut known, mut used) = (0, 0);
+            for chain in chains.map(|chain| &self.chains[*chain]) {
+                known += chain.charged(key, chain.is_forked());
+                used += chain.charged(key, true);
+            }
+            let before = self.sites[license].model.sealed.insert(key, sealed);
+            invariants::sealed_figures_stay(before, sealed, key);
             let is_new = before.is_none();
-            invariants::seals_say_what_is_known(is_new.then_some(used), adjusted, known, key);
+            invariants::seals_say_what_is_known(is_new.then_some(sealed), adjusted, known, used, key);
         }
         self.tally().saw_if(!sealed.is_empty(), Situation::PeriodSealed);
         self.tally().saw_if(!adjusted.is_empty(), Situation::PeriodAdjusted);
