@@ -47,21 +47,22 @@ impl Report {
     }
 }
 
-/// Runs as many worlds as it takes for `device_years`, on `threads` threads.
+/// Runs as many worlds as it takes for `device_years`, on `threads` threads; or one of them, by its number.
 ///
 /// # Panics
 /// When an invariant does not hold; the seed and the world's number are printed.
-pub fn run(seed: u64, device_years: u64, threads: usize) -> Report {
+pub fn run(seed: u64, device_years: u64, threads: usize, only: Option<u64>) -> Report {
     let plan = Plan::default();
-    let worlds = device_years.div_ceil(plan.device_years());
-    let next = AtomicU64::new(0);
+    let all = 0..device_years.div_ceil(plan.device_years());
+    let worlds = only.map_or(all, |only| only..only + 1);
+    let next = AtomicU64::new(worlds.start);
     let keys = Keys::new();
     let mut report = Report::default();
     let work = || {
         let mut part = Report::default();
         loop {
             let number = next.fetch_add(1, Ordering::Relaxed);
-            if number >= worlds {
+            if number >= worlds.end {
                 return part;
             }
             part.add(&World::new(seed, number, plan, &keys).run());

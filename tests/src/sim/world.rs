@@ -59,7 +59,9 @@ const BEGIN: u64 = 1_798_761_600_000_000;
 enum Next {
     Install(usize),
     Use(usize),
+    UseOnce(usize),
     Contact(usize),
+    ReportOnce(usize),
     Restart(usize),
     Mishap(usize),
     SetClock(usize),
@@ -244,7 +246,9 @@ impl<'a> World<'a> {
         match next {
             Next::Install(machine) => self.install(machine),
             Next::Use(machine) => self.use_something(machine),
+            Next::UseOnce(machine) => self.use_once(machine),
             Next::Contact(machine) => self.contact(machine),
+            Next::ReportOnce(machine) => self.report_once(machine),
             Next::Restart(machine) => self.restart(machine),
             Next::Mishap(machine) => self.mishap(machine),
             Next::SetClock(machine) => self.set_clock(machine),

@@ -136,7 +136,7 @@ fn merge_stop(
     let license = draft.license();
     let raised = before.map_or_else(Vec::new, |before| {
         let after = granted(license, &chain).into_iter();
-        let raised = after.filter(|(key, units)| before.get(key).is_none_or(|before| before < units));
+        let raised = after.filter(|(key, units)| before.get(key).copied().unwrap_or_default() < *units);
         raised.map(|(key, _)| (key, free(license, key))).collect()
     });
     Merged { outcome, took_back, raised }

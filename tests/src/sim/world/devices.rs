@@ -23,8 +23,10 @@ use super::{Answers, Machine, Next, World, lineage};
 
 /// Where a device's process ends.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum End {
+pub(super) enum End {
+    /// What it signed is lost.
     BeforeKeeping,
+    /// What it signed is kept, and nobody was told.
     AfterKeeping,
 }
 
@@ -65,13 +67,17 @@ impl World<'_> {
         self.report_now(number);
     }
 
-    fn license_of(&self, number: usize) -> usize {
+    pub(super) fn license_of(&self, number: usize) -> usize {
         self.machines[number].as_ref().map_or(number / self.plan.machines, |machine| machine.license)
     }
 
     pub(super) fn use_something(&mut self, number: usize) {
         let pause = self.chance.between(HOUR, 5 * DAY);
         self.agenda.add(self.now + pause, Next::Use(number));
+        self.use_once(number);
+    }
+
+    pub(super) fn use_once(&mut self, number: usize) {
         if self.living(number).is_none() {
             return;
         }
@@ -150,7 +156,7 @@ impl World<'_> {
         self.carry_out(number, &Command::Note, None);
     }
 
-    fn carry_out(
+    pub(super) fn carry_out(
         &mut self,
         number: usize,
         command: &Command,
@@ -386,7 +392,7 @@ impl World<'_> {
             self.tally().saw(saw);
         }
         // Whoever reads that the device was set back may ask for a successor, whatever the policy says.
-        if has_owner && self.chance.one_in(4) {
+        if has_owner && self.chance.one_in(2) {
             let pause = self.chance.between(HOUR, 10 * DAY);
             self.agenda.add(self.now + pause, Next::Succeed(number));
         }

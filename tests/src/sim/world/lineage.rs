@@ -6,10 +6,12 @@ use ledger::device::Command;
 use schemas::grant::{Ack, Grant, GrantBody, GrantStatus};
 use schemas::terms::OnFork;
 
+use super::super::agenda::DAY;
 use super::super::machine::{self, Asks, Disk};
 use super::super::model::{Chain, Copy, What};
 use super::super::situations::Situation;
-use super::{Machine, World};
+use super::devices::End;
+use super::{Machine, Next, World};
 
 /// A chain that was closed in favour of the next one.
 #[derive(Clone, Debug)]
@@ -72,12 +74,17 @@ impl World<'_> {
         let id = disk.device().chain();
         let copy = self.open(license, Some(old), &mut disk, at);
         self.machine(number).next = Some(Successor { disk, copy });
-        self.perform(number, &Command::Succeed(id));
+        let end = [Some(End::BeforeKeeping), Some(End::AfterKeeping), None][self.chance.below(15).min(2)];
+        self.carry_out(number, &Command::Succeed(id), end);
         self.finish_succession(number);
         let went_on = self.machine(number).copy.chain != old;
         if went_on {
             self.keep_time(number);
             self.report_now(number);
+            if self.chance.one_in(4) {
+                let pause = self.chance.between(DAY, 30 * DAY);
+                self.agenda.add(self.now + pause, Next::PutBack(number));
+            }
         }
         went_on
     }

@@ -13,6 +13,10 @@ impl World<'_> {
     pub(super) fn contact(&mut self, number: usize) {
         let pause = self.chance.between(8 * DAY, 20 * DAY);
         self.agenda.add(self.now + pause, Next::Contact(number));
+        self.report_once(number);
+    }
+
+    pub(super) fn report_once(&mut self, number: usize) {
         if self.living(number).is_some() {
             self.report_now(number);
         }

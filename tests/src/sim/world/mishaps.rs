@@ -12,22 +12,23 @@ const YEAR: u64 = 365 * DAY;
 
 impl World<'_> {
     pub(super) fn mishap(&mut self, number: usize) {
-        let pause = self.chance.between(10 * DAY, 150 * DAY);
+        let license = self.license_of(number);
+        let has_copies = self.sites[license].has_copies;
+        let pause = self.chance.between(10 * DAY, if has_copies { 75 * DAY } else { 150 * DAY });
         self.agenda.add(self.now + pause, Next::Mishap(number));
         if self.living(number).is_none() {
             return;
         }
-        let license = self.machine(number).license;
-        let has_copies = self.sites[license].has_copies;
-        match self.chance.below(if has_copies { 24 } else { 14 }) {
+        match self.chance.below(if has_copies { 30 } else { 14 }) {
             0..6 => self.unsettle_clock(number),
             6..9 => self.change_hardware(number),
             9 => self.deactivate(number, has_copies),
             10 => self.install(number),
             11 => self.replace(number),
             12..14 => {}
-            14..18 => self.back_up(number),
-            18..22 => self.put_back(number),
+            14..21 => self.back_up(number),
+            21..25 => self.put_back(number),
+            25..28 => self.put_back_soon(number),
             _ => self.copy(number),
         }
     }
@@ -111,6 +112,17 @@ impl World<'_> {
         let machine = self.machine(number);
         if machine.next.is_none() {
             machine.backup = Some(Image::of(machine));
+        }
+    }
+
+    /// A state is put back that is only hours old, after more was used and reported.
+    fn put_back_soon(&mut self, number: usize) {
+        self.keep_time(number);
+        self.back_up(number);
+        let hours = [(2, Next::UseOnce(number)), (3, Next::ReportOnce(number)), (9, Next::PutBack(number))];
+        let after = [(10, Next::UseOnce(number)), (11, Next::ReportOnce(number))];
+        for (hour, next) in hours.into_iter().chain(after) {
+            self.agenda.add(self.now + hour * HOUR, next);
         }
     }
 
