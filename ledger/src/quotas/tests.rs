@@ -1,5 +1,7 @@
 //! Reserved quota over histories of a licence and its devices.
 
+mod copies;
+
 use proptest::prelude::*;
 use schemas::codes::Code;
 use schemas::event::Body;

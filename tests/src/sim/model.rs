@@ -174,7 +174,7 @@ pub struct Chain {
     pub newest: (u32, u64),
     /// What a restored ledger lost of G.
     pub lost: BTreeMap<Key, u64>,
-    /// Whether a restored ledger lost its seat.
+    /// Whether a restored ledger lost that it was given a seat.
     pub lost_seat: bool,
     /// Events that had arrived before a restored ledger lost them.
     pub lost_acts: BTreeSet<u32>,
@@ -491,7 +491,8 @@ impl Chain {
                 *most = (*most).max(*granted);
             }
         }
-        self.lost_seat |= self.has_seat && !to.has_seat;
+        // Also of a seat that was given back since, an enclosed grant may tell.
+        self.lost_seat |= self.was_seated && !to.has_seat;
         self.begun = to.begun;
         self.used = std::mem::take(&mut to.used);
         self.refunded = std::mem::take(&mut to.refunded);
