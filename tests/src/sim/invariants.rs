@@ -232,10 +232,10 @@ pub fn sealed_figures_stay(before: Option<u64>, now: u64, key: Key) {
     assert!(before.is_none_or(|before| before == now), "{key:?}: {before:?} was sealed and became {now}");
 }
 
-/// A new seal says what is known, and no adjusted figure says more.
+/// A new seal says what is known, and so does every one that was made before, with its adjustments.
 pub fn seals_say_what_is_known(new: Option<u64>, adjusted: u64, known: u64, key: Key) {
     assert!(new.is_none_or(|new| new == known), "{key:?}: {new:?} sealed of {known}");
-    assert!(adjusted <= known, "{key:?}: {adjusted} after adjustments of {known}");
+    assert_eq!(adjusted, known, "{key:?}: after adjustments");
 }
 
 /// Seats taken stay within the limit when one is given.
