@@ -61,7 +61,7 @@ impl Seal {
 /// How complete the evidence of a licence is, in numbers of device chains.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Conditions {
-    /// Silent past deadline and grace, while they hold a seat.
+    /// Silent past deadline, grace and clock tolerance, while they hold a seat.
     pub silent: u32,
     /// With events missing before others.
     pub gaps: u32,
@@ -202,12 +202,9 @@ pub fn seal(draft: &mut Draft<'_>, order: &SealOrder, clocks: u32) -> Result<Sea
 
 /// How complete the evidence of a licence is at `now`.
 pub fn conditions(license: &License, now: Micros, clocks: u32) -> Conditions {
-    let grace = license.terms.rules.grace;
     let is_closed = |chain| license.chains.get(chain).is_some_and(|chain: &Chain| chain.closed_at.is_some());
     let silent = license.activations.iter().filter(|(chain, activation)| {
-        activation.takes_seat(now)
-            && !is_closed(*chain)
-            && activation.sync_by.is_some_and(|sync_by| sync_by + grace <= now)
+        activation.takes_seat(now) && !is_closed(*chain) && license.is_silent(chain, now)
     });
     let chains = || license.chains.values();
     Conditions {

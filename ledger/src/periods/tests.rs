@@ -266,7 +266,7 @@ fn the_conditions_count_what_was_open() {
     let mut world = World::new(|_| {});
     let device = Device::new(1);
     world.merge(&device);
-    let overdue = at(ISSUED) + Seconds::days(37);
+    let overdue = at(ISSUED) + Seconds::days(30 + 7 + 1);
     let silent = |world: &World, now| conditions(&world.license, now, 0).silent;
     assert_eq!(silent(&world, overdue - Seconds(1)), 0);
     assert_eq!(silent(&world, overdue), 1);
