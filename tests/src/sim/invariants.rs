@@ -60,9 +60,14 @@ pub fn no_restored_device_is_called_a_clone(chain: &Chain, fork: Option<Fork>) {
     assert!(!called || chain.origin.cloned, "an older state was put back, and no copy was at work beside it");
 }
 
-/// What was taken in before writes nothing when it comes again.
+/// What was taken in before writes nothing when it comes again, while its answer can be applied.
 pub fn merging_is_idempotent(before: Head, after: Head) {
     assert_eq!(after, before, "the same again writes nothing");
+}
+
+/// What a device is answered can be applied.
+pub fn an_answer_can_be_applied(chain: &Chain, now: u64) {
+    assert!(!chain.is_answer_late(now), "it could be applied until {:?}", chain.import_until);
 }
 
 /// What waits is bounded.

@@ -106,6 +106,8 @@ pub struct Chain {
     pub outstanding: BTreeMap<Key, u64>,
     /// Epoch and number of its newest grant.
     pub newest: (u32, u64),
+    /// When that can no longer be applied.
+    pub import_until: Option<u64>,
     /// What a restored ledger lost of G.
     pub lost: BTreeMap<Key, u64>,
     /// Whether a restored ledger lost its seat.
@@ -209,6 +211,7 @@ impl Chain {
             answers: BTreeSet::new(),
             outstanding: BTreeMap::new(),
             newest: (0, 0),
+            import_until: None,
             lost: BTreeMap::new(),
             lost_seat: false,
             lost_acts: BTreeSet::new(),
@@ -370,8 +373,14 @@ impl Chain {
         self.partings = std::mem::take(&mut to.partings);
         self.outstanding = std::mem::take(&mut to.outstanding);
         (self.status, self.has_seat, self.told) = (to.status, to.has_seat, to.told);
-        (self.closings, self.waiting, self.newest) = (to.closings, to.waiting, to.newest);
+        (self.closings, self.waiting) = (to.closings, to.waiting);
+        (self.newest, self.import_until) = (to.newest, to.import_until);
         lost
+    }
+
+    /// Whether at `now` its newest grant comes too late to be applied.
+    pub fn is_answer_late(&self, now: u64) -> bool {
+        self.import_until.is_some_and(|until| until <= now)
     }
 
     /// The ends of what the vendor must know, in order.

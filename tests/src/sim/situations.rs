@@ -80,6 +80,8 @@ situations! {
     PeriodSealed = "periods were sealed",
     /// What came later adjusted one.
     PeriodAdjusted = "a sealed period was adjusted by what came later",
+    /// An old answer was of no use any more.
+    AnsweredAnew = "a report came again and was answered anew, because its answer came too late",
     /// Two copies were at work.
     CloneForked = "two copies of a device forked its chain",
     /// A restored state forked.
