@@ -76,6 +76,8 @@ situations! {
     QuotaTakenBack = "units that a restored ledger had lost were taken back",
     /// Events that it had lost came back.
     EventsSentAgain = "a device sent again what a restored ledger had lost",
+    /// A grant that came too late told of it.
+    AskedAgain = "a device learned from a late answer that it has to send all again",
     /// A period was sealed.
     PeriodSealed = "periods were sealed",
     /// What came later adjusted one.

@@ -54,7 +54,9 @@ impl World<'_> {
     pub(super) fn unreported(&mut self, number: usize) -> (usize, usize) {
         let machine = self.machine(number);
         let end = machine.disk.log.len();
-        let acknowledged = machine.copy.applied.as_ref().map_or(0, |applied| {
+        let (_, sends_again) = machine.disk.refused();
+        let applied = machine.copy.applied.as_ref().filter(|_| !sends_again);
+        let acknowledged = applied.map_or(0, |applied| {
             let body = &applied.body;
             body.resend_from.map_or(body.ack.seq.0, |resend| body.ack.seq.0.min(resend.0 - 1))
         });
