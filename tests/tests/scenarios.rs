@@ -36,6 +36,7 @@ scenarios! {
     bundle_overlapped
     bundle_twice
     bundles_reversed
+    clock_ahead_and_vendor_restored
     clock_years_ahead
     hardware_changed
     licence_file_for_another_device

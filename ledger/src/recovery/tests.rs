@@ -99,6 +99,32 @@ fn a_grant_that_the_backup_holds_brings_nothing() {
     assert_eq!((world.license.head, restored.license.head.seq), (head, Seq(1)));
 }
 
+/// The lost grant gave the device a year; the licence as the backup has it gives a month.
+#[test]
+fn a_device_is_not_silent_before_its_lost_grant_says_so() {
+    for suspends in [false, true] {
+        let mut world = World::new(|_| {});
+        let device = busy(1, 5);
+        merged(&mut world, &device);
+        let backup = world.clone();
+        let mut terms = world.license.terms.clone();
+        terms.rules.sync_every = Some(Seconds::days(365));
+        changed(&mut world, Body::EntitlementChanged(Box::new(EntitlementChanged { terms, reason: None })));
+        let grant = refreshed(&mut world, &device);
+        let until = world.license.silent_from(&device.chain());
+        let mut restored = restore(&backup);
+        if suspends {
+            changed(&mut restored, suspended());
+        }
+        assert!(restored.license.silent_from(&device.chain()) < until);
+        assert!(come(&mut restored, &grant));
+        assert_eq!(restored.license.silent_from(&device.chain()), until, "suspended: {suspends}");
+        let status = if suspends { GrantStatus::Suspended } else { GrantStatus::Active };
+        assert_eq!(restored.status(&device), Some(status));
+        assert!(!come(&mut restored, &grant), "again, it brings nothing");
+    }
+}
+
 #[test]
 fn an_epoch_goes_on_only_from_the_end_of_the_one_before() {
     let mut world = World::new(|_| {});

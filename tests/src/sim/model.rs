@@ -142,8 +142,8 @@ pub struct Chain {
     pub refunded: BTreeMap<Key, u64>,
     /// Both by the day on which they count.
     pub days: BTreeMap<(Key, u32), (u64, u64)>,
-    /// The hardware that the vendor knows of.
-    pub hardware: Hardware,
+    /// All hardware that the vendor ever knew of.
+    pub hardware: Vec<Hardware>,
     /// Units that all copies truly used and did not take back.
     pub spent: BTreeMap<Key, u64>,
     /// What devices gave back: of what, how many so far, and where they said so.
@@ -172,6 +172,8 @@ pub struct Chain {
     pub outstanding: BTreeMap<Key, u64>,
     /// Epoch and number of its newest grant.
     pub newest: (u32, u64),
+    /// When that can no longer be applied.
+    pub import_until: Option<u64>,
     /// What a restored ledger lost of G.
     pub lost: BTreeMap<Key, u64>,
     /// Whether a restored ledger lost that it was given a seat.
@@ -293,7 +295,7 @@ impl Chain {
             used: BTreeMap::new(),
             refunded: BTreeMap::new(),
             days: BTreeMap::new(),
-            hardware: Hardware::default(),
+            hardware: Vec::new(),
             spent: BTreeMap::new(),
             returned: Vec::new(),
             granted: BTreeMap::new(),
@@ -308,6 +310,7 @@ impl Chain {
             answers: BTreeSet::new(),
             outstanding: BTreeMap::new(),
             newest: (0, 0),
+            import_until: None,
             lost: BTreeMap::new(),
             lost_seat: false,
             lost_acts: BTreeSet::new(),
@@ -422,7 +425,7 @@ impl Chain {
                 *self.refunded.entry(key).or_default() += n;
                 self.days.entry((key, day)).or_default().1 += n;
             }
-            What::Hardware(hardware) => self.hardware = hardware,
+            What::Hardware(hardware) => self.hardware.push(hardware),
             What::Returned { key, total } => self.returned.push((key, total, act.seq)),
             What::Closed => self.closings += 1,
             _ => {}
@@ -497,14 +500,21 @@ impl Chain {
         self.used = std::mem::take(&mut to.used);
         self.refunded = std::mem::take(&mut to.refunded);
         self.days = std::mem::take(&mut to.days);
-        (self.hardware, self.was_seated, self.trial) = (to.hardware, to.was_seated, to.trial);
+        self.hardware = std::mem::take(&mut to.hardware);
+        (self.was_seated, self.trial) = (to.was_seated, to.trial);
         self.returned = std::mem::take(&mut to.returned);
         self.granted = std::mem::take(&mut to.granted);
         self.partings = std::mem::take(&mut to.partings);
         self.outstanding = std::mem::take(&mut to.outstanding);
         (self.status, self.has_seat, self.told) = (to.status, to.has_seat, to.told);
-        (self.closings, self.waiting, self.newest) = (to.closings, to.waiting, to.newest);
+        (self.closings, self.waiting) = (to.closings, to.waiting);
+        (self.newest, self.import_until) = (to.newest, to.import_until);
         lost
+    }
+
+    /// Whether at `now` its newest grant comes too late to be applied.
+    pub fn is_answer_late(&self, now: u64) -> bool {
+        self.import_until.is_some_and(|until| until <= now)
     }
 
     /// The ends of what the vendor must know, in order.

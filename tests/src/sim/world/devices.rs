@@ -354,6 +354,7 @@ impl World<'_> {
                 }
             }
             Ok(Done::AppliedBefore) => saw = Some(Situation::AnswerRepeated),
+            Ok(Done::NotApplied(DeviceError::GrantLate(_))) => saw = Some(Situation::AskedAgain),
             Ok(Done::NotApplied(_)) => {
                 saw = Some(Situation::RollbackNoticed);
                 has_owner = true;

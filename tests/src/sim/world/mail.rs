@@ -148,7 +148,9 @@ impl World<'_> {
 /// The events of a chain that its device does not know to be acknowledged, or the last one.
 fn unacknowledged(disk: &Disk, copy: &Copy) -> (usize, usize) {
     let end = disk.log.len();
-    let acknowledged = copy.applied.as_ref().map_or(0, |applied| {
+    let (_, sends_again) = disk.refused();
+    let applied = copy.applied.as_ref().filter(|_| !sends_again);
+    let acknowledged = applied.map_or(0, |applied| {
         let body = &applied.body;
         body.resend_from.map_or(body.ack.seq.0, |resend| body.ack.seq.0.min(resend.0 - 1))
     });

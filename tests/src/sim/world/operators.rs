@@ -223,15 +223,12 @@ impl World<'_> {
             .collect();
         for (key, sealed, adjusted) in figures {
             let chains = self.sites[license].model.chains.iter();
-            let (mut known, mut used) = (0, 0);
-            for chain in chains.map(|chain| &self.chains[*chain]) {
-                known += chain.charged(key, chain.is_forked());
-                used += chain.charged(key, true);
-            }
+            let chains = chains.map(|chain| &self.chains[*chain]);
+            let known = chains.map(|chain| chain.charged(key, chain.is_forked())).sum();
             let before = self.sites[license].model.sealed.insert(key, sealed);
             invariants::sealed_figures_stay(before, sealed, key);
             let is_new = before.is_none();
-            invariants::seals_say_what_is_known(is_new.then_some(sealed), adjusted, known, used, key);
+            invariants::seals_say_what_is_known(is_new.then_some(sealed), adjusted, known, key);
         }
         self.tally().saw_if(!sealed.is_empty(), Situation::PeriodSealed);
         self.tally().saw_if(!adjusted.is_empty(), Situation::PeriodAdjusted);

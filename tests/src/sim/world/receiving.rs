@@ -2,8 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use ledger::chain::Head;
 use ledger::run::verify_device;
 use schemas::grant::{GrantBody, GrantStatus};
+use schemas::numbers::Micros;
 
 use super::super::agenda::DAY;
 use super::super::invariants::{self, Account, Frees};
@@ -11,6 +13,13 @@ use super::super::model::{Arrival, Key, What, periods};
 use super::super::office::{Fate, Stop, text};
 use super::super::situations::Situation;
 use super::{Letter, Part, World};
+
+/// A chain at the vendor's before a report.
+#[derive(Clone, Copy, Debug)]
+struct Found {
+    status: Option<GrantStatus>,
+    is_late: bool,
+}
 
 impl World<'_> {
     /// A report comes to the vendor.
@@ -66,7 +75,7 @@ impl World<'_> {
         let of_chains: Vec<&[&Part]> = parts.chunk_by(|one, next| one.chain == next.chain).collect();
         let stops: Vec<Stop> = of_chains.iter().map(|parts| self.stop(parts)).collect();
         let before = self.sites[license].file.license().head;
-        let status: Vec<_> = of_chains.iter().map(|parts| self.chains[parts[0].chain].status).collect();
+        let found: Vec<Found> = of_chains.iter().map(|parts| self.found(parts[0].chain)).collect();
         self.report.merges += 1;
         let merged = self.sites[license].file.merge(self.keys, self.now, fate, &stops);
         if fate == Fate::LostBeforeKeeping {
@@ -88,21 +97,43 @@ impl World<'_> {
             is_news |= arrival.new > 0 || merged.took_back;
         }
         self.observe_grants(license, stops.len() > 1);
-        if fate == Fate::KeptButReportedFailed {
-            self.tally().saw(Situation::VendorToldOfFailure);
+        self.tally().saw_if(fate == Fate::KeptButReportedFailed, Situation::VendorToldOfFailure);
+        if fate == Fate::KeptButReportedFailed || letter.number.is_multiple_of(16) {
             self.merge_again(license, &stops);
         }
         self.tally().saw_if(fate == Fate::EndedAfterKeeping, Situation::VendorKeptUnanswered);
-        for (parts, status) in of_chains.iter().zip(&status) {
+        for (parts, found) in of_chains.iter().zip(&found) {
             let chain = parts[0].chain;
             self.check(chain);
+            if self.chains[chain].begun {
+                invariants::an_answer_can_be_applied(&self.chains[chain], self.now);
+            }
             let denied = Some(GrantStatus::Denied);
-            let again = *status == denied && self.chains[chain].status == denied;
+            let again = found.status == denied && self.chains[chain].status == denied;
             self.tally().saw_if(again, Situation::AskedAgainInVain);
         }
-        let is_decided = of_chains.iter().zip(status).all(|(parts, status)| self.is_decided(parts[0].chain, status));
-        if !is_news && is_decided {
-            let after = self.sites[license].file.license().head;
+        if !is_news {
+            let chains: Vec<usize> = of_chains.iter().map(|parts| parts[0].chain).collect();
+            self.check_idempotence(license, &chains, &found, before);
+        }
+    }
+
+    /// What a report finds of one of its chains at the vendor's.
+    fn found(&self, chain: usize) -> Found {
+        let chain = &self.chains[chain];
+        Found { status: chain.status, is_late: chain.is_answer_late(self.now) }
+    }
+
+    /// Of devices that were decided about: a denial is decided afresh. What comes too late to be applied is answered anew.
+    fn check_idempotence(&mut self, license: usize, chains: &[usize], found: &[Found], before: Head) {
+        let is_decided = |(chain, found): (&usize, &Found)| self.is_decided(*chain, found.status);
+        if !chains.iter().zip(found).all(is_decided) {
+            return;
+        }
+        let after = self.sites[license].file.license().head;
+        if found.iter().any(|found| found.is_late) {
+            self.tally().saw_if(after != before, Situation::AnsweredAnew);
+        } else {
             invariants::merging_is_idempotent(before, after);
         }
     }
@@ -132,15 +163,16 @@ impl World<'_> {
         arrival
     }
 
-    /// The same again changes nothing, unless a denial is decided afresh.
+    /// The same again at the same instant changes nothing, whatever it is; where it holds several chains, one of them may
+    /// have made room for another that was denied.
     fn merge_again(&mut self, license: usize, stops: &[Stop]) {
-        let chains: Vec<usize> = stops.iter().map(|stop| self.by_id[&stop.chain]).collect();
-        let is_decided = chains.iter().all(|chain| self.is_decided(*chain, self.chains[*chain].status));
+        let chains = stops.iter().map(|stop| self.by_id[&stop.chain]);
+        let is_decided = chains.fold(true, |all, chain| all && self.is_decided(chain, self.chains[chain].status));
         let file = &mut self.sites[license].file;
         let before = file.license().head;
         file.merge(self.keys, self.now, Fate::Kept, stops);
         self.observe_grants(license, stops.len() > 1);
-        if is_decided {
+        if is_decided || stops.len() == 1 {
             let after = self.sites[license].file.license().head;
             invariants::merging_is_idempotent(before, after);
         }
@@ -196,6 +228,7 @@ impl World<'_> {
         for (order, body) in &told {
             let number = self.by_id[&body.device];
             self.chains[number].newest = *order;
+            self.chains[number].import_until = body.import_until.map(Micros::get);
             raised.extend(self.observe_quotas(number, body));
             self.observe_seat(number, body, told.len() > 1);
         }
