@@ -374,8 +374,12 @@ codes! {
         "Ask again when the window has passed, or ask the vendor.",
     TrialUsed "trial_used" Refused 409
         "this device has had its trial"
-        "A product can be tried once on a device, which is recognised by its fingerprint."
+        "A product can be tried once on a device, which is recognised by every fingerprint that it ever recorded."
         "Activate with a licence key.",
+    FingerprintMissing "fingerprint_missing" Refused 403
+        "a device without a fingerprint has no trial"
+        "A product can be tried once on a device, and nothing that was read on this one tells it from others, as in some containers."
+        "Deactivate, then ask again where the system's machine identifier can be read, such as /etc/machine-id, or activate with a licence key.",
     HealRefused "heal_refused" Refused 403
         "the licence does not allow this device to go on after it was set back"
         "A successor goes on for a chain of the same licence that forked when its device was restored, where the licence allows that and not more often than it allows."
