@@ -245,7 +245,7 @@ impl License {
 
     /// Whether it is its product's trial: one licence for all devices that try the product, each for a time of its own.
     pub fn is_trial(&self) -> bool {
-        self.key == license_key::trial_reference(self.product.as_str())
+        license_key::is_trial(self.key, self.product.as_str())
     }
 
     /// What the licence grants to one device. A trial's dates run from the device's own first grant, which is made at

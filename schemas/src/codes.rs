@@ -453,7 +453,7 @@ codes! {
     Forked "forked" Refused 403
         "this device's record was copied or set back"
         "The vendor holds two histories of this device, or more of it than the device has. Unless its policy only flags that, reserved quota is not spent."
-        "See `counterfoil-agent status` for which it is and what to do, or ask the vendor.",
+        "Ask the vendor, who holds its histories; where the device was set back, `counterfoil-agent status` says how it goes on.",
     NotStarted "not_started" Refused 403
         "the licence is not valid yet"
         "The licence's first day has not come."
@@ -617,9 +617,9 @@ codes! {
         "Quotas belong to metered features, dates follow each other, shares stay below limits."
         "See the message and correct the option.",
     StatusUnchanged "status_unchanged" Refused 409
-        "the licence is not in a state for this"
-        "A revoked licence stays revoked; only a suspended one can be resumed."
-        "See `counterfoil license show`.",
+        "nothing would change: the licence or the activation is not in a state for this"
+        "A revoked licence stays revoked, only a suspended one can be resumed, a seat is taken back once, and what a device does not hold cannot be written off."
+        "See `counterfoil license show` and `counterfoil activation show`.",
     NoDeadline "no_deadline" Refused 409
         "the device has no check-in deadline"
         "Without a deadline the device may work for ever, so nothing that it holds is certain to be free."
