@@ -264,18 +264,24 @@ impl License {
 
     /// Whether it is its product's trial: one licence for all devices that try the product, each for a time of its own.
     pub fn is_trial(&self) -> bool {
-        self.key == license_key::trial_reference(self.product.as_str())
+        license_key::is_trial(self.key, self.product.as_str())
     }
 
     /// What the licence grants to one device. A trial's dates run from the device's own first grant, which is made at
-    /// `now` unless it was made before.
+    /// `now` unless it was made before, to the chain or to one that it goes on for.
     pub fn entitlement_of(&self, chain: &ChainId, now: Micros) -> Entitlement {
         let mut entitlement = self.terms.entitlement.clone();
         if let (true, Some(valid_for)) = (self.is_trial(), self.terms.valid_from_activation) {
-            let granted_at = self.activations.get(chain).and_then(|activation| activation.granted_at);
-            start(&mut entitlement, granted_at.unwrap_or_else(|| self.next_at(now)), valid_for);
+            let tried_from = self.tried_from(chain).unwrap_or_else(|| self.next_at(now));
+            start(&mut entitlement, tried_from, valid_for);
         }
         entitlement
+    }
+
+    fn tried_from(&self, chain: &ChainId) -> Option<Micros> {
+        let lineage = std::iter::successors(Some(*chain), |chain| self.chains.get(chain)?.follows);
+        let granted_at = |chain| self.activations.get(&chain)?.granted_at;
+        lineage.take(LINEAGE).filter_map(granted_at).min()
     }
 
     /// When the next event of the authority chain is written: at `now`, or just after the one before it.
@@ -372,6 +378,9 @@ pub(crate) fn start(entitlement: &mut Entitlement, start: Micros, valid_for: Sec
         .maintenance_until
         .map(|until| Micros::new(start.get().saturating_add(until.since(issued_start))));
 }
+
+/// Chains of one device that follow each other, as far as they are looked at.
+const LINEAGE: usize = 64;
 
 /// Periods of one line that are written out; a grant never reserves further ahead.
 const LINE_PERIODS: usize = 512;

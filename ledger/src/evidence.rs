@@ -3,6 +3,8 @@
 //! The sums are the same whatever the order and the cuts in which a chain's events arrived, because each attached
 //! event is folded exactly once.
 
+mod fingerprints;
+
 use std::collections::BTreeMap;
 
 use schemas::codes::Code;
@@ -15,6 +17,7 @@ use schemas::period::{self, Period};
 use schemas::run::DeviceOrigin;
 use schemas::text::Text;
 
+pub use self::fingerprints::Fingerprints;
 use crate::chain::Head;
 use crate::forks::{self, Fork, Verdict};
 use crate::parking::{self, Parked};
@@ -41,6 +44,8 @@ pub struct Chain {
     pub fingerprint: Vec<FingerprintComponent>,
     /// The place of the event that recorded the fingerprint.
     pub fingerprint_at: Seq,
+    /// Every fingerprint that it recorded.
+    pub fingerprints: Fingerprints,
     /// What the activation was asked for with, if it is a successor's request: the chain that it follows.
     pub follows: Option<ChainId>,
     /// When the activation was asked for.
@@ -185,6 +190,7 @@ impl Chain {
             host: None,
             fingerprint: Vec::new(),
             fingerprint_at: Seq(0),
+            fingerprints: Fingerprints::default(),
             follows: None,
             requested_at: None,
             closed_at: None,
@@ -436,6 +442,7 @@ impl Chain {
 
     /// The fingerprint at the latest place counts, whichever branch came first.
     fn record_fingerprint(&mut self, seq: Seq, fingerprint: &[FingerprintComponent]) {
+        self.fingerprints.record(seq, fingerprint);
         let tags = |components: &[FingerprintComponent]| -> Vec<_> {
             components.iter().map(|component| (component.component, component.tag)).collect()
         };

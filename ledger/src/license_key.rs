@@ -153,6 +153,11 @@ pub enum KeyError {
     Group(usize),
 }
 
+/// Whether a licence under this key is its product's trial.
+pub fn is_trial(reference: KeyReference, product: &str) -> bool {
+    reference == trial_reference(product)
+}
+
 /// The reference that stands in the header of a trial's chain: it follows from the product.
 pub fn trial_reference(product: &str) -> KeyReference {
     let digest = mac(b"cf/trial/1", &[product.as_bytes()]);

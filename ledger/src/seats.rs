@@ -17,7 +17,7 @@ pub use self::late::reported_late;
 pub use self::transfers::{Transfers, transfers};
 use crate::authority::{Activation, License, Standing};
 use crate::draft::Draft;
-use crate::evidence::Chain;
+use crate::evidence::{Chain, Fingerprints};
 use crate::fingerprint;
 use crate::forks;
 use crate::writer::TooLong;
@@ -148,10 +148,10 @@ fn newcomer(license: &License, chain: &ChainId, now: Micros) -> Result<Vec<Chain
     if license.terms.entitlement.valid_until.is_some_and(|until| until <= now) {
         return Err(Code::LicenseExpired);
     }
-    if license.is_trial() && on_same_device(license, chain).any(|(_, known)| known.granted_at.is_some()) {
-        return Err(Code::TrialUsed);
-    }
     let follows = license.chains.get(chain).and_then(|chain| chain.follows);
+    if license.is_trial() && follows.is_none() {
+        first_trial(license, chain)?;
+    }
     let displaced = match &follows {
         Some(follows) => healed(license, follows, now)?,
         None => superseded(license, chain, now)?,
@@ -165,6 +165,23 @@ fn newcomer(license: &License, chain: &ChainId, now: Micros) -> Result<Vec<Chain
         return Err(Code::TransfersExhausted);
     }
     Ok(displaced)
+}
+
+/// A device tries a product once, whatever was changed on it since; what cannot be told from other devices has no trial.
+/// A successor goes on with the trial of the chain that it follows.
+fn first_trial(license: &License, chain: &ChainId) -> Result<(), Code> {
+    let nothing = Fingerprints::default();
+    let of = |chain| license.chains.get(chain).map_or(&nothing, |known| &known.fingerprints);
+    let device = of(chain);
+    if device.is_empty() {
+        return Err(Code::FingerprintMissing);
+    }
+    let rule = license.terms.rules.fingerprint;
+    let mut tried = license.activations.iter().filter(|(_, activation)| activation.granted_at.is_some());
+    if tried.any(|(other, _)| device.is_same_device(rule, of(other))) {
+        return Err(Code::TrialUsed);
+    }
+    Ok(())
 }
 
 /// The chains on the same device that a newcomer displaces, by the licence's rule.

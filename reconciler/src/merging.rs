@@ -38,6 +38,8 @@ pub struct MergeReport {
     pub forked: u64,
     /// Were refused; kept in quarantine.
     pub refused: u64,
+    /// Of a device that asks for an activation and is denied one.
+    pub denied: u64,
     /// Events that were new.
     pub events: u64,
     /// Files that were read.
@@ -57,6 +59,9 @@ pub struct MergeFinding {
     pub code: Code,
     /// What happened, where there is more to say.
     pub detail: String,
+    /// Whether something of it waits.
+    #[serde(skip)]
+    waits: bool,
 }
 
 /// Takes in every bundle of `sources`; the order does not matter and a bundle may come again.
@@ -228,6 +233,7 @@ impl MergeReport {
             chain: None,
             code: refusal.code(),
             detail: refusal.detail().to_owned(),
+            waits: true,
         });
     }
 
@@ -238,6 +244,7 @@ impl MergeReport {
         self.parked += u64::from(outcome.is_parked() || waits_for_beginning);
         self.forked += u64::from(outcome.told.contains(&Code::ChainFork));
         self.refused += u64::from(outcome.codes.iter().any(|code| *code != Code::ChainGap));
+        self.denied += u64::from(outcome.denied.is_some());
         self.merged += u64::from(outcome.events > 0);
         let nothing_new = outcome.events == 0 && outcome.codes.is_empty() && !outcome.is_parked();
         self.known += u64::from(nothing_new);
@@ -245,24 +252,23 @@ impl MergeReport {
 
     /// Tells what of a bundle was not simply taken in.
     fn tell(&mut self, source: &str, outcome: &Outcome) {
-        let codes = outcome.codes.union(&outcome.told).copied();
-        self.findings.extend(codes.map(|code| MergeFinding {
-            source: source.to_owned(),
-            chain: Some(outcome.chain),
-            code,
-            detail: match code {
-                Code::ChainFork | Code::ReportedLate => String::new(),
-                _ => outcome.detail.clone(),
-            },
+        let codes = outcome.codes.union(&outcome.told).copied().chain(outcome.denied);
+        self.findings.extend(codes.map(|code| {
+            let waits = code == Code::ChainGap || outcome.codes.contains(&code);
+            MergeFinding {
+                source: source.to_owned(),
+                chain: Some(outcome.chain),
+                code,
+                detail: if waits { outcome.detail.clone() } else { String::new() },
+                waits,
+            }
         }));
     }
 
     /// A bundle that waited went in after all.
     fn settle(&mut self, source: &str, chain: &ChainId) {
         let of_bundle = |finding: &MergeFinding| {
-            finding.source == source
-                && finding.chain.as_ref() == Some(chain)
-                && !matches!(finding.code, Code::ChainFork | Code::ReportedLate)
+            finding.source == source && finding.chain.as_ref() == Some(chain) && finding.waits
         };
         let Some(at) = self.findings.iter().position(of_bundle) else { return };
         match self.findings.remove(at).code {

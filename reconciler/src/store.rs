@@ -24,7 +24,7 @@ use schemas::canonical::DecodeError;
 use schemas::codes::Code;
 use schemas::grant::{Grant, GrantStatus, Revocations};
 use schemas::ids::{ChainId, Commitment, CustomerId, Digest, KeyReference, LicenseId};
-use schemas::numbers::{FeatureNumber, Micros, Seq};
+use schemas::numbers::{FeatureNumber, Micros, Seconds, Seq};
 use schemas::period::Period;
 use schemas::refusal::Refusal;
 use schemas::text::Text;
@@ -245,6 +245,10 @@ pub struct LicenseSummary {
     pub standing: String,
     /// When it was issued.
     pub issued_at: Micros,
+    /// Whether it is the product's trial.
+    pub is_trial: bool,
+    /// How long it is valid from its first activation, while that has not come; of a trial, from each activation.
+    pub valid_from_activation: Option<Seconds>,
     /// The first instant after validity.
     pub valid_until: Option<Micros>,
     /// Activations that were given a seat and not released.
@@ -277,6 +281,8 @@ pub struct ActivationSummary {
     pub chain: ChainId,
     /// The status of the newest grant.
     pub status: GrantStatus,
+    /// Whether the chain's histories part.
+    pub forked: bool,
     /// The code that says why.
     pub reason: Option<String>,
     /// The agent.

@@ -374,8 +374,12 @@ codes! {
         "Ask again when the window has passed, or ask the vendor.",
     TrialUsed "trial_used" Refused 409
         "this device has had its trial"
-        "A product can be tried once on a device, which is recognised by its fingerprint."
+        "A product can be tried once on a device, which is recognised by every fingerprint that it ever recorded."
         "Activate with a licence key.",
+    FingerprintMissing "fingerprint_missing" Refused 403
+        "a device without a fingerprint has no trial"
+        "A product can be tried once on a device, and nothing that was read on this one tells it from others, as in some containers."
+        "Deactivate, then ask again where the system's machine identifier can be read, such as /etc/machine-id, or activate with a licence key.",
     HealRefused "heal_refused" Refused 403
         "the licence does not allow this device to go on after it was set back"
         "A successor goes on for a chain of the same licence that forked when its device was restored, where the licence allows that and not more often than it allows."
@@ -449,7 +453,7 @@ codes! {
     Forked "forked" Refused 403
         "this device's record was copied or set back"
         "The vendor holds two histories of this device, or more of it than the device has. Unless its policy only flags that, reserved quota is not spent."
-        "See `counterfoil-agent status` for which it is and what to do, or ask the vendor.",
+        "Ask the vendor, who holds its histories; where the device was set back, `counterfoil-agent status` says how it goes on.",
     NotStarted "not_started" Refused 403
         "the licence is not valid yet"
         "The licence's first day has not come."
@@ -613,9 +617,9 @@ codes! {
         "Quotas belong to metered features, dates follow each other, shares stay below limits."
         "See the message and correct the option.",
     StatusUnchanged "status_unchanged" Refused 409
-        "the licence is not in a state for this"
-        "A revoked licence stays revoked; only a suspended one can be resumed."
-        "See `counterfoil license show`.",
+        "nothing would change: the licence or the activation is not in a state for this"
+        "A revoked licence stays revoked, only a suspended one can be resumed, a seat is taken back once, and what a device does not hold cannot be written off."
+        "See `counterfoil license show` and `counterfoil activation show`.",
     NoDeadline "no_deadline" Refused 409
         "the device has no check-in deadline"
         "Without a deadline the device may work for ever, so nothing that it holds is certain to be free."

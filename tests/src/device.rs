@@ -6,8 +6,8 @@ use ledger::license_key::LicenseKey;
 use ledger::run::RunBuilder;
 use schemas::bundle::Bundle;
 use schemas::event::device::{
-    ActivationRequested, ChainClosed, ChainOpened, Claim, CloseReason, FeatureConsumed, FingerprintComponent,
-    LicenseKeyClaim, TrialClaim,
+    ActivationRequested, ChainClosed, ChainOpened, Claim, CloseReason, FeatureConsumed, FingerprintChanged,
+    FingerprintComponent, LicenseKeyClaim, TrialClaim,
 };
 use schemas::event::{Body, Event};
 use schemas::ids::{ChainId, Digest, FingerprintTag, Link};
@@ -82,9 +82,17 @@ impl HandMade {
     /// The same chain on the device of that number: a device of another number has another fingerprint.
     #[must_use]
     pub fn on_device(mut self, number: u8) -> Self {
-        let component = |component| FingerprintComponent { component, tag: FingerprintTag([number; 16]) };
-        self.fingerprint = (1..=3).map(component).collect();
+        self.fingerprint = fingerprint(number);
         self.open();
+        self
+    }
+
+    /// The same chain after every part of its device was changed for that of another number's.
+    #[must_use]
+    pub fn changed_to(mut self, number: u8) -> Self {
+        let body = FingerprintChanged { fingerprint: fingerprint(number), matched: 0 };
+        let at = self.next_at();
+        self.events.push(Event { at, body: Body::FingerprintChanged(body) });
         self
     }
 
@@ -228,6 +236,11 @@ impl HandMade {
     fn next_at(&self) -> Micros {
         Micros::new(self.start.get() + self.events.len() as u64 * 1_000_000)
     }
+}
+
+fn fingerprint(number: u8) -> Vec<FingerprintComponent> {
+    let component = |component| FingerprintComponent { component, tag: FingerprintTag([number; 16]) };
+    (1..=3).map(component).collect()
 }
 
 /// A bundle of runs.

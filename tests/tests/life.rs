@@ -280,6 +280,24 @@ fn all_devices_that_try_a_product_share_one_licence_each_with_its_own_dates() {
 }
 
 #[test]
+fn a_device_has_no_second_trial_whatever_was_changed_on_it() {
+    let lab = Lab::with_policy("--max-activations 1");
+    lab.vendor("policy create try --product studio --type trial --valid 14d").done();
+    let license = License::read(&lab.vendor("license issue --policy try --trial").done());
+    let trying = |seed: u64| HandMade::new(seed, &license).asking_for_a_trial();
+    assert_eq!(told(&lab, "first", &trying(1).on_device(1)), active());
+    assert_eq!(told(&lab, "first", &trying(1).on_device(1).changed_to(2)), active());
+    for (seed, number) in [(2, 1), (3, 2)] {
+        assert_eq!(told(&lab, "again", &trying(seed).on_device(number)), denied("trial_used"), "{number}");
+    }
+    assert_eq!(told(&lab, "bare", &trying(4)), denied("fingerprint_missing"));
+    assert_eq!(told(&lab, "other", &trying(5).on_device(3)), active());
+    all_follows(&lab);
+    lab.vendor("rebuild").done();
+    assert_eq!(told(&lab, "later", &trying(6).on_device(1)), denied("trial_used"));
+}
+
+#[test]
 fn a_licence_is_extended_reduced_and_changed_and_its_devices_follow() {
     let lab = Lab::with_policy(&format!("{STANDARD} --valid 365d --maintenance 30d"));
     let license = lab.issue();

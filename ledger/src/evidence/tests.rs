@@ -3,7 +3,8 @@
 use schemas::codes::Code;
 use schemas::event::Body;
 use schemas::event::device::{FeatureConsumed, FeatureRefunded, QuotaReturned};
-use schemas::numbers::{Amount, Seq};
+use schemas::numbers::{Amount, Micros, Seq};
+use schemas::period;
 
 use crate::fixture::RENDER;
 use crate::merge::tests::world::{Device, World, month, total};
@@ -98,4 +99,22 @@ fn what_follows_the_closing_is_found_and_counts() {
     });
     assert_eq!(meter.net(), 15);
     assert_eq!(findings, [5, 6].map(|seq| (seq, Code::EventAfterClose)));
+}
+
+#[test]
+fn use_counts_on_the_day_of_use_but_never_after_its_event() {
+    let consumed_at = |days: i64| {
+        let mut world = World::new(|_| ());
+        let mut device = Device::new(1);
+        device.consume(1);
+        let event = device.events.last_mut().expect("just pushed");
+        let Body::FeatureConsumed(consumed) = &mut event.body else { panic!("it consumed") };
+        consumed.used_at = Some(Micros::new(event.at.get().saturating_add_signed(days * 86_400_000_000)));
+        let day = period::day(event.at);
+        let (_, rows) = world.merge_runs(device.chain(), &[device.whole()]);
+        let days: Vec<i64> =
+            rows.usage.keys().map(|(_, _, _, used_on)| i64::from(*used_on) - i64::from(day)).collect();
+        days
+    };
+    assert_eq!([-3, -1, 0, 1, 400].map(consumed_at), [[-3], [-1], [0], [0], [0]]);
 }

@@ -323,3 +323,20 @@ fn evidence_that_no_grant_took_in_is_told_before_it_is_sealed() {
     assert_eq!(world.license.periods[&(RENDER, month())].used, total(5));
     assert_follows(&world);
 }
+
+#[test]
+fn a_gap_is_a_condition_of_the_seal_until_it_is_filled() {
+    let mut world = World::new(|_| {});
+    let mut device = Device::new(1);
+    world.merge(&device);
+    (0..3).for_each(|_| device.consume(1));
+    let chain = device.chain();
+    world.merge_runs(chain, &[device.run(5, 5)]);
+    world.merge_runs(chain, &[device.run(4, 4)]);
+    assert_eq!(conditions(&world.license, at(OVER), 0).gaps, 1, "one device, whatever waits of it");
+    seal_at(&mut world, OVER, SealOrder::default());
+    assert_eq!(world.license.periods[&(RENDER, month())].conditions.gaps, 1);
+    world.merge(&device);
+    assert_eq!(conditions(&world.license, at(OVER), 0).gaps, 0);
+    assert_eq!(world.license.periods[&(RENDER, month())].conditions.gaps, 1, "what was sealed stays");
+}

@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 use schemas::event::authority::{EntitlementChanged, ReleaseReason};
+use schemas::event::device::FingerprintChanged;
 use schemas::grant::Revocations;
 use schemas::numbers::{Seconds, Seq};
 use schemas::terms::TransferLimit;
@@ -328,8 +329,7 @@ fn trial(terms: &mut schemas::terms::Terms) {
 #[test]
 fn a_device_has_one_trial_and_its_own_dates() {
     let mut world = World::trial(trial);
-    let trying = |key, number: u8| Device::trying(key, crate::fixture::fingerprint([number; 5]));
-    let (mut first, again, other) = (trying(1, 1), trying(2, 1), trying(3, 2));
+    let (mut first, again, other) = (trying(1, [1; 5]), trying(2, [1; 5]), trying(3, [2; 5]));
     world.merge(&first);
     let entitlement = |world: &World, device: &Device, later: u64| {
         let entitlement =
@@ -349,6 +349,83 @@ fn a_device_has_one_trial_and_its_own_dates() {
     }
     assert_ne!(granted_at(&world, &first), granted_at(&world, &other));
     assert_eq!(world.license.terms.valid_from_activation, Some(Seconds::days(14)));
+}
+
+fn trying(key: u8, values: [u8; 5]) -> Device {
+    Device::trying(key, crate::fixture::fingerprint(values))
+}
+
+/// Records that parts of a device were changed.
+fn change(device: &mut Device, values: [u8; 5]) {
+    let fingerprint = crate::fixture::fingerprint(values);
+    device.push(Body::FingerprintChanged(FingerprintChanged { fingerprint, matched: 0 }));
+}
+
+#[test]
+fn a_trial_is_remembered_by_every_fingerprint_that_its_device_recorded() {
+    let mut world = World::trial(trial);
+    let mut first = trying(1, [1; 5]);
+    world.merge(&first);
+    change(&mut first, [1, 1, 1, 2, 2]);
+    change(&mut first, [3, 3, 3, 2, 2]);
+    world.merge(&first);
+    for (key, values, expected) in [
+        (2, [1; 5], Some("trial_used")),
+        (3, [1, 1, 1, 2, 2], Some("trial_used")),
+        (4, [3, 3, 3, 2, 2], Some("trial_used")),
+        (5, [3, 3, 2, 1, 1], None),
+    ] {
+        let device = trying(key, values);
+        world.merge(&device);
+        assert_eq!(denied(&world, &device).as_deref(), expected, "{values:?}");
+    }
+    let mut turned = trying(6, [7; 5]);
+    change(&mut turned, [1; 5]);
+    world.merge(&turned);
+    assert_eq!(
+        denied(&world, &turned).as_deref(),
+        Some("trial_used"),
+        "what it was when it asked counts too"
+    );
+    assert_eq!(world.refolded().0.chains, world.license.chains);
+}
+
+#[test]
+fn a_device_without_a_fingerprint_has_no_trial() {
+    let mut world = World::trial(trial);
+    let mut bare = trying(1, [0; 5]);
+    world.merge(&bare);
+    assert_eq!(denied(&world, &bare).as_deref(), Some("fingerprint_missing"));
+    change(&mut bare, [1; 5]);
+    world.merge(&bare);
+    assert_eq!(world.status(&bare), Some(GrantStatus::Active), "it is told from others now");
+    let second = trying(2, [1; 5]);
+    world.merge(&second);
+    assert_eq!(denied(&world, &second).as_deref(), Some("trial_used"));
+}
+
+#[test]
+fn a_restored_device_goes_on_with_its_trial_and_its_dates() {
+    let mut world = World::trial(|terms| {
+        trial(terms);
+        terms.rules.on_fork = OnFork::Heal;
+        terms.rules.heals = Some(limit(1));
+    });
+    let (old, new) = (trying(1, [1; 5]), trying(2, [1; 5]));
+    world.merge(&old);
+    let dates = |world: &World, device: &Device| {
+        let later = world.license.last_at + Seconds::days(3);
+        world.license.entitlement_of(&device.chain(), later).valid_until
+    };
+    let until = dates(&world, &old);
+    world.merge(&new);
+    assert_eq!(denied(&world, &new).as_deref(), Some("trial_used"));
+    fork(&mut world, &old, forks::Verdict::Restored);
+    follow(&mut world, &new, &old);
+    assert_eq!(verdict(&world.license, &new.chain(), world.license.last_at), Verdict::Active);
+    assert_eq!(dates(&world, &new), until, "a heal makes no trial longer");
+    seat(&mut world, &new);
+    assert_eq!(dates(&world, &new), until);
 }
 
 /// A licence that heals, with a chain that forked in a way and holds its only seat, and a chain that follows it.

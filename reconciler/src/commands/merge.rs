@@ -61,13 +61,16 @@ impl fmt::Display for MergeReport {
             }
             writeln!(f, "{table}")?;
         }
-        let Self { merged, known, parked, forked, refused, events, .. } = self;
+        let Self { merged, known, parked, forked, refused, denied, events, .. } = self;
         write!(
             f,
             "{merged} merged, {known} already known, {parked} parked, {forked} forked, {refused} refused; {events} new events"
         )?;
         if *forked > 0 {
             write!(f, "\nSee `counterfoil audit forks`.")?;
+        }
+        if *denied > 0 {
+            write!(f, "\n{denied} of a device that is denied an activation: its answer says why.")?;
         }
         if *refused > 0 {
             write!(f, "\nSee `counterfoil quarantine list`.")?;

@@ -83,6 +83,24 @@ pub(crate) fn span(Seconds(seconds): Seconds) -> String {
     }
 }
 
+/// Until when a licence is valid; of a trial, and of one whose validity begins with its first activation, how long.
+pub(crate) fn validity(from_activation: Option<Seconds>, is_trial: bool, until: Option<Micros>) -> String {
+    match from_activation {
+        Some(valid_for) if is_trial => format!("{} after each activation", span(valid_for)),
+        Some(valid_for) => format!("{} after the first activation", span(valid_for)),
+        None => or(until, "without end"),
+    }
+}
+
+/// How devices ask for a licence: with its key, or, where it is the product's trial, without one.
+pub(crate) fn asked_for_with(key: &str, is_trial: bool) -> (&'static str, String) {
+    if is_trial {
+        ("asked for with", "`counterfoil-agent activate --trial`; it needs no licence key".to_owned())
+    } else {
+        ("licence key", key.to_owned())
+    }
+}
+
 /// The name of a product's feature.
 pub(crate) fn feature_name(features: &[ProductFeature], number: FeatureNumber) -> String {
     let feature = features.iter().find(|feature| feature.number == number);
@@ -195,6 +213,18 @@ mod tests {
         for (word, expected) in cases {
             assert_eq!(quoted(word), expected);
         }
+    }
+
+    #[test]
+    fn what_begins_with_an_activation_has_no_end_yet() {
+        let (span, end) = (Some(Seconds::days(14)), Some(Micros::new(0)));
+        let told =
+            [(span, true), (span, false), (None, false)].map(|(span, trial)| validity(span, trial, end));
+        assert_eq!(
+            told,
+            ["14d after each activation", "14d after the first activation", "1970-01-01T00:00:00Z"]
+        );
+        assert_eq!(validity(None, false, None), "without end");
     }
 
     #[test]

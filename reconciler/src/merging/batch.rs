@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use ledger::authority::License;
 use ledger::draft::Draft;
 use ledger::evidence::claim_among;
 use ledger::merge::{ChainOutcome, Stored, merge_chain};
@@ -12,7 +13,7 @@ use ledger::writer::TooLong;
 use schemas::bundle::{Answer, Attachment};
 use schemas::codes::Code;
 use schemas::event::device::Claim;
-use schemas::grant::{Grant, Revocations, SeqRange};
+use schemas::grant::{Grant, GrantStatus, Revocations, SeqRange};
 use schemas::ids::{ChainId, KeyReference, LicenseId, PublicKey};
 use schemas::limits;
 use schemas::refusal::Refusal;
@@ -33,6 +34,8 @@ pub(super) struct Outcome {
     pub(super) events: u64,
     /// Whether runs of the chain still wait for events before them, these or earlier ones.
     pub(super) waits: bool,
+    /// Why its activation is denied, if it is.
+    pub(super) denied: Option<Code>,
     /// What is told of it although it was taken in: parked, forked, reported late.
     pub(super) told: BTreeSet<Code>,
     /// Runs that wait in quarantine, by their number in the delivery, with the reason.
@@ -82,6 +85,7 @@ struct Merged {
     stop: Stop,
     license: LicenseId,
     outcome: ChainOutcome,
+    denied: Option<Code>,
     grant: Option<Grant>,
 }
 
@@ -100,12 +104,12 @@ impl<'a> Batch<'a> {
             let outcome = ChainOutcome { refused: Some(Code::LicenseUnknown), ..ChainOutcome::default() };
             outcomes.push(self.outcome(vendor, stop, &outcome, None));
         }
-        for Merged { stop, license, outcome, grant } in merged {
+        for Merged { stop, license, outcome, denied, grant } in merged {
             let grant = match grant {
                 Some(grant) => Some(grant),
                 None => vendor.store.newest_grant(&license, &stop.chain)?,
             };
-            outcomes.push(self.outcome(vendor, stop, &outcome, grant));
+            outcomes.push(Outcome { denied, ..self.outcome(vendor, stop, &outcome, grant) });
         }
         outcomes.sort_by_key(|outcome| (outcome.parcel, outcome.chain));
         Ok(outcomes)
@@ -187,7 +191,8 @@ impl<'a> Batch<'a> {
                     attachments.extend(parcel.attachments_of(runs));
                 }
                 let grant = draft.grant(&stop.chain).cloned();
-                merged.push(Merged { stop: *stop, license: id, outcome, grant });
+                let denied = denied(draft.license(), &stop.chain);
+                merged.push(Merged { stop: *stop, license: id, outcome, denied, grant });
             }
             Ok(Change { update: draft.finish(), attachments })
         })?;
@@ -233,6 +238,7 @@ impl<'a> Batch<'a> {
             parcel: stop.parcel,
             chain: stop.chain,
             events: outcome.events,
+            denied: None,
             waits: !outcome.missing.is_empty(),
             told: told(outcome),
             waiting,
@@ -281,6 +287,13 @@ fn predecessors(followed: &BTreeMap<ChainId, ChainId>, chain: ChainId) -> usize 
     std::iter::successors(followed.get(&chain), |before| followed.get(before))
         .take(limits::BUNDLE_CHAINS)
         .count()
+}
+
+/// Why a chain has no seat, if it asked for one.
+fn denied(license: &License, chain: &ChainId) -> Option<Code> {
+    let activation = license.activations.get(chain)?;
+    let reason = activation.reason.as_ref().filter(|_| activation.status == GrantStatus::Denied)?;
+    reason.as_str().parse().ok()
 }
 
 fn told(outcome: &ChainOutcome) -> BTreeSet<Code> {

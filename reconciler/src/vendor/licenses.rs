@@ -28,6 +28,8 @@ pub struct IssuedLicense {
     pub key: LicenseKey,
     /// The customer.
     pub customer: CustomerId,
+    /// Whether it is the product's trial, which devices ask for without a key.
+    pub is_trial: bool,
 }
 
 /// What is asked for when a licence is issued.
@@ -226,7 +228,7 @@ impl Vendor {
         };
         let update = Draft::issue(&self.issuer, origin, self.now, first)?.finish();
         let key = self.home.key_secret().license_key(reference);
-        let issued = IssuedLicense { id, key, customer: order.customer };
+        let issued = IssuedLicense { id, key, customer: order.customer, is_trial: order.is_trial };
         Ok((issued, Change { update, attachments: Vec::new() }))
     }
 }

@@ -29,7 +29,7 @@ pub struct ChainOpened {
 }
 
 /// One component of a fingerprint.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
 pub struct FingerprintComponent {
     /// Which component.
     pub component: u8,

@@ -72,7 +72,7 @@ impl fmt::Display for Shown {
             .with("events", status.events)
             .with("not acknowledged", status.unacknowledged)
             .with_some("set back", status.restored.then_some("yes, reserved quota is not spent"))
-            .with_some("forked", status.forked)
+            .with_some("after the fork", status.forked)
             .with_some("clock", status.clock_behind.then_some("set back"))
             .with_some("clock noted in event", status.clock_noted)
             .with_some("device differs since", status.fingerprint_mismatch_since)

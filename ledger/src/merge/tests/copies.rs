@@ -2,7 +2,8 @@
 
 use schemas::event::authority::LicenseStatusChanged;
 use schemas::event::device::{FeatureRefunded, QuotaReturned};
-use schemas::grant::GrantStatus;
+use schemas::grant::{GrantStatus, Revocations};
+use schemas::limits;
 use schemas::numbers::Amount;
 
 use super::*;
@@ -141,4 +142,47 @@ fn a_claim_that_does_not_attach_proves_nothing() {
     other.ask();
     let runs = [silent.run(1, 3), other.run(3, 3)];
     assert_eq!(world.merge_runs(silent.chain(), &runs).0.refused, Some(Code::ClaimInvalid));
+}
+
+#[test]
+fn the_copy_that_reported_last_is_acknowledged() {
+    let (mut world, mut device, mut copy) = copied();
+    let head = |device: &Device| device.whole().head();
+    let acknowledged = |world: &World| Head::from(world.license.activations[&device.chain()].ack);
+    assert_eq!(acknowledged(&world), head(&device));
+    world.merge(&copy);
+    assert_eq!(acknowledged(&world), head(&copy));
+    let chain = device.chain();
+    world
+        .work(|draft, _| grants::issue_grant(draft, chain, Vec::new(), Revocations::default()))
+        .0
+        .expect("a short grant");
+    assert_eq!(acknowledged(&world), head(&copy), "without a report it stays");
+    device.consume(1);
+    world.merge(&device);
+    assert_eq!(Head::from(world.license.activations[&chain].ack), head(&device));
+    copy.consume(1);
+    world.merge(&copy);
+    assert_eq!(Head::from(world.license.activations[&chain].ack), head(&copy));
+}
+
+#[test]
+fn so_many_histories_are_kept_and_what_is_more_waits() {
+    let mut world = World::new(|_| ());
+    let device = Device::new(1);
+    let on = |n: u64| {
+        let mut copy = device.clone();
+        copy.consume(n);
+        copy
+    };
+    for n in 1..=limits::BRANCHES as u64 {
+        assert_eq!(world.merge(&on(n)).left_out, [], "history {n}");
+    }
+    let before = world.license.chains.clone();
+    let one_more = world.merge(&on(1_000));
+    assert_eq!((one_more.events, one_more.left_out), (0, vec![(0, Code::BranchesFull)]));
+    assert_eq!(world.license.chains, before);
+    let mut known = on(5);
+    known.consume(1);
+    assert_eq!(world.merge(&known).events, 1, "a history that is kept goes on");
 }

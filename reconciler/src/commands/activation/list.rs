@@ -72,6 +72,8 @@ pub(crate) struct ActivationLine {
     pub(crate) license_id: LicenseId,
     pub(crate) state: GrantStatus,
     pub(crate) reason: Option<String>,
+    /// Whether the chain's histories part; see `audit forks`.
+    pub(crate) forked: bool,
     pub(crate) host: Option<Attached>,
     pub(crate) agent: Option<String>,
     pub(crate) requested_at: Option<Micros>,
@@ -100,6 +102,7 @@ impl ActivationLine {
             license_id: activation.license,
             state: activation.status,
             reason: activation.reason,
+            forked: activation.forked,
             host,
             agent: activation.agent,
             requested_at: activation.requested_at,
@@ -111,11 +114,12 @@ impl ActivationLine {
         })
     }
 
-    /// The state, with the code that says why.
+    /// The state with the code that says why, and whether the chain forked.
     pub(crate) fn state_in_words(&self) -> String {
+        let forked = if self.forked { ", forked" } else { "" };
         match &self.reason {
-            Some(reason) => format!("{} ({reason})", self.state),
-            None => self.state.to_string(),
+            Some(reason) => format!("{} ({reason}){forked}", self.state),
+            None => format!("{}{forked}", self.state),
         }
     }
 }

@@ -94,6 +94,7 @@ fn work(stage: &mut Stage<'_>) -> Result<(), Refusal> {
     stage.agent("press", &["consume", "render", "700"])?;
     stage.agent("press", &["set", "site", "plant 7"])?;
     stage.agent("vessel", &["consume", "render", "40"])?;
+    stage.make_folder("usage")?;
     for device in ["laptop", "press", "vessel"] {
         stage.agent(device, &["report", "-o", &format!("usage/{device}.cfbundle")])?;
     }
@@ -202,7 +203,6 @@ impl Stage<'_> {
         let name = program.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         let typed: Vec<String> = globals.iter().chain(args).map(|arg| quoted(arg)).collect();
         (self.tell)(&format!("  $ {name} {}", typed.join(" ")));
-        self.make_folders(args)?;
         let output = Command::new(program)
             .args(globals)
             .args(args)
@@ -218,14 +218,10 @@ impl Stage<'_> {
         Err(Refusal::new(Code::Failed, format!("{name} {} ended otherwise: {said}", typed.join(" "))))
     }
 
-    /// Files are written into folders that exist.
-    fn make_folders(&self, args: &[&str]) -> Result<(), Refusal> {
-        let folders =
-            args.iter().filter_map(|arg| arg.split_once('/')).map(|(folder, _)| self.dir.join(folder));
-        for folder in folders.filter(|folder| !folder.exists()) {
-            fs::create_dir(&folder).map_err(|error| told(&error, &folder))?;
-        }
-        Ok(())
+    fn make_folder(&mut self, name: &str) -> Result<(), Refusal> {
+        (self.tell)(&format!("  $ mkdir {name}"));
+        let folder = self.dir.join(name);
+        fs::create_dir(&folder).map_err(|error| told(&error, &folder))
     }
 
     fn show(&mut self, output: &Output) {

@@ -11,6 +11,7 @@ use schemas::text::Text;
 use serde::Serialize;
 
 use crate::cli::Context;
+use crate::commands::words;
 use crate::options::PolicyOptions;
 use crate::vendor::products::{NewFeature, number};
 
@@ -56,7 +57,8 @@ impl LicenseChangeArgs {
         let Self { changes, let_go, .. } = &self;
         let license =
             vendor.change_terms(&license.id, reason, |terms| changes.change(let_go, terms, &known))?;
-        context.output.result(&Changed { license_id: license.id, terms: license.terms })?;
+        let is_trial = license.is_trial();
+        context.output.result(&Changed { license_id: license.id, is_trial, terms: license.terms })?;
         Ok(Exit::Done)
     }
 }
@@ -75,6 +77,7 @@ fn beginning(names: &[&str]) -> String {
 #[derive(Serialize)]
 struct Changed {
     license_id: LicenseId,
+    is_trial: bool,
     #[serde(flatten)]
     terms: Terms,
 }
@@ -83,10 +86,10 @@ impl fmt::Display for Changed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let entitlement = &self.terms.entitlement;
         write!(f, "revision {} of {}: ", entitlement.revision, self.license_id)?;
-        match entitlement.valid_until {
-            Some(until) => write!(f, "valid until {until}")?,
-            None => f.write_str("valid without end")?,
-        }
+        let until = if entitlement.valid_until.is_some() { "until " } else { "" };
+        let validity =
+            words::validity(self.terms.valid_from_activation, self.is_trial, entitlement.valid_until);
+        write!(f, "valid {until}{validity}")?;
         let names: Vec<&str> = entitlement.features.iter().map(|feature| feature.name.as_str()).collect();
         writeln!(f, ", features {}", beginning(&names))?;
         f.write_str("Its devices learn it with their next answer, or by `counterfoil refresh CHAIN -o FILE`.")

@@ -10,6 +10,7 @@ use schemas::text::Text;
 use serde::Serialize;
 
 use crate::cli::Context;
+use crate::commands::words;
 use crate::options::{PolicyOptions, of_trial};
 use crate::output::Fields;
 use crate::vendor::Vendor;
@@ -80,20 +81,23 @@ pub(crate) struct Issued<'a> {
     pub(super) customer_id: CustomerId,
     pub(super) customer: &'a str,
     pub(super) policy: &'a Text,
+    is_trial: bool,
 }
 
 impl<'a> Issued<'a> {
     pub(crate) fn of(issued: &IssuedLicense, policy: &'a Text, customer: &'a str) -> Self {
-        let IssuedLicense { id, key, customer: customer_id } = issued;
-        Self { license_id: *id, license_key: key.reveal(), customer_id: *customer_id, customer, policy }
+        let IssuedLicense { id, key, customer: customer_id, is_trial } = issued;
+        let (license_key, is_trial) = (key.reveal(), *is_trial);
+        Self { license_id: *id, license_key, customer_id: *customer_id, customer, policy, is_trial }
     }
 }
 
 impl fmt::Display for Issued<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (how, key) = words::asked_for_with(&self.license_key, self.is_trial);
         Fields::default()
             .with("licence", self.license_id)
-            .with("licence key", &self.license_key)
+            .with(how, key)
             .with("customer", self.customer)
             .with("policy", self.policy)
             .fmt(f)

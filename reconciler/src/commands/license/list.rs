@@ -6,7 +6,7 @@ use std::fmt;
 use clap::Args;
 use schemas::codes::Exit;
 use schemas::ids::{CustomerId, LicenseId};
-use schemas::numbers::Micros;
+use schemas::numbers::{Micros, Seconds};
 use schemas::refusal::Refusal;
 use schemas::text::Text;
 use serde::Serialize;
@@ -88,6 +88,8 @@ struct LicenseLine {
     customer_id: CustomerId,
     status: String,
     issued_at: Micros,
+    is_trial: bool,
+    valid_from_activation: Option<Seconds>,
     valid_until: Option<Micros>,
     activations: u64,
     max_activations: u32,
@@ -103,6 +105,8 @@ impl LicenseLine {
             customer_id: license.customer,
             status: license.standing,
             issued_at: license.issued_at,
+            is_trial: license.is_trial,
+            valid_from_activation: license.valid_from_activation,
             valid_until: license.valid_until,
             activations: license.activations,
             max_activations: license.max_activations,
@@ -121,7 +125,11 @@ impl fmt::Display for Licenses {
                 license.policy.clone(),
                 words::or(license.customer.as_ref(), "(erased)"),
                 license.status.clone(),
-                words::or(license.valid_until.map(words::second), ""),
+                words::validity(
+                    license.valid_from_activation,
+                    license.is_trial,
+                    license.valid_until.map(words::second),
+                ),
                 words::taken(license.activations, license.max_activations),
             ]);
         }

@@ -194,9 +194,10 @@ impl fmt::Display for Shown {
 impl Shown {
     fn fields(&self) -> Fields {
         let entitlement = &self.entitlement;
+        let (how, key) = words::asked_for_with(&self.license_key, self.is_trial);
         Fields::default()
             .with("licence", self.license_id)
-            .with("licence key", &self.license_key)
+            .with(how, key)
             .with("customer", words::or(self.customer.as_ref(), "(erased)"))
             .with("status", self.status)
             .with("product", format_args!("{} ({})", self.product, self.environment))
@@ -204,18 +205,13 @@ impl Shown {
             .with("issued at", self.issued_at)
             .with("type", format_args!("{}, revision {}", entitlement.kind, entitlement.revision))
             .with("starts at", entitlement.starts_at)
-            .with("valid until", self.valid_until())
+            .with(
+                "valid until",
+                words::validity(self.valid_from_activation, self.is_trial, entitlement.valid_until),
+            )
             .with("maintenance until", words::or(entitlement.maintenance_until, "without end"))
             .with("features", words::features(&self.features))
             .with("seats", self.seats.in_words())
-    }
-
-    fn valid_until(&self) -> String {
-        match self.valid_from_activation {
-            Some(span) if self.is_trial => format!("{} after each activation", words::span(span)),
-            Some(span) => format!("{} after the first activation", words::span(span)),
-            None => words::or(self.entitlement.valid_until, "without end"),
-        }
     }
 
     fn quota_table(&self) -> Table {

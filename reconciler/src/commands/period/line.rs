@@ -1,6 +1,6 @@
 //! One period as a command tells it.
 
-use ledger::periods::{Conditions, Reckoned, Seal};
+use ledger::periods::{Conditions, Reckoned, Seal, State};
 use schemas::ids::LicenseId;
 use schemas::numbers::Micros;
 use schemas::period::Period;
@@ -64,6 +64,11 @@ impl PeriodLine {
             forks,
             clocks,
         }
+    }
+
+    /// Whether it has not ended.
+    pub(super) fn is_open(&self) -> bool {
+        self.state == State::Open.word()
     }
 
     /// What makes the figure less than certain, in words.

@@ -136,7 +136,7 @@ impl fmt::Display for Shown {
             .with("period", line.period)
             .with("state", line.state)
             .with("used", line.used)
-            .with("ended at", line.ended_at)
+            .with(if line.is_open() { "ends at" } else { "ended at" }, line.ended_at)
             .with("seal from", line.seal_from)
             .with("evidence", line.conditions_in_words());
         if let (Some(sealed), Some(at), Some(evidence)) = (line.sealed, line.sealed_at, &self.evidence) {

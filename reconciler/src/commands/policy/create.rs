@@ -5,7 +5,7 @@ use std::fmt;
 use clap::Args;
 use schemas::codes::Exit;
 use schemas::refusal::Refusal;
-use schemas::terms::Policy;
+use schemas::terms::{LicenseType, Policy};
 use schemas::text::Text;
 use serde::Serialize;
 
@@ -51,6 +51,10 @@ impl fmt::Display for Created {
         let name = &self.policy.name;
         writeln!(f, "created the policy {name} for {}", self.policy.product)?;
         let name = words::quoted(name.as_str());
-        write!(f, "Next: counterfoil license issue --policy {name} --customer NAME")
+        let for_whom = match self.policy.kind {
+            LicenseType::Trial => "--trial",
+            _ => "--customer NAME",
+        };
+        write!(f, "Next: counterfoil license issue --policy {name} {for_whom}")
     }
 }

@@ -11,6 +11,7 @@ use ledger::parking::Parked;
 use ledger::rows::{BranchNumber, Rows};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use schemas::canonical;
+use schemas::event::device::FingerprintComponent;
 use schemas::grant::SeqRange;
 use schemas::ids::{ChainId, Commitment, Digest, LicenseId, Link};
 use schemas::numbers::{FeatureNumber, Seq};
@@ -99,7 +100,7 @@ pub(super) fn chains(
 ) -> Result<BTreeMap<ChainId, Chain>, StoreError> {
     let mut statement = connection.prepare_cached(
         "SELECT chain, origin, opened_at, agent, host, fingerprint, fingerprint_at, follows, requested_at, closed_at,
-                fork_seq, fork_verdict
+                fork_seq, fork_verdict, fingerprints
          FROM chains WHERE license_id = ?1",
     )?;
     let mut rows = statement.query([id.as_bytes()])?;
@@ -144,8 +145,8 @@ fn write_chain(
         .prepare_cached(
             "INSERT OR REPLACE INTO chains
              (license_id, chain, origin, opened_at, agent, host, fingerprint, fingerprint_at, follows, requested_at,
-              closed_at, fork_seq, fork_verdict)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+              closed_at, fork_seq, fork_verdict, fingerprints)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
         )?
         .execute(params![
             license.as_bytes(),
@@ -161,6 +162,7 @@ fn write_chain(
             known.closed_at.map(|at| int(at.get())),
             known.fork.map(|fork| int(fork.seq.0)),
             known.fork.map(|fork| fork.verdict.word()),
+            canonical::to_bytes(&known.fingerprints.iter().collect::<Vec<_>>()),
         ])?;
     write_chain_license(connection, license, chain)
 }
@@ -300,6 +302,9 @@ fn read_chain(row: &Row<'_>) -> Result<Chain, StoreError> {
         }
         _ => None,
     };
+    let fingerprints: Vec<(Seq, Vec<FingerprintComponent>)> =
+        canonical::from_bytes(&row.get::<_, Vec<u8>>(12)?)?;
+    chain.fingerprints = fingerprints.into_iter().collect();
     Ok(chain)
 }
 

@@ -3,11 +3,12 @@
 use ledger::chain::Head;
 use ledger::digest::BranchEvidence;
 use ledger::forks::Verdict;
+use ledger::license_key;
 use ledger::rows::{HistoryEntry, Variable};
 use rusqlite::{Connection, ToSql};
 use schemas::canonical;
 use schemas::event::Kind;
-use schemas::ids::{ChainId, Commitment, CustomerId, LicenseId, Link};
+use schemas::ids::{ChainId, Commitment, CustomerId, KeyReference, LicenseId, Link};
 use schemas::numbers::{FeatureNumber, Micros, Seq};
 use schemas::terms::Terms;
 use schemas::text::Text;
@@ -55,7 +56,7 @@ pub(super) fn licenses(
     let mut statement = connection.prepare(&format!(
         "SELECT l.license_id, l.product, l.policy, l.customer_id, l.standing, l.issued_at, l.valid_until,
                 (SELECT count(*) FROM activations a WHERE a.license_id = l.license_id
-                 AND a.granted_at IS NOT NULL AND a.released_at IS NULL), l.terms
+                 AND a.granted_at IS NOT NULL AND a.released_at IS NULL), l.terms, l.reference
          FROM licenses l {} ORDER BY l.license_id",
         conditions.sql()
     ))?;
@@ -71,13 +72,16 @@ pub(super) fn licenses(
             break;
         }
         let terms: Terms = canonical::from_bytes(&row.get::<_, Vec<u8>>(8)?)?;
+        let product: String = row.get(1)?;
         found.push(LicenseSummary {
             id: LicenseId(row.get(0)?),
-            product: row.get(1)?,
+            is_trial: license_key::is_trial(KeyReference(row.get(9)?), &product),
+            product,
             policy: row.get(2)?,
             customer,
             standing: row.get(4)?,
             issued_at: micros(row.get(5)?)?,
+            valid_from_activation: terms.valid_from_activation,
             valid_until: optional_micros(row.get(6)?)?,
             activations: uint(row.get(7)?)?,
             max_activations: terms.rules.max_activations,
@@ -99,11 +103,12 @@ pub(super) fn activations(
     let limit = filter.limit.map_or(String::new(), |limit| format!("LIMIT {limit}"));
     let mut statement = connection.prepare(&format!(
         "SELECT a.license_id, a.chain, a.status, a.reason, c.agent, c.host, c.requested_at, a.granted_at, a.released_at,
-                a.sync_by, b.seq, b.last_at
+                a.sync_by, b.seq, b.last_at, c.fork_seq IS NOT NULL OR f.seq IS NOT NULL
          FROM activations a
          JOIN licenses l ON l.license_id = a.license_id
          LEFT JOIN chains c ON c.license_id = a.license_id AND c.chain = a.chain
          LEFT JOIN branches b ON b.license_id = a.license_id AND b.chain = a.chain AND b.branch = 0
+         LEFT JOIN forks f ON f.license_id = a.license_id AND f.chain = a.chain
          {} ORDER BY a.license_id, a.chain {limit}",
         conditions.sql()
     ))?;
@@ -123,6 +128,7 @@ pub(super) fn activations(
             sync_by: optional_micros(row.get(9)?)?,
             seq: Seq(uint(row.get::<_, Option<i64>>(10)?.unwrap_or(0))?),
             last_at: optional_micros(row.get(11)?)?,
+            forked: row.get(12)?,
         });
     }
     Ok(found)
