@@ -9,8 +9,8 @@ use ledger::chain::Head;
 use ledger::check::Life;
 use ledger::clock::Reading;
 use ledger::device::{
-    AppliedGrant, Command, Consumed, Decision, Device, DeviceError, Done, Known, Now, Opening, Parts, Refused,
-    Saved,
+    AppliedGrant, Command, Consumed, Decision, Device, DeviceError, Done, Known, Now, Opening, Parts,
+    Refused, Saved,
 };
 use ledger::keys::SecretKey;
 use ledger::license_key::KeySecret;
@@ -24,6 +24,7 @@ use schemas::numbers::{Micros, Seq};
 use schemas::run::{DeviceOrigin, Origin, RunHeader, VERSION, append_pair, assemble};
 use schemas::text::UsageRef;
 
+use super::agenda::DAY;
 use super::model::Hardware;
 use super::office::{ENVIRONMENT, PRODUCT, text};
 
@@ -83,6 +84,11 @@ pub enum Wall {
 }
 
 impl Wall {
+    /// Whether it is wrong by less than a device notes.
+    pub fn is_slipped(self) -> bool {
+        matches!(self, Self::Off(off) if off != 0 && off.unsigned_abs() <= DAY)
+    }
+
     /// What it shows.
     pub fn show(self, now: u64) -> u64 {
         match self {

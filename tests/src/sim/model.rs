@@ -123,6 +123,8 @@ pub struct Copied {
     pub cloned: bool,
     /// An older state was put back.
     pub restored: bool,
+    /// A clock was off by less than is noted, so that what happened in turn may seem to have happened at a time.
+    pub slipped: bool,
 }
 
 /// One device chain: all copies of it.

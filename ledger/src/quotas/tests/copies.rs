@@ -227,7 +227,11 @@ fn run(acts: Vec<(usize, Act)>) -> Result<Site, TestCaseError> {
         let before = site.granted();
         site.perform(of, act);
         let was_raised = site.granted() != before;
-        prop_assert!(!was_raised || site.world.free() >= 0, "{} free after a raise by {act:?}", site.world.free());
+        prop_assert!(
+            !was_raised || site.world.free() >= 0,
+            "{} free after a raise by {act:?}",
+            site.world.free()
+        );
         both_equations_hold(&site.world.license)?;
         site.spending_stays_within_limit_and_exposure()?;
         site.a_forked_device_frees_nothing()?;

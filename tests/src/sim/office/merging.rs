@@ -152,4 +152,3 @@ fn free(license: &License, (feature, period): (FeatureNumber, Period)) -> i64 {
     let rule = license.terms.rules.quotas.iter().find(|rule| rule.feature == feature).expect("a rule");
     escrow::free(rule.limit, rule.overage, quotas::accounts(license, feature, period).into_values())
 }
-

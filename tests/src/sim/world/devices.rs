@@ -258,6 +258,7 @@ impl World<'_> {
             }
         }
         let mut spent_of = None;
+        chain.origin.slipped |= machine.wall.is_slipped() && !kept.is_empty();
         for index in kept {
             let kept = &mut machine.disk.log[index];
             let at = kept.event.at.get();
@@ -329,7 +330,11 @@ impl World<'_> {
         let license = &self.sites[machine.license].model;
         invariants::no_device_spends_more_than_it_was_granted(chain, &machine.copy, key);
         let chains = license.chains.iter().map(|chain| &self.chains[*chain]);
-        let by_copies = chains.map(|chain| chain.exposure(key)).sum();
+        let by_copies = if self.sites[machine.license].has_copies {
+            chains.map(|chain| chain.exposure(key)).sum()
+        } else {
+            0
+        };
         invariants::spending_stays_within_limit_and_exposure(license, by_copies, key);
         if !chain.copies.is_empty() {
             invariants::copies_spend_at_most_what_was_held(chain, key);

@@ -118,7 +118,8 @@ impl World<'_> {
         for part in runs.chunks_mut(48) {
             part.sort_by_key(VerifiedRun::chain);
             let of_chains = part.chunk_by(|one, next| one.chain() == next.chain());
-            let stops = of_chains.map(|runs| Stop { chain: runs[0].chain(), runs: runs.to_vec(), enclosed: None });
+            let stops =
+                of_chains.map(|runs| Stop { chain: runs[0].chain(), runs: runs.to_vec(), enclosed: None });
             other.merge(self.keys, self.now, Fate::Kept, &stops.collect::<Vec<_>>());
         }
         let file = &mut self.sites[license].file;

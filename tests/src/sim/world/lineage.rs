@@ -31,7 +31,13 @@ pub(super) struct Successor {
 
 impl World<'_> {
     /// The model's part of a new chain: its two first events.
-    pub(super) fn open(&mut self, license: usize, follows: Option<usize>, disk: &mut Disk, wall: u64) -> Copy {
+    pub(super) fn open(
+        &mut self,
+        license: usize,
+        follows: Option<usize>,
+        disk: &mut Disk,
+        wall: u64,
+    ) -> Copy {
         let chain = self.chains.len();
         self.chains.push(Chain::new(license, follows));
         self.sites[license].model.chains.push(chain);

@@ -167,7 +167,8 @@ impl World<'_> {
     /// have made room for another that was denied.
     fn merge_again(&mut self, license: usize, stops: &[Stop]) {
         let chains = stops.iter().map(|stop| self.by_id[&stop.chain]);
-        let is_decided = chains.fold(true, |all, chain| all && self.is_decided(chain, self.chains[chain].status));
+        let is_decided =
+            chains.fold(true, |all, chain| all && self.is_decided(chain, self.chains[chain].status));
         let file = &mut self.sites[license].file;
         let before = file.license().head;
         file.merge(self.keys, self.now, Fate::Kept, stops);
