@@ -14,7 +14,7 @@ use schemas::limits;
 use schemas::numbers::{FeatureNumber, Micros};
 use schemas::period::Period;
 
-use super::model::{self, Applied, Chain, Copy, Hardware, Key};
+use super::model::{self, Applied, Chain, Copy, Days, Hardware, Key};
 
 /// What a device or the vendor said that it holds is there: the chain ends where it was said to end.
 pub fn nothing_acknowledged_is_lost(chain: &Chain, tip: Option<u32>, head: Head) {
@@ -240,10 +240,7 @@ pub fn copies_spend_at_most_what_was_held(chain: &Chain, key: Key) {
 }
 
 /// Uses and what was taken back stand on the days on which they count.
-pub fn usage_stands_on_its_days(
-    told: &BTreeMap<(Key, u32), (u64, u64)>,
-    known: &BTreeMap<(Key, u32), (u64, u64)>,
-) {
+pub fn usage_stands_on_its_days(told: &Days, known: &Days) {
     assert_eq!(told, known, "units used and taken back, by feature, period and day");
 }
 
@@ -252,7 +249,7 @@ pub fn a_device_has_one_trial(chain: &Chain, another: &Chain) {
     let alike =
         |one: &Hardware, other: &Hardware| one.iter().zip(other).filter(|(one, other)| one == other).count();
     let had = another.hardware.iter().any(|before| chain.hardware.iter().any(|now| alike(now, before) >= 3));
-    assert!(!another.was_seated || !had, "3 of 5 components had a trial before");
+    assert!(!another.seat.was_given || !had, "3 of 5 components had a trial before");
 }
 
 /// A trial's dates are fixed with its first grant.

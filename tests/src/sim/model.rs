@@ -3,16 +3,22 @@
 //! Every event that a device keeps is an [`Act`] that follows another one; copies of a device make a tree of them. What
 //! the vendor must know is what arrived and hangs together with the tree's root.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::rc::Rc;
+mod copies;
+mod license;
 
-use schemas::grant::{Grant, GrantBody, GrantStatus};
+use std::collections::{BTreeMap, BTreeSet};
+
+use schemas::grant::GrantStatus;
 use schemas::ids::Link;
-use schemas::period::Period;
-use schemas::terms::{Mode, Terms};
+
+pub use self::copies::{Applied, Copied, Copy, Extra, periods};
+pub use self::license::License;
 
 /// A feature's number and a period's.
 pub type Key = (u16, u32);
+
+/// Units used and taken back, by what and the UTC day on which they count.
+pub type Days = BTreeMap<(Key, u32), (u64, u64)>;
 
 /// Five components of a device, by a number each.
 pub type Hardware = [u64; 5];
@@ -81,52 +87,6 @@ pub struct Act {
     followers: Vec<u32>,
 }
 
-/// A copy of a device beyond the first: what it holds when it begins, and what it is granted itself, is what it may spend
-/// beside the other.
-#[derive(Clone, Debug, Default)]
-pub struct Extra {
-    /// Units used and given back when it began.
-    pub gone: BTreeMap<Key, u64>,
-    /// The most units that a grant gave it.
-    pub most: BTreeMap<Key, u64>,
-}
-
-impl Extra {
-    /// Units of what it holds that it may spend beside the other copies.
-    pub fn held(&self, key: Key) -> u64 {
-        let of = |units: &BTreeMap<Key, u64>| units.get(&key).copied().unwrap_or_default();
-        of(&self.most).saturating_sub(of(&self.gone))
-    }
-
-    /// A grant was applied by it.
-    pub fn was_granted(&mut self, body: &GrantBody) {
-        for line in &body.quotas {
-            let units = line.granted.get().saturating_sub(line.written_off.get());
-            for period in periods(line.first, line.last) {
-                let most = self.most.entry((line.feature.0, period.number())).or_default();
-                *most = (*most).max(units);
-            }
-        }
-    }
-}
-
-/// The periods from `first` to `last`.
-pub fn periods(first: Period, last: Period) -> impl Iterator<Item = Period> {
-    let next = move |period: &Period| (*period < last).then(|| period.next());
-    std::iter::successors(Some(first), next)
-}
-
-/// How copies of a device came about.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Copied {
-    /// Two were at work at a time.
-    pub cloned: bool,
-    /// An older state was put back.
-    pub restored: bool,
-    /// A clock was off by less than is noted, so that what happened in turn may seem to have happened at a time.
-    pub slipped: bool,
-}
-
 /// One device chain: all copies of it.
 #[derive(Clone, Debug)]
 pub struct Chain {
@@ -143,7 +103,7 @@ pub struct Chain {
     /// Units taken back that the vendor knows of.
     pub refunded: BTreeMap<Key, u64>,
     /// Both by the day on which they count.
-    pub days: BTreeMap<(Key, u32), (u64, u64)>,
+    pub days: Days,
     /// All hardware that the vendor ever knew of.
     pub hardware: Vec<Hardware>,
     /// Units that all copies truly used and did not take back.
@@ -154,10 +114,8 @@ pub struct Chain {
     pub granted: BTreeMap<Key, (u64, u64)>,
     /// What it was told last.
     pub status: Option<GrantStatus>,
-    /// Whether it takes a seat.
-    pub has_seat: bool,
-    /// Whether it was ever given one, as far as the vendor knows.
-    pub was_seated: bool,
+    /// Its seat.
+    pub seat: Seat,
     /// From when to when its trial runs.
     pub trial: Option<(u64, u64)>,
     /// Whether a device said that it is closed, as far as the vendor knows, on some branch.
@@ -178,8 +136,6 @@ pub struct Chain {
     pub import_until: Option<u64>,
     /// What a restored ledger lost of G.
     pub lost: BTreeMap<Key, u64>,
-    /// Whether a restored ledger lost that it was given a seat.
-    pub lost_seat: bool,
     /// Events that had arrived before a restored ledger lost them.
     pub lost_acts: BTreeSet<u32>,
     /// What the vendor says of its fork.
@@ -188,21 +144,15 @@ pub struct Chain {
     waiting: usize,
 }
 
-/// One licence.
-#[derive(Debug)]
-pub struct License {
-    /// The terms in force.
-    pub terms: Terms,
-    /// The highest limit with overage that was ever in force, by feature.
-    pub highest: BTreeMap<u16, u64>,
-    /// Units of hard features that were truly used and not taken back.
-    pub spent: BTreeMap<Key, u64>,
-    /// Figures that were sealed.
-    pub sealed: BTreeMap<Key, u64>,
-    /// Units that the vendor gave up or lost sight of while a device might still use them.
-    pub exposed: BTreeMap<Key, u64>,
-    /// Its chains.
-    pub chains: Vec<usize>,
+/// The seat of a chain.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Seat {
+    /// Whether it takes one.
+    pub is_taken: bool,
+    /// Whether it was ever given one, as far as the vendor knows.
+    pub was_given: bool,
+    /// Whether a restored ledger lost that it was given one.
+    pub is_lost: bool,
 }
 
 /// What arrived and what came of it.
@@ -224,68 +174,6 @@ pub struct Arrival {
     pub parted_earlier: bool,
 }
 
-/// A grant that a device applied.
-#[derive(Clone, Debug)]
-pub struct Applied {
-    /// Epoch and number.
-    pub order: (u32, u64),
-    /// When it was issued.
-    pub issued_at: u64,
-    /// What it says.
-    pub body: Rc<GrantBody>,
-    /// As it came.
-    pub grant: Rc<Grant>,
-}
-
-/// What a running copy of a device knows of itself.
-#[derive(Clone, Debug)]
-pub struct Copy {
-    /// Its chain.
-    pub chain: usize,
-    /// Its last event.
-    pub tip: Option<u32>,
-    /// What it used and did not take back.
-    pub used: BTreeMap<Key, u64>,
-    /// What it gave back.
-    pub returned: BTreeMap<Key, u64>,
-    /// Its number among the copies beyond the first, if it is one.
-    pub extra: Option<usize>,
-    /// The grant that it applied last.
-    pub applied: Option<Applied>,
-    /// The time that is known to have come, and when, in virtual time, a running process knew it.
-    pub floor: (u64, Option<u64>),
-    /// The place of the last noted step of the clock that no grant has cured.
-    pub noted: Option<u64>,
-}
-
-impl Copy {
-    /// A device that has just opened a chain, its clock showing `wall`.
-    pub fn new(chain: usize, wall: u64) -> Self {
-        Self {
-            chain,
-            tip: None,
-            used: BTreeMap::new(),
-            returned: BTreeMap::new(),
-            extra: None,
-            applied: None,
-            floor: (wall, None),
-            noted: None,
-        }
-    }
-
-    /// What it would hold if it went on beside another from here.
-    pub fn beside(&self) -> Extra {
-        let mut extra = Extra { gone: self.used.clone(), most: BTreeMap::new() };
-        for (key, returned) in &self.returned {
-            *extra.gone.entry(*key).or_default() += returned;
-        }
-        if let Some(applied) = &self.applied {
-            extra.was_granted(&applied.body);
-        }
-        extra
-    }
-}
-
 impl Chain {
     /// A chain of which nothing is known.
     pub fn new(license: usize, follows: Option<usize>) -> Self {
@@ -296,14 +184,13 @@ impl Chain {
             begun: false,
             used: BTreeMap::new(),
             refunded: BTreeMap::new(),
-            days: BTreeMap::new(),
+            days: Days::new(),
             hardware: Vec::new(),
             spent: BTreeMap::new(),
             returned: Vec::new(),
             granted: BTreeMap::new(),
             status: None,
-            has_seat: false,
-            was_seated: false,
+            seat: Seat::default(),
             trial: None,
             closings: 0,
             partings: BTreeSet::new(),
@@ -314,7 +201,6 @@ impl Chain {
             newest: (0, 0),
             import_until: None,
             lost: BTreeMap::new(),
-            lost_seat: false,
             lost_acts: BTreeSet::new(),
             told: None,
             roots: Vec::new(),
@@ -497,18 +383,19 @@ impl Chain {
             }
         }
         // Also of a seat that was given back since, an enclosed grant may tell.
-        self.lost_seat |= self.was_seated && !to.has_seat;
+        let is_lost = self.seat.is_lost || self.seat.was_given && !to.seat.is_taken;
+        self.seat = Seat { is_lost, ..to.seat };
         self.begun = to.begun;
         self.used = std::mem::take(&mut to.used);
         self.refunded = std::mem::take(&mut to.refunded);
         self.days = std::mem::take(&mut to.days);
         self.hardware = std::mem::take(&mut to.hardware);
-        (self.was_seated, self.trial) = (to.was_seated, to.trial);
+        self.trial = to.trial;
         self.returned = std::mem::take(&mut to.returned);
         self.granted = std::mem::take(&mut to.granted);
         self.partings = std::mem::take(&mut to.partings);
         self.outstanding = std::mem::take(&mut to.outstanding);
-        (self.status, self.has_seat, self.told) = (to.status, to.has_seat, to.told);
+        (self.status, self.told) = (to.status, to.told);
         (self.closings, self.waiting) = (to.closings, to.waiting);
         (self.newest, self.import_until) = (to.newest, to.import_until);
         lost
@@ -535,37 +422,5 @@ impl Chain {
         let mut places: Vec<u64> = self.partings.iter().map(place).collect();
         places.sort_unstable();
         places
-    }
-}
-
-impl License {
-    /// A licence that was just issued.
-    pub fn new(terms: Terms) -> Self {
-        let mut license = Self {
-            terms: terms.clone(),
-            highest: BTreeMap::new(),
-            spent: BTreeMap::new(),
-            sealed: BTreeMap::new(),
-            exposed: BTreeMap::new(),
-            chains: Vec::new(),
-        };
-        license.change(terms);
-        license
-    }
-
-    /// Its terms changed.
-    pub fn change(&mut self, terms: Terms) {
-        for rule in &terms.rules.quotas {
-            let highest = self.highest.entry(rule.feature.0).or_default();
-            *highest = (*highest).max(rule.limit.get() + rule.overage.get());
-        }
-        self.terms = terms;
-    }
-
-    /// Limit and overage of a feature that is held by escrow.
-    pub fn limit(&self, feature: u16) -> Option<u64> {
-        let granted = self.terms.entitlement.features.iter().find(|granted| granted.number.0 == feature)?;
-        let rule = self.terms.rules.quotas.iter().find(|rule| rule.feature.0 == feature)?;
-        (granted.mode == Mode::Hard).then(|| rule.limit.get() + rule.overage.get())
     }
 }

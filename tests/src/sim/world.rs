@@ -6,6 +6,7 @@ mod ending;
 mod lineage;
 mod mail;
 mod mishaps;
+mod observing;
 mod operators;
 mod receiving;
 

@@ -1,25 +1,20 @@
 //! What devices do: use, restart, apply; and what the model is told of it.
 
-use std::collections::BTreeMap;
-use std::rc::Rc;
-
 use ledger::device::{Command, Consume, Consumed, DeviceError, Done, Return};
 use schemas::bundle::Attachment;
 use schemas::codes::Code;
-use schemas::event::{Body, Event};
 use schemas::ids::{Commitment, Salt};
 use schemas::numbers::{Amount, Micros};
-use schemas::period::{self, Reset};
+use schemas::period::Reset;
 use schemas::text::UsageRef;
 
 use super::super::agenda::{DAY, HOUR};
 use super::super::invariants;
 use super::super::machine::{self, Asks, Wall};
-use super::super::model::{Applied, Key, What};
 use super::super::office::{reference, text};
 use super::super::situations::Situation;
 use super::super::terms::{MILES, RENDER, TOKENS};
-use super::{Answers, Machine, Next, World, lineage};
+use super::{Answers, Machine, Next, World, lineage, observing};
 
 /// Where a device's process ends.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -174,7 +169,7 @@ impl World<'_> {
         } else {
             let kept = machine.disk.keep(&mut process);
             machine.process = (end != Some(End::AfterKeeping)).then_some(process);
-            let applied = applied(command, &answer);
+            let applied = observing::applied(command, &answer);
             if matches!((command, &answer), (Command::Note, Ok(Done::Noted))) && kept.is_empty() {
                 self.time_was_kept(number);
             }
@@ -232,120 +227,6 @@ impl World<'_> {
         }
     }
 
-    fn time_was_kept(&mut self, number: usize) {
-        let now = self.now;
-        let machine = self.machine(number);
-        let wall = machine.wall.show(now);
-        machine.copy.floor = (expected(machine.copy.floor, now).max(wall), Some(now));
-    }
-
-    /// Tells the model of events that a device keeps, and of the grant that they apply.
-    fn observe(&mut self, number: usize, applied: Option<Applied>, kept: std::ops::Range<usize>) {
-        let machine = self.machines[number].as_mut().expect("it is installed");
-        let chain = &mut self.chains[machine.copy.chain];
-        let wall = machine.wall.show(self.now);
-        let cures = applied
-            .as_ref()
-            .is_some_and(|applied| machine.copy.noted.is_some_and(|noted| applied.body.ack.seq.0 >= noted));
-        if let Some(applied) = &applied {
-            let before = expected(machine.copy.floor, self.now);
-            if cures {
-                machine.copy.floor = (applied.issued_at, Some(self.now));
-                machine.copy.noted = None;
-                self.report.tally.saw_if(applied.issued_at < before && wall < before, Situation::ClockCured);
-            } else if applied.issued_at > before {
-                machine.copy.floor = (applied.issued_at, Some(self.now));
-            }
-        }
-        let mut spent_of = None;
-        chain.origin.slipped |= machine.wall.is_slipped() && !kept.is_empty();
-        for index in kept {
-            let kept = &mut machine.disk.log[index];
-            let at = kept.event.at.get();
-            invariants::time_gains_nothing_by_going_backwards(machine.copy.floor, wall, self.now, at);
-            self.report.tally.saw_if(at > wall + HOUR, Situation::TimeHeld);
-            let what = what(&kept.event);
-            kept.act = chain.keep(machine.copy.tip, kept.head.link, what);
-            let seq = chain.acts[kept.act as usize].seq;
-            machine.copy.tip = Some(kept.act);
-            if !cures {
-                machine.copy.floor = (at, Some(self.now));
-            }
-            self.report.events += 1;
-            if let Body::ClockNoted(noted) = &kept.event.body {
-                machine.copy.noted = Some(seq);
-                self.report.tally.saw_if(noted.wall > noted.expected, Situation::ClockAhead);
-            }
-            if let What::Returned { key, total } = what {
-                machine.copy.returned.insert(key, total);
-                invariants::no_device_spends_more_than_it_was_granted(chain, &machine.copy, key);
-                let situation = if applied.is_some() { Situation::AskedBack } else { Situation::GivenBack };
-                self.report.tally.saw(situation);
-            }
-            if let What::Refunded { key, n, .. } = what {
-                let site = &mut self.sites[machine.license];
-                for spent in [&mut machine.copy.used, &mut chain.spent, &mut site.model.spent] {
-                    *spent.entry(key).or_default() -= n;
-                }
-            }
-            if let What::Used { key, n, day } = what {
-                let site = &mut self.sites[machine.license];
-                for spent in [&mut machine.copy.used, &mut chain.spent, &mut site.model.spent] {
-                    *spent.entry(key).or_default() += n;
-                }
-                let tally = &mut self.report.tally;
-                tally.saw_if(matches!(machine.wall, Wall::Unset { .. }), Situation::ClockUnset);
-                tally.saw_if(day < period::day(kept.event.at), Situation::UsedEarlier);
-                tally.saw_if(machine.copy.applied.is_none(), Situation::UsedUnderInherited);
-                spent_of = site.model.limit(key.0).map(|_| (key, at));
-            }
-        }
-        if let Some((key, at)) = spent_of {
-            invariants::spending_ends_with_the_deadline(machine.copy.applied.as_ref(), at);
-            self.check_spending(number, key);
-        }
-        self.observe_applied(number, applied);
-    }
-
-    fn observe_applied(&mut self, number: usize, applied: Option<Applied>) {
-        let machine = self.machines[number].as_mut().expect("it is installed");
-        let chain = &mut self.chains[machine.copy.chain];
-        if let Some(applied) = applied {
-            let id = self.ids[machine.copy.chain];
-            invariants::a_grant_never_goes_backwards(machine.copy.applied.as_ref(), &applied, id);
-            if let Some(extra) = machine.copy.extra {
-                chain.copies[extra].was_granted(&applied.body);
-            }
-            let missed = chain.answers.range(..applied.order).next().is_some();
-            chain.answers.retain(|answer| *answer > applied.order);
-            self.report.tally.saw_if(missed, Situation::AnswerMissed);
-            machine.copy.applied = Some(applied);
-        }
-    }
-
-    /// What must hold of all that was truly spent, after a device spent more.
-    fn check_spending(&mut self, number: usize, key: Key) {
-        let machine = self.machines[number].as_ref().expect("it is installed");
-        let chain = &self.chains[machine.copy.chain];
-        let license = &self.sites[machine.license].model;
-        invariants::no_device_spends_more_than_it_was_granted(chain, &machine.copy, key);
-        let chains = license.chains.iter().map(|chain| &self.chains[*chain]);
-        let by_copies = if self.sites[machine.license].has_copies {
-            chains.map(|chain| chain.exposure(key)).sum()
-        } else {
-            0
-        };
-        invariants::spending_stays_within_limit_and_exposure(license, by_copies, key);
-        if !chain.copies.is_empty() {
-            invariants::copies_spend_at_most_what_was_held(chain, key);
-            let spent = |units: &BTreeMap<Key, u64>| units.get(&key).copied().unwrap_or_default();
-            let beyond = spent(&chain.spent) > chain.ever_granted(key);
-            self.report.tally.saw_if(beyond, Situation::CopiesSpentBeyondGrant);
-            let most = license.highest.get(&key.0).copied().unwrap_or_default();
-            self.report.tally.saw_if(spent(&license.spent) > most, Situation::CopiesSpentBeyondLimit);
-        }
-    }
-
     /// What the application sees.
     fn hear(&mut self, number: usize, command: &Command, answer: &Result<Done, DeviceError>) {
         let machine = self.machines[number].as_mut().expect("it is installed");
@@ -369,11 +250,7 @@ impl World<'_> {
                 Code::GrantSuperseded => saw = Some(Situation::AnswerSuperseded),
                 Code::GrantForeign => saw = Some(Situation::AnswerForeign),
                 Code::GrantLate => saw = Some(Situation::AnswerTooLate),
-                Code::QuotaExhausted => {
-                    let is_for_life = matches!(error, DeviceError::QuotaExhausted { period, .. } if period.reset() == Reset::Never);
-                    let life = Situation::LifeQuotaExhausted;
-                    saw = Some(if is_for_life { life } else { Situation::QuotaExhausted });
-                }
+                Code::QuotaExhausted => saw = Some(exhausted(error)),
                 Code::NoQuotaForPeriod => saw = Some(Situation::QuotaMissing),
                 Code::Forked => saw = Some(Situation::ForkStopped),
                 Code::Overdue => saw = Some(Situation::OverdueStopped),
@@ -428,42 +305,11 @@ impl World<'_> {
     }
 }
 
-fn applied(command: &Command, answer: &Result<Done, DeviceError>) -> Option<Applied> {
-    let (Command::Apply(offered), Ok(Done::Applied)) = (command, answer) else { return None };
-    Some(Applied {
-        order: (offered.verified.body.epoch.0, offered.verified.seq.0),
-        issued_at: offered.verified.issued_at.get(),
-        body: Rc::new(offered.verified.body.clone()),
-        grant: Rc::new(offered.grant.clone()),
-    })
-}
-
-/// The last known time with what has passed since.
-fn expected((known, since): (u64, Option<u64>), now: u64) -> u64 {
-    known + since.map_or(0, |since| now - since)
-}
-
-/// What the model knows an event as.
-fn what(event: &Event) -> What {
-    match &event.body {
-        Body::FeatureConsumed(consumed) => {
-            let used_at = consumed.used_at.map_or(event.at, |used_at| used_at.min(event.at));
-            let key = (consumed.feature.0, consumed.period.number());
-            What::Used { key, n: consumed.n.get(), day: period::day(used_at) }
+fn exhausted(error: &DeviceError) -> Situation {
+    match error {
+        DeviceError::QuotaExhausted { period, .. } if period.reset() == Reset::Never => {
+            Situation::LifeQuotaExhausted
         }
-        Body::FeatureRefunded(refunded) => What::Refunded {
-            key: (refunded.feature.0, refunded.period.number()),
-            n: refunded.n.get(),
-            day: period::day(event.at),
-        },
-        Body::FingerprintChanged(changed) => What::Hardware(machine::hardware(&changed.fingerprint)),
-        Body::QuotaReturned(returned) => What::Returned {
-            key: (returned.feature.0, returned.period.number()),
-            total: returned.total.get(),
-        },
-        Body::ChainClosed(_) => What::Closed,
-        Body::ClockNoted(_) => What::ClockNoted,
-        Body::AgentStarted(_) => What::Started,
-        _ => What::Other,
+        _ => Situation::QuotaExhausted,
     }
 }

@@ -13,7 +13,7 @@ use schemas::period::Period;
 
 use super::super::invariants;
 use super::super::machine::{self, Wall};
-use super::super::model::Key;
+use super::super::model::Days;
 use super::super::office::{Fate, File, Stop};
 use super::World;
 
@@ -94,7 +94,7 @@ impl World<'_> {
     }
 
     fn check_days(&mut self, license: usize) {
-        let mut told: BTreeMap<usize, BTreeMap<(Key, u32), (u64, u64)>> = BTreeMap::new();
+        let mut told: BTreeMap<usize, Days> = BTreeMap::new();
         for ((id, feature, period, day), sum) in self.sites[license].file.shelf.usage() {
             let key = (feature.0, period.number());
             told.entry(self.by_id[id]).or_default().insert((key, *day), (sum.n, sum.refunded));

@@ -81,7 +81,9 @@ impl World<'_> {
         if fate == Fate::LostBeforeKeeping {
             self.tally().saw(Situation::VendorLostDecision);
             assert_eq!(self.sites[license].file.license().head, before, "what was not kept is not there");
-            of_chains.iter().for_each(|parts| self.check(parts[0].chain));
+            for parts in &of_chains {
+                self.check(parts[0].chain);
+            }
             return;
         }
         let mut is_news = false;
@@ -166,9 +168,8 @@ impl World<'_> {
     /// The same again at the same instant changes nothing, whatever it is; where it holds several chains, one of them may
     /// have made room for another that was denied.
     fn merge_again(&mut self, license: usize, stops: &[Stop]) {
-        let chains = stops.iter().map(|stop| self.by_id[&stop.chain]);
-        let is_decided =
-            chains.fold(true, |all, chain| all && self.is_decided(chain, self.chains[chain].status));
+        let mut chains = stops.iter().map(|stop| self.by_id[&stop.chain]);
+        let is_decided = chains.all(|chain| self.is_decided(chain, self.chains[chain].status));
         let file = &mut self.sites[license].file;
         let before = file.license().head;
         file.merge(self.keys, self.now, Fate::Kept, stops);
@@ -231,6 +232,7 @@ impl World<'_> {
             self.chains[number].newest = *order;
             self.chains[number].import_until = body.import_until.map(Micros::get);
             raised.extend(self.observe_quotas(number, body));
+            self.observe_trial(number, body);
             self.observe_seat(number, body, told.len() > 1);
         }
         for key in raised {
@@ -271,21 +273,20 @@ impl World<'_> {
         let license = chain.license;
         chain.status = Some(body.status);
         match body.status {
-            GrantStatus::Active if !chain.has_seat => {
-                (chain.has_seat, chain.was_seated) = (true, true);
+            GrantStatus::Active if !chain.seat.is_taken => {
+                (chain.seat.is_taken, chain.seat.was_given) = (true, true);
                 let chains = &self.sites[license].model.chains;
-                let taken = chains.iter().filter(|chain| self.chains[**chain].has_seat).count();
+                let taken = chains.iter().filter(|chain| self.chains[**chain].seat.is_taken).count();
                 let most = self.sites[license].model.terms.rules.max_activations;
-                if !self.chains[number].lost_seat {
+                if !self.chains[number].seat.is_lost {
                     invariants::seats_stay_within_the_limit(taken, most);
                 }
-                self.observe_trial(number, body);
                 self.observe_successor(number, body.status);
                 let was_denied = self.sites[license].denied.remove(&number);
                 self.tally().saw_if(was_denied, Situation::SeatGivenLater);
             }
-            GrantStatus::Released if chain.has_seat => {
-                chain.has_seat = false;
+            GrantStatus::Released if chain.seat.is_taken => {
+                chain.seat.is_taken = false;
                 let closed = chain.closings > 0;
                 self.tally().saw_if(closed, Situation::SeatGivenBack);
                 self.tally().saw_if(!closed && beside_another, Situation::Superseded);
@@ -310,19 +311,24 @@ impl World<'_> {
         }
     }
 
+    /// Looks at what a trial's device is told. What a restored ledger lost may be given again.
     fn observe_trial(&mut self, number: usize, body: &GrantBody) {
         let chain = &self.chains[number];
         let site = &self.sites[chain.license];
-        if !site.is_trial || chain.lost_seat {
+        if !site.is_trial || chain.seat.is_lost || body.status != GrantStatus::Active {
             return;
-        }
-        for other in site.model.chains.iter().filter(|other| **other != number) {
-            invariants::a_device_has_one_trial(chain, &self.chains[*other]);
         }
         let entitlement = body.entitlement.as_ref().expect("an active grant entitles");
         let until = entitlement.valid_until.expect("a trial ends");
-        self.chains[number].trial = Some((entitlement.starts_at.get(), until.get()));
-        self.tally().saw(Situation::TrialGiven);
+        let dates = (entitlement.starts_at.get(), until.get());
+        invariants::a_trial_keeps_its_dates(chain.trial, dates);
+        if chain.trial.is_none() {
+            for other in site.model.chains.iter().filter(|other| **other != number) {
+                invariants::a_device_has_one_trial(chain, &self.chains[*other]);
+            }
+            self.chains[number].trial = Some(dates);
+            self.tally().saw(Situation::TrialGiven);
+        }
     }
 
     /// Whether the present month was topped up to its share.
