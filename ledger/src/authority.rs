@@ -278,6 +278,13 @@ impl License {
         entitlement
     }
 
+    /// When a grant that was issued `at` gives its device the seat: a trial that is given again, after a backup lost it,
+    /// goes on from the day that the grant states.
+    pub(crate) fn given_at(&self, grant: &GrantBody, at: Micros) -> Micros {
+        let stated = grant.entitlement.as_ref().map(|entitlement| entitlement.starts_at.min(at));
+        stated.filter(|_| self.is_trial() && self.terms.valid_from_activation.is_some()).unwrap_or(at)
+    }
+
     fn tried_from(&self, chain: &ChainId) -> Option<Micros> {
         let lineage = std::iter::successors(Some(*chain), |chain| self.chains.get(chain)?.follows);
         let granted_at = |chain| self.activations.get(&chain)?.granted_at;
@@ -324,6 +331,7 @@ impl License {
 
     fn apply_grant(&mut self, seq: Seq, at: Micros, grant: &GrantBody, rows: &mut Rows) {
         let place = GrantPlace { epoch: grant.epoch, seq, at };
+        let given_at = self.given_at(grant, at);
         let activation = self.activations.entry(grant.device).or_insert_with(|| Activation {
             status: grant.status,
             reason: None,
@@ -344,7 +352,7 @@ impl License {
         activation.import_until = grant.import_until;
         if grant.status == GrantStatus::Active {
             activation.allow_until(runs_until(grant));
-            activation.granted_at.get_or_insert(at);
+            activation.granted_at.get_or_insert(given_at);
         }
         rows.activations.insert(grant.device);
         for line in &grant.quotas {

@@ -206,12 +206,25 @@ impl Device {
         self.grant.as_deref().or(self.inherited.as_deref())
     }
 
-    /// Whether a successor may go on in this chain's place: the device was set back to an older state, or the vendor
-    /// has it go on so after a fork.
-    pub fn may_be_succeeded(&self) -> bool {
-        let heals = |grant: &AppliedGrant| grant.verified.body.forked == Some(OnFork::Heal);
-        let stands = !self.is_closed() && self.standing.ended.is_none();
-        stands && (self.saved.restored || self.grant().is_some_and(heals))
+    /// Whether a successor may go on in this chain's place: only where the vendor has it go on so, or the old chain would
+    /// be ended for nothing. The grant that was applied last says so, or, where `told`, a believed one that a device
+    /// which was set back cannot apply.
+    ///
+    /// # Errors
+    /// Why it may not.
+    pub fn may_be_succeeded(&self, told: bool) -> Result<(), DeviceError> {
+        if self.is_closed() {
+            return Err(DeviceError::Closed);
+        }
+        if let Some(code) = self.standing.ended {
+            return Err(DeviceError::NotAllowed(code));
+        }
+        let on_fork = self.grant().and_then(|grant| grant.verified.body.forked);
+        let restored = self.saved.restored;
+        if on_fork == Some(OnFork::Heal) || told && restored {
+            return Ok(());
+        }
+        Err(if restored || on_fork.is_some() { DeviceError::NotHealed } else { DeviceError::NotRestored })
     }
 
     /// The newest list of revoked issuers.

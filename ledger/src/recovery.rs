@@ -17,6 +17,7 @@ use schemas::ids::{ChainId, Link, PublicKey};
 use schemas::limits;
 use schemas::numbers::{Epoch, FeatureNumber, Seconds, Seq};
 use schemas::period::Period;
+use schemas::terms::Entitlement;
 use schemas::text::Text;
 
 use crate::authority::{self, Activation, GrantPlace, License, Quota, Released, Standing, line_periods};
@@ -236,9 +237,15 @@ fn take_terms_back(draft: &mut Draft<'_>, lost: &Lost) -> Result<(), TooLong> {
         return Ok(());
     }
     let mut terms = license.terms.clone();
-    terms.entitlement = entitlement.clone();
-    // Validity that begins with the first activation has begun.
-    terms.valid_from_activation = None;
+    let known = std::mem::replace(&mut terms.entitlement, entitlement.clone());
+    if license.is_trial() && terms.valid_from_activation.is_some() {
+        // The dates are those of the one device that encloses them.
+        let Entitlement { starts_at, valid_until, maintenance_until, .. } = known;
+        terms.entitlement = Entitlement { starts_at, valid_until, maintenance_until, ..terms.entitlement };
+    } else {
+        // Validity that begins with the first activation has begun.
+        terms.valid_from_activation = None;
+    }
     draft.write(Body::EntitlementChanged(Box::new(EntitlementChanged { terms, reason: None })))
 }
 
@@ -281,6 +288,7 @@ fn take_activation_back(
 fn assume(license: &License, lost: &Lost) -> License {
     let mut assumed = license.clone();
     let (body, at) = (lost.body(), lost.verified.issued_at);
+    let given_at = license.given_at(body, at);
     let activation = assumed.activations.entry(body.device).or_insert_with(|| Activation {
         status: body.status,
         reason: None,
@@ -294,7 +302,7 @@ fn assume(license: &License, lost: &Lost) -> License {
         quotas: BTreeMap::new(),
     });
     if lost.holds_seat() {
-        activation.granted_at.get_or_insert(at);
+        activation.granted_at.get_or_insert(given_at);
     }
     if lost.is_released() {
         activation.released.get_or_insert(Released { at, why: ReleaseReason::Operator, seat_free_at: at });

@@ -382,8 +382,8 @@ codes! {
         "Deactivate, then ask again where the system's machine identifier can be read, such as /etc/machine-id, or activate with a licence key.",
     HealRefused "heal_refused" Refused 403
         "the licence does not allow this device to go on after it was set back"
-        "A successor goes on for a chain of the same licence that forked when its device was restored, where the licence allows that and not more often than it allows."
-        "Ask the vendor to release the old activation, then activate anew.",
+        "A successor goes on for a chain of the same licence that forked when its device was restored, where the licence allows that and not more often than it allows; a licence file says so before the device ends its old record."
+        "Report to the vendor and apply the answer: where the licence allows it, the device goes on then. Otherwise ask the vendor to release the old activation, then activate anew.",
     ReportedLate "reported_late" Findings 409
         "reported after the activation was taken away or while the licence did not stand"
         "Evidence is never refused for what it says: the report was taken in, and its use counts."
@@ -424,7 +424,7 @@ codes! {
     AckUnknown "ack_unknown" Verification 409
         "the vendor holds more of this device's history than the device"
         "The device was set back to an older state, or its state was copied."
-        "Restore the device's newest state. Where the vendor's policy heals, `counterfoil-agent activate --successor` asks for a new activation; otherwise deactivate, and activate with the licence key.",
+        "Restore the device's newest state; or report to the vendor and apply the answer: where its policy heals, the device goes on with a new record. Otherwise deactivate, and activate with the licence key.",
     // What `check` answers.
     Allowed "allowed" Done 200
         "allowed"
@@ -505,7 +505,7 @@ codes! {
         "Use `check` for a feature that is on or off.",
     NotRestored "not_restored" Refused 409
         "nothing asks for a successor of this device's record"
-        "A record is followed by another one where the device was set back to an older state, or the vendor has it go on so."
+        "A record is followed by another one where the device was set back to an older state and the vendor has it go on so."
         "Nothing is to be done; `status` shows how this device stands.",
     SuccessorPending "successor_pending" Refused 409
         "the vendor has not answered the record that goes on here"

@@ -89,7 +89,7 @@ fn a_release_after_the_maintenance_period_is_not_covered() {
 
 #[test]
 fn a_restored_state_directory_is_noticed_and_goes_on_with_a_new_record() {
-    let (lab, chain) = activated();
+    let (lab, chain) = activated_with("--on-fork heal");
     lab.copy("dev1", "backup");
     lab.device("dev1", "consume render 5").done();
     lab.report("dev1", "before.cfbundle");
@@ -107,8 +107,14 @@ fn a_restored_state_directory_is_noticed_and_goes_on_with_a_new_record() {
     lab.device("dev1", "consume miles 3").done();
     lab.report("dev1", "restored.cfbundle");
 
+    lab.device("dev1", "activate --successor --request early.cfbundle").refused(4, "heal_refused");
+    let kept = lab.device("dev1", "status").done();
+    assert_eq!((text(&kept, "chain"), &kept["state"]), (chain.clone(), &"active".into()));
+    lab.vendor("merge restored.cfbundle --answers answers").done();
+    let applied = lab.device("dev1", "apply answers/restored.cfgrant").done();
     let asked = lab.device("dev1", "activate --successor --request successor.cfbundle").done();
     assert_eq!(asked["state"], "pending");
+    assert_eq!(asked["chain"], applied["chain"]);
     assert_ne!(text(&asked, "chain"), chain);
     let shown = lab.device("dev1", "show successor.cfbundle").done();
     let chains: Vec<&Value> =
@@ -128,14 +134,16 @@ fn a_restored_state_directory_is_noticed_and_goes_on_with_a_new_record() {
 /// The state directory is whole after every kill: the old record goes on, or the new one does.
 #[test]
 fn a_killed_succession_is_finished_or_undone() {
-    let (lab, old) = activated();
+    let (lab, old) = activated_with("--on-fork heal");
     lab.copy("dev1", "backup");
     lab.device("dev1", "consume render 5").done();
     lab.report("dev1", "before.cfbundle");
     lab.vendor("merge before.cfbundle --answers answers").done();
     fs::remove_dir_all(lab.path("dev1")).expect("removable");
     lab.copy("backup", "dev1");
-    lab.device("dev1", "apply answers/before.cfgrant").refused(5, "ack_unknown");
+    lab.device("dev1", "consume render 7").done();
+    lab.report("dev1", "after.cfbundle");
+    lab.vendor("merge after.cfbundle --answers answers").done();
     lab.copy("dev1", "restored");
     for awaited in [
         "next",
@@ -146,7 +154,7 @@ fn a_killed_succession_is_finished_or_undone() {
         "archive/OLD/seal.key",
     ] {
         let awaited = format!("dev1/{}", awaited.replace("OLD", &old));
-        let mut child = lab.start_device("dev1", "activate --successor --request successor.cfbundle");
+        let mut child = lab.start_device("dev1", "apply answers/after.cfgrant");
         while child.try_wait().expect("it was started").is_none() && !lab.path(&awaited).exists() {
             thread::yield_now();
         }

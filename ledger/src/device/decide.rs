@@ -35,8 +35,13 @@ pub enum Command {
     Apply(Box<AppliedGrant>),
     /// Close the chain.
     Close,
-    /// Close the chain in favour of this one, which follows it.
-    Succeed(ChainId),
+    /// Close the chain in favour of another one.
+    Succeed {
+        /// The chain that follows it.
+        successor: ChainId,
+        /// Whether a believed grant that cannot be applied has it go on so; see [`Device::may_be_succeeded`].
+        told: bool,
+    },
     /// Note what is due about clock and fingerprint, and nothing else.
     Note,
 }
@@ -183,6 +188,9 @@ pub enum DeviceError {
     /// Nothing is known that a successor would mend.
     #[error("nothing is known of this device that asks for a successor")]
     NotRestored,
+    /// The device was set back or copied, and nothing that it holds says that a successor may go on for it.
+    #[error("no licence file that this device holds has it go on with a new record")]
+    NotHealed,
     /// The vendor holds events of this chain that the device does not have.
     #[error(
         "the vendor holds this chain up to event {acknowledged}, the device up to {held}, or another event there"
@@ -216,6 +224,7 @@ impl DeviceError {
             Self::GrantLate(_) => Code::GrantLate,
             Self::AckUnknown { .. } => Code::AckUnknown,
             Self::NotRestored => Code::NotRestored,
+            Self::NotHealed => Code::HealRefused,
         }
     }
 }
@@ -232,7 +241,7 @@ impl Device {
             Command::Set { name, value } => self.decide_set(name, value, now),
             Command::Apply(offered) => self.decide_apply(offered, now, &known),
             Command::Close => Ok(self.decide_close(now)),
-            Command::Succeed(successor) => self.decide_succeed(*successor, now),
+            Command::Succeed { successor, told } => self.decide_succeed(*successor, *told, now),
             Command::Note => Ok(self.decide_note(now)),
         }
     }
@@ -279,13 +288,8 @@ impl Device {
         self.record(Body::ChainClosed(body), now, |_| Done::Closed)
     }
 
-    fn decide_succeed(&self, successor: ChainId, now: &Now<'_>) -> Result<Decision, DeviceError> {
-        if self.is_closed() {
-            return Err(DeviceError::Closed);
-        }
-        if !self.may_be_succeeded() {
-            return Err(DeviceError::NotRestored);
-        }
+    fn decide_succeed(&self, successor: ChainId, told: bool, now: &Now<'_>) -> Result<Decision, DeviceError> {
+        self.may_be_succeeded(told)?;
         let body = ChainClosed { reason: CloseReason::Succeeded, successor: Some(successor) };
         Ok(self.record(Body::ChainClosed(body), now, |_| Done::Closed))
     }

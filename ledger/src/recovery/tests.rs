@@ -10,7 +10,7 @@ use schemas::period::Reset;
 use schemas::run::Origin;
 
 use super::*;
-use crate::fixture::{RENDER, at};
+use crate::fixture::{ISSUED, RENDER, at};
 use crate::merge::tests::world::{Device, World, month, total};
 use crate::refold;
 use crate::rows::StoredRun;
@@ -304,6 +304,33 @@ fn a_lost_revision_comes_back_with_the_rules_that_are_known() {
     assert!(come(&mut restored, &newest));
     assert_eq!(restored.license.terms, world.license.terms);
     assert_eq!(restored.license.recovery.terms, Epoch(0), "it is no decision of the new epoch");
+}
+
+/// After the backup, one device was given its trial and a second its own, under terms that were revised in between.
+#[test]
+fn a_lost_trial_comes_back_with_the_dates_of_its_own_device() {
+    let trying = |seed| Device::trying(seed, crate::fixture::fingerprint([seed; 5]));
+    let mut world = World::trial(|terms| {
+        terms.valid_from_activation = Some(Seconds::days(14));
+        terms.entitlement.valid_until = None;
+    });
+    let (first, second) = (trying(1), trying(2));
+    let dates = |world: &World, device: &Device, later: u64| {
+        let entitlement = world.license.entitlement_of(&device.chain(), at(ISSUED) + Seconds::days(later));
+        (entitlement.starts_at, entitlement.valid_until)
+    };
+    merged(&mut world, &first);
+    let backup = world.clone();
+    let mut terms = world.license.terms.clone();
+    terms.entitlement.revision = Revision(terms.entitlement.revision.0 + 1);
+    changed(&mut world, Body::EntitlementChanged(Box::new(EntitlementChanged { terms, reason: None })));
+    let grant = merged(&mut world, &second);
+    let expected = [dates(&world, &first, 0), dates(&world, &second, 0)];
+    let mut restored = restore(&backup);
+    assert!(come(&mut restored, &grant));
+    assert_eq!(restored.license.terms.entitlement.revision, world.license.terms.entitlement.revision);
+    assert_eq!([dates(&restored, &first, 3), dates(&restored, &second, 3)], expected);
+    assert_eq!(restored.license.terms.valid_from_activation, Some(Seconds::days(14)));
 }
 
 #[test]

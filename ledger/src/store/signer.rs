@@ -39,7 +39,7 @@ impl Job {
             Command::Return(_)
             | Command::Set { .. }
             | Command::Close
-            | Command::Succeed(_)
+            | Command::Succeed { .. }
             | Command::Note => false,
         })
     }
@@ -248,7 +248,11 @@ fn known(db: &Connection, device: &Device, command: &Command) -> Result<Known, S
             let seq = device.acknowledged_by(offered);
             known.acknowledged = seq.map(|seq| load::link_at(db, device, seq)).transpose()?;
         }
-        Command::Return(_) | Command::Set { .. } | Command::Close | Command::Succeed(_) | Command::Note => {}
+        Command::Return(_)
+        | Command::Set { .. }
+        | Command::Close
+        | Command::Succeed { .. }
+        | Command::Note => {}
     }
     Ok(known)
 }

@@ -98,7 +98,7 @@ impl Agent {
             Ok((before, grants.into_iter().try_for_each(|grant| self.apply_grant(writer, grant))))
         })?;
         let state = || self.with_writer(device_of);
-        let heals = heals && state()?.may_be_succeeded();
+        let heals = heals && state()?.may_be_succeeded(true).is_ok();
         // A device that was set back cannot apply the grant that has it go on as a successor.
         applied.or_else(|refusal| match refusal.code() {
             Code::AckUnknown if heals => Ok(()),
@@ -106,7 +106,7 @@ impl Agent {
         })?;
         let mut changes = changes::of(&before, &state()?);
         if heals {
-            self.succeed()?;
+            self.succeed_as(true)?;
             changes.push(changes::succeeded(before.chain(), state()?.chain()));
         }
         Ok(Applied::of(&state()?, changes))

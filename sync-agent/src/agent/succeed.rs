@@ -22,16 +22,21 @@ impl Agent {
     /// The licence goes on under the terms of the old chain until the vendor answers, without its reserved quota.
     ///
     /// # Errors
-    /// `not_restored` when nothing asks for a successor, `not_activated` without a chain, `revoked` and the like where the
-    /// vendor took the licence away. Where the operating system
-    /// refuses in the middle, opening the agent again finishes it.
+    /// `not_restored` when nothing asks for a successor, `heal_refused` when no licence file that was applied has the
+    /// device go on so, `not_activated` without a chain, `revoked` and the like where the vendor took the licence away;
+    /// nothing is changed then. Where the operating system refuses in the middle, opening the agent again finishes it.
     pub fn succeed(&self) -> Result<Vec<u8>, Refusal> {
+        self.succeed_as(false)
+    }
+
+    /// The same; `told` where a believed grant that cannot be applied has the device go on so.
+    pub(super) fn succeed_as(&self, told: bool) -> Result<Vec<u8>, Refusal> {
         self.undamaged()?;
         let mut writer = self.hold_writer();
         let old = writer.as_ref().ok_or(Code::NotActivated)?;
         let device = device_of(old)?;
-        if !self.is_pending_successor(&device)? {
-            self.close_in_favour(old, &device)?;
+        if !self.is_pending_successor(&device, told)? {
+            self.close_in_favour(old, &device, told)?;
             match old.settle() {
                 // A reader is at work: the log moves with the chain.
                 Err(StoreError::Busy) => {}
@@ -46,25 +51,23 @@ impl Agent {
     }
 
     /// Whether the chain follows another and waits for its first answer.
-    fn is_pending_successor(&self, device: &Device) -> Result<bool, Refusal> {
-        let waits = !device.is_closed() && !device.may_be_succeeded() && device.grant().is_none();
+    fn is_pending_successor(&self, device: &Device, told: bool) -> Result<bool, Refusal> {
+        let goes_on = device.may_be_succeeded(told).is_ok();
+        let waits = !device.is_closed() && !goes_on && device.grant().is_none();
         Ok(waits && matches!(self.claim()?, Claim::Successor(_)))
     }
 
     /// Steps 1 and 2 of a succession.
-    fn close_in_favour(&self, writer: &Writer, device: &Device) -> Result<(), Refusal> {
-        if device.is_closed() {
-            return Err(Code::Deactivated.into());
-        }
-        if !device.may_be_succeeded() {
-            let code = device.standing().ended.unwrap_or(Code::NotRestored);
-            return Err(Refusal::new(code, format!("chain {}", device.chain())));
-        }
+    fn close_in_favour(&self, writer: &Writer, device: &Device, told: bool) -> Result<(), Refusal> {
+        device
+            .may_be_succeeded(told)
+            .map_err(|error| Refusal::new(error.code(), format!("chain {}", device.chain())))?;
         // What cannot be reported is not closed.
         self.report()?;
         let reading = self.clock.read();
         let successor = self.prepare_successor(device, device.snapshot().mark.time(reading))?;
-        writer.append(Command::Succeed(successor), reading).map_err(|error| refuse::append(&error))?;
+        let command = Command::Succeed { successor, told };
+        writer.append(command, reading).map_err(|error| refuse::append(&error))?;
         Ok(())
     }
 

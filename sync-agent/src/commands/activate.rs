@@ -19,7 +19,8 @@ use crate::output::{Fields, talk};
 /// file that comes back. Asking again before the answer came writes the same request again.
 ///
 /// With `--trial` it asks for the product's trial, which needs no key. With `--successor`, a device that was set back to
-/// an older state goes on with a new record; the request carries the rest of the old one.
+/// an older state, and that a licence file has go on with a new record, asks again for that; the request carries the rest
+/// of the old one.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

@@ -38,6 +38,22 @@ fn restored() -> (Device, Agent) {
     (device, agent)
 }
 
+fn healing(grant: &mut GrantBody) {
+    grant.forked = Some(OnFork::Heal);
+}
+
+/// Has the vendor, who holds more of the device's chain than the device, tell it to go on, and gives its request.
+fn go_on(device: &mut Device, agent: &Agent) -> Vec<u8> {
+    let chain = chain_of(agent);
+    let heads = heads_of(&agent.report().expect("reports"));
+    let (_, head) = heads.into_iter().find(|(of, _)| *of == chain).expect("the present chain is reported");
+    let ahead = Ack { seq: head.seq.next(), ..head };
+    let refresh = device.vendor.grant(chain, ahead, device.clock.now(), healing);
+    agent.apply(&refresh).expect("goes on");
+    assert_ne!(chain_of(agent), chain);
+    agent.request().expect("asks")
+}
+
 fn chain_of(agent: &Agent) -> ChainId {
     agent.status().expect("readable").chain.expect("a chain")
 }
@@ -67,10 +83,10 @@ fn a_device_learns_from_a_grant_that_it_was_set_back_and_says_so() {
 
 #[test]
 fn a_successor_names_the_old_chain_which_signs_for_it_and_carries_the_rest_of_it() {
-    let (_device, agent) = restored();
+    let (mut device, agent) = restored();
     agent.consume("miles", 3).expect("counts");
     let old = chain_of(&agent);
-    let request = agent.succeed().expect("goes on");
+    let request = go_on(&mut device, &agent);
     let new = chain_of(&agent);
     assert_eq!(heads_of(&request).iter().map(|(chain, _)| *chain).collect::<Vec<_>>(), [old, new]);
     let runs = runs_of(&request);
@@ -93,7 +109,7 @@ fn a_successor_names_the_old_chain_which_signs_for_it_and_carries_the_rest_of_it
 fn a_successor_goes_on_under_the_old_terms_until_it_is_answered() {
     let (mut device, agent) = restored();
     let license = agent.status().expect("readable").license_id;
-    let request = agent.succeed().expect("goes on");
+    let request = go_on(&mut device, &agent);
     assert_eq!(agent.succeed().expect("asks again"), request);
     assert_eq!(code(agent.activate(&license_key())), Some(Code::ActivationPending));
     let status = agent.status().expect("readable");
@@ -120,7 +136,7 @@ fn a_successor_goes_on_under_the_old_terms_until_it_is_answered() {
 fn the_old_chain_travels_until_the_vendor_has_its_end() {
     let (mut device, agent) = restored();
     let old = chain_of(&agent);
-    let request = agent.succeed().expect("goes on");
+    let request = go_on(&mut device, &agent);
     let (new, own) = heads_of(&request)[1];
     let chains = |agent: &Agent| {
         heads_of(&agent.report().expect("reports")).iter().map(|(chain, _)| *chain).collect::<Vec<_>>()
@@ -151,7 +167,7 @@ fn the_old_chain_travels_until_the_vendor_has_its_end() {
 #[test]
 fn the_end_of_the_old_chain_may_be_told_by_the_new_ones_grant() {
     let (mut device, agent) = restored();
-    let request = agent.succeed().expect("goes on");
+    let request = go_on(&mut device, &agent);
     let ((old, end), (new, own)) = (heads_of(&request)[0], heads_of(&request)[1]);
     let answer = device.vendor.grant(new, own, device.clock.now(), |grant| {
         let first_seq = Seq(4);
@@ -164,7 +180,6 @@ fn the_end_of_the_old_chain_may_be_told_by_the_new_ones_grant() {
 
 #[test]
 fn a_vendor_that_heals_has_the_device_go_on_by_itself() {
-    let healing = |grant: &mut GrantBody| grant.forked = Some(OnFork::Heal);
     // The grant acknowledges what the device does not have.
     let (mut device, agent, _) = set_back();
     device.back_up();
@@ -208,11 +223,23 @@ fn only_a_device_that_was_set_back_is_succeeded() {
     let agent = device.activated();
     assert_eq!(code(agent.succeed()), Some(Code::NotRestored));
     device.sync_with(&agent, |grant| grant.forked = Some(OnFork::Stop));
-    assert_eq!(code(agent.succeed()), Some(Code::NotRestored));
+    assert_eq!(code(agent.succeed()), Some(Code::HealRefused));
     assert_eq!(agent.status().expect("readable").why.map(|why| why.code), Some(Code::Forked));
     agent.deactivate().expect("closes");
     assert_eq!(code(agent.succeed()), Some(Code::Deactivated));
     assert!(!device.state().join("next").exists());
+}
+
+#[test]
+fn a_device_that_is_not_told_to_go_on_keeps_its_record() {
+    let (mut device, agent) = restored();
+    let (chain, report) = (chain_of(&agent), agent.report().expect("reports"));
+    assert_eq!(code(agent.succeed()), Some(Code::HealRefused));
+    assert_eq!((chain_of(&agent), agent.report().expect("reports")), (chain, report));
+    assert!(!device.state().join("next").exists() && !device.state().join("archive").exists());
+    // The vendor's answer to its report brings the reserve back: nothing was spent for nothing.
+    device.sync(&agent);
+    assert_eq!(agent.check("render").code, Code::Allowed);
 }
 
 #[test]
@@ -241,7 +268,7 @@ fn a_licence_that_was_taken_away_does_not_come_back_with_an_older_state() {
 #[test]
 fn a_successor_that_is_denied_makes_room_for_an_activation() {
     let (mut device, agent) = restored();
-    agent.succeed().expect("goes on");
+    go_on(&mut device, &agent);
     let applied = device.sync_with(&agent, |grant| {
         grant.status = GrantStatus::Denied;
         grant.entitlement = None;
@@ -257,13 +284,9 @@ fn a_successor_that_is_denied_makes_room_for_an_activation() {
 fn a_successor_that_is_set_back_is_succeeded_again_and_all_before_it_travels() {
     let (mut device, agent) = restored();
     let first = chain_of(&agent);
-    agent.succeed().expect("goes on");
+    go_on(&mut device, &agent);
     let second = chain_of(&agent);
-    let (_, head) = heads_of(&agent.report().expect("reports"))[1];
-    let ahead = Ack { seq: head.seq.next(), ..head };
-    let refresh = device.vendor.grant(second, ahead, device.clock.now(), |_| {});
-    assert_eq!(code(agent.apply(&refresh)), Some(Code::AckUnknown));
-    let request = agent.succeed().expect("goes on again");
+    let request = go_on(&mut device, &agent);
     let chains: Vec<ChainId> = heads_of(&request).iter().map(|(chain, _)| *chain).collect();
     assert_eq!(chains, [first, second, chain_of(&agent)]);
     goes_on_without_reserved_quota(&agent);
@@ -273,11 +296,11 @@ fn a_successor_that_is_set_back_is_succeeded_again_and_all_before_it_travels() {
 
 #[test]
 fn a_reader_at_work_does_not_keep_a_successor_from_its_place() {
-    let (device, agent) = restored();
+    let (mut device, agent) = restored();
     agent.consume("miles", 3).expect("counts");
     let reader = AgentReader::open(device.config()).expect("opens");
     let before = reader.report().expect("reports");
-    let request = agent.succeed().expect("goes on");
+    let request = go_on(&mut device, &agent);
     assert_eq!(reader.report().expect("its view stands"), before);
     drop(reader);
     assert_eq!(heads_of(&request).len(), 2);
@@ -289,8 +312,8 @@ fn a_reader_at_work_does_not_keep_a_successor_from_its_place() {
 
 #[test]
 fn a_lost_archive_is_found_and_keeps_nothing_from_being_reported() {
-    let (device, agent) = restored();
-    agent.succeed().expect("goes on");
+    let (mut device, agent) = restored();
+    go_on(&mut device, &agent);
     fs::remove_dir_all(device.state().join("archive")).expect("removable");
     assert_eq!(heads_of(&agent.report().expect("reports")).len(), 1);
     let findings = counterfoil_sync_agent::doctor::examine(device.config());
@@ -304,7 +327,7 @@ fn a_successor_gains_no_time() {
     device.clock.set(at("2027-06-01"));
     agent.keep_time().expect("notes");
     device.clock.set(right);
-    agent.succeed().expect("goes on");
+    go_on(&mut device, &agent);
     let status = agent.status().expect("readable");
     assert!(status.time >= at("2027-06-01") && status.clock_noted.is_some());
     assert_eq!(agent.check("export").code, Code::CheckInDue);
@@ -338,9 +361,9 @@ fn just_closed(device: &Device, old: ChainId) {
 
 #[test]
 fn a_succession_that_was_decided_is_finished_from_every_step() {
-    let (device, agent) = restored();
+    let (mut device, agent) = restored();
     let old = chain_of(&agent);
-    agent.succeed().expect("goes on");
+    go_on(&mut device, &agent);
     let new = chain_of(&agent);
     drop(agent);
     just_closed(&device, old);
@@ -373,12 +396,12 @@ fn a_succession_that_was_decided_is_finished_from_every_step() {
 
 #[test]
 fn a_succession_that_was_not_decided_is_undone_from_every_step() {
-    let (device, agent) = restored();
+    let (mut device, agent) = restored();
     let old = chain_of(&agent);
     drop(agent);
     device.back_up();
     let agent = device.open();
-    agent.succeed().expect("goes on");
+    go_on(&mut device, &agent);
     drop(agent);
     let prepared = device.folder.path().join("prepared");
     for name in TAKEN {
@@ -395,6 +418,6 @@ fn a_succession_that_was_not_decided_is_undone_from_every_step() {
         assert_eq!(chain_of(&agent), old, "after {steps} steps");
         assert!(!next.exists());
         assert!(!kinds(&agent).contains(&"chain.closed"));
-        agent.succeed().expect("can be asked for again");
+        go_on(&mut device, &agent);
     }
 }

@@ -391,7 +391,7 @@ impl Process {
             Command::Return(_)
             | Command::Set { .. }
             | Command::Close
-            | Command::Succeed(_)
+            | Command::Succeed { .. }
             | Command::Note => Known::default(),
         }
     }

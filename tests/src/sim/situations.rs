@@ -184,8 +184,6 @@ situations! {
     HealedStaysCharged = "what a succeeded chain held stayed charged",
     /// The vendor does not let it go on.
     HealRefused = "a successor was refused",
-    /// The successor came first.
-    SuccessorWaited = "a successor came before the chain that it follows, and waited",
     /// A successor is at work.
     SuccessorReported = "a successor reported",
     /// A succession was finished after a crash.

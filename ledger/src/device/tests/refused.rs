@@ -28,7 +28,7 @@ fn what_a_refused_grant_takes_away_is_gone() {
         let mut device = activated();
         assert_eq!(apply_at(&mut device, offered(2, ahead(status)), ISSUED), Err(Code::AckUnknown));
         assert_eq!(said(&device, "export"), code);
-        assert_eq!(device.may_be_succeeded(), status == GrantStatus::Active);
+        assert_eq!(device.may_be_succeeded(true).is_ok(), status == GrantStatus::Active);
         let used = consume_at(&mut device, consume("miles", 1), ISSUED).err();
         assert_eq!(used, Some(code).filter(|code| *code != Code::Allowed));
     }

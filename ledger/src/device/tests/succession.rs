@@ -13,7 +13,13 @@ fn restored() -> Device {
 }
 
 fn succeed(device: &mut Device) -> Result<Vec<&'static str>, Code> {
-    let decision = decide(device, &Command::Succeed(SUCCESSOR), ISSUED).map_err(|error| error.code())?;
+    succeed_as(device, false)
+}
+
+/// The same, where a grant that cannot be applied says so, or not.
+fn succeed_as(device: &mut Device, told: bool) -> Result<Vec<&'static str>, Code> {
+    let command = Command::Succeed { successor: SUCCESSOR, told };
+    let decision = decide(device, &command, ISSUED).map_err(|error| error.code())?;
     Ok(carry_out(device, decision))
 }
 
@@ -23,12 +29,12 @@ fn said(snapshot: &Snapshot, feature: &str) -> (bool, Code) {
 }
 
 #[test]
-fn a_chain_is_succeeded_after_a_restore_or_where_the_vendor_heals_and_once() {
+fn a_chain_is_succeeded_only_where_the_vendor_heals_and_once() {
     assert_eq!(succeed(&mut pending()), Err(Code::NotRestored));
     assert_eq!(succeed(&mut activated()), Err(Code::NotRestored));
     for (on_fork, outcome) in [
-        (OnFork::Flag, Err(Code::NotRestored)),
-        (OnFork::Stop, Err(Code::NotRestored)),
+        (OnFork::Flag, Err(Code::HealRefused)),
+        (OnFork::Stop, Err(Code::HealRefused)),
         (OnFork::Heal, Ok(vec!["chain.closed"])),
     ] {
         let mut device = activated();
@@ -36,15 +42,18 @@ fn a_chain_is_succeeded_after_a_restore_or_where_the_vendor_heals_and_once() {
         apply_at(&mut device, offered(2, forked), ISSUED).expect("applies");
         assert_eq!(succeed(&mut device), outcome, "{on_fork:?}");
     }
+    assert_eq!(succeed_as(&mut activated(), true), Err(Code::NotRestored));
     let mut device = restored();
-    assert_eq!(succeed(&mut device), Ok(vec!["chain.closed"]));
-    assert_eq!(succeed(&mut device), Err(Code::Deactivated));
+    let head = device.head();
+    assert_eq!((succeed(&mut device), device.head()), (Err(Code::HealRefused), head));
+    assert_eq!(succeed_as(&mut device, true), Ok(vec!["chain.closed"]));
+    assert_eq!(succeed_as(&mut device, true), Err(Code::Deactivated));
 }
 
 #[test]
 fn a_chain_that_was_succeeded_records_nothing_more_and_still_covers_what_reserves_nothing() {
     let mut device = restored();
-    succeed(&mut device).expect("closes");
+    succeed_as(&mut device, true).expect("closes");
     assert_eq!(device.standing().life, Life::Succeeded);
     let snapshot = device.snapshot();
     assert_eq!(said(&snapshot, "export"), (true, Code::Allowed));

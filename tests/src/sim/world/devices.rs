@@ -299,7 +299,11 @@ impl World<'_> {
         let answer = self.perform(number, &Command::Apply(offered));
         let applied = matches!(answer, Some(Ok(Done::Applied)));
         self.tally().saw_if(applied && !asked, Situation::RefreshApplied);
-        if heals && answer.is_some() && self.may_be_succeeded(number) && self.succeed(number) {
+        // Its owner may be there before the next answer, where the process ended before it was done.
+        if heals && answer.is_none() {
+            self.agenda.add(self.now + HOUR, Next::Succeed(number));
+        }
+        if heals && answer.is_some() && self.succeed(number, true) {
             self.tally().saw(Situation::SucceededByGrant);
         }
     }

@@ -54,34 +54,37 @@ impl World<'_> {
         copy
     }
 
-    /// Whether a machine may go on with a successor.
-    pub(super) fn may_be_succeeded(&mut self, number: usize) -> bool {
+    /// Whether a machine may go on with a successor, where `told`, because a grant that it cannot apply says so.
+    fn may_be_succeeded(&mut self, number: usize, told: bool) -> bool {
         self.wake(number);
         let process = self.machine(number).process.as_ref();
-        process.is_some_and(|process| process.device.may_be_succeeded())
+        process.is_some_and(|process| process.device.may_be_succeeded(told).is_ok())
     }
 
     /// Has a machine go on with a successor, because its owner asks for it.
     pub(super) fn ask_for_successor(&mut self, number: usize) {
-        if self.living(number).is_some() && self.may_be_succeeded(number) && self.succeed(number) {
+        if self.living(number).is_some() && self.succeed(number, false) {
             self.tally().saw(Situation::SuccessorAskedFor);
         }
     }
 
     /// Writes a chain that follows the present one, closes that one in its favour, goes on there and reports. Whether it
-    /// did: the process may end between any two steps.
-    pub(super) fn succeed(&mut self, number: usize) -> bool {
+    /// did: it may not be allowed to, and the process may end between any two steps.
+    pub(super) fn succeed(&mut self, number: usize, told: bool) -> bool {
+        if !self.may_be_succeeded(number, told) {
+            return false;
+        }
         let (now, seed) = (self.now, self.chance.number());
         let machine = self.machines[number].as_ref().expect("it is installed");
         let process = machine.process.as_ref().expect("it was woken");
         let at = process.device.snapshot().mark.time(process.reading(machine.wall, now)).get();
         let (license, old) = (machine.license, machine.copy.chain);
         let mut disk = machine::install(seed, Asks::After(&machine.disk), &machine.hardware, at);
-        let id = disk.device().chain();
+        let command = Command::Succeed { successor: disk.device().chain(), told };
         let copy = self.open(license, Some(old), &mut disk, at);
         self.machine(number).next = Some(Successor { disk, copy });
         let end = [Some(End::BeforeKeeping), Some(End::AfterKeeping), None][self.chance.below(15).min(2)];
-        self.carry_out(number, &Command::Succeed(id), end);
+        self.carry_out(number, &command, end);
         self.finish_succession(number);
         let went_on = self.machine(number).copy.chain != old;
         if went_on {

@@ -156,10 +156,7 @@ impl World<'_> {
             let mut successors = self.sites[chain.license].model.chains.clone();
             successors.retain(|next| self.chains[*next].follows == Some(number));
             for next in successors {
-                let waited = self.chains[next].waiting() > 0;
                 self.arrive(next, &[]);
-                let goes_on = waited && self.chains[next].begun;
-                self.tally().saw_if(goes_on, Situation::SuccessorWaited);
             }
         }
         arrival
