@@ -92,6 +92,8 @@ pub struct Chain {
     pub status: Option<GrantStatus>,
     /// Whether it takes a seat.
     pub has_seat: bool,
+    /// Whether it was ever given one.
+    pub had_seat: bool,
     /// Whether a device said that it is closed, as far as the vendor knows, on some branch.
     pub closings: usize,
     /// Places after which events differ: the event that they follow.
@@ -204,6 +206,7 @@ impl Chain {
             granted: BTreeMap::new(),
             status: None,
             has_seat: false,
+            had_seat: false,
             closings: 0,
             partings: BTreeSet::new(),
             copies: Vec::new(),
@@ -365,7 +368,8 @@ impl Chain {
                 *most = (*most).max(*granted);
             }
         }
-        self.lost_seat |= self.has_seat && !to.has_seat;
+        // One that was released since comes back too: its device may not have read that.
+        self.lost_seat |= self.had_seat && !to.had_seat;
         self.begun = to.begun;
         self.used = std::mem::take(&mut to.used);
         self.returned = std::mem::take(&mut to.returned);

@@ -273,7 +273,7 @@ impl World<'_> {
         chain.status = Some(body.status);
         match body.status {
             GrantStatus::Active if !chain.has_seat => {
-                chain.has_seat = true;
+                (chain.has_seat, chain.had_seat) = (true, true);
                 let chains = &self.sites[license].model.chains;
                 let taken = chains.iter().filter(|chain| self.chains[**chain].has_seat).count();
                 let most = self.sites[license].model.terms.rules.max_activations;
