@@ -73,6 +73,17 @@ pub struct Copied {
     pub restored: bool,
 }
 
+/// Whether a chain takes a seat.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Seat {
+    /// It was never given one.
+    Never,
+    /// It takes one.
+    Held,
+    /// It was given one, and took it no longer.
+    Released,
+}
+
 /// One device chain: all copies of it.
 #[derive(Clone, Debug)]
 pub struct Chain {
@@ -90,10 +101,8 @@ pub struct Chain {
     pub granted: BTreeMap<Key, (u64, u64)>,
     /// What it was told last.
     pub status: Option<GrantStatus>,
-    /// Whether it takes a seat.
-    pub has_seat: bool,
-    /// Whether it was ever given one.
-    pub had_seat: bool,
+    /// Its seat.
+    pub seat: Seat,
     /// Whether a device said that it is closed, as far as the vendor knows, on some branch.
     pub closings: usize,
     /// Places after which events differ: the event that they follow.
@@ -205,8 +214,7 @@ impl Chain {
             returned: Vec::new(),
             granted: BTreeMap::new(),
             status: None,
-            has_seat: false,
-            had_seat: false,
+            seat: Seat::Never,
             closings: 0,
             partings: BTreeSet::new(),
             copies: Vec::new(),
@@ -369,14 +377,14 @@ impl Chain {
             }
         }
         // One that was released since comes back too: its device may not have read that.
-        self.lost_seat |= self.had_seat && !to.had_seat;
+        self.lost_seat |= self.seat != Seat::Never && to.seat == Seat::Never;
         self.begun = to.begun;
         self.used = std::mem::take(&mut to.used);
         self.returned = std::mem::take(&mut to.returned);
         self.granted = std::mem::take(&mut to.granted);
         self.partings = std::mem::take(&mut to.partings);
         self.outstanding = std::mem::take(&mut to.outstanding);
-        (self.status, self.has_seat, self.told) = (to.status, to.has_seat, to.told);
+        (self.status, self.seat, self.told) = (to.status, to.seat, to.told);
         (self.closings, self.waiting) = (to.closings, to.waiting);
         (self.newest, self.import_until) = (to.newest, to.import_until);
         lost

@@ -9,7 +9,7 @@ use schemas::numbers::Micros;
 
 use super::super::agenda::{DAY, HOUR, MINUTE};
 use super::super::invariants::{self, Account, Frees};
-use super::super::model::{Arrival, Key, What};
+use super::super::model::{Arrival, Key, Seat, What};
 use super::super::office::{Fate, text};
 use super::super::situations::Situation;
 use super::{Letter, Next, World};
@@ -143,7 +143,7 @@ impl World<'_> {
         self.tally().saw_if(merged.took_back, Situation::GrantTakenBack);
         self.observe_grants(license);
         self.tally().saw_if(fate == Fate::KeptButReportedFailed, Situation::VendorToldOfFailure);
-        if fate == Fate::KeptButReportedFailed || letter.number % 16 == 0 {
+        if fate == Fate::KeptButReportedFailed || letter.number.is_multiple_of(16) {
             self.merge_again(letter);
         }
         self.tally().saw_if(fate == Fate::EndedAfterKeeping, Situation::VendorKeptUnanswered);
@@ -272,10 +272,10 @@ impl World<'_> {
         let license = chain.license;
         chain.status = Some(body.status);
         match body.status {
-            GrantStatus::Active if !chain.has_seat => {
-                (chain.has_seat, chain.had_seat) = (true, true);
+            GrantStatus::Active if chain.seat != Seat::Held => {
+                chain.seat = Seat::Held;
                 let chains = &self.sites[license].model.chains;
-                let taken = chains.iter().filter(|chain| self.chains[**chain].has_seat).count();
+                let taken = chains.iter().filter(|chain| self.chains[**chain].seat == Seat::Held).count();
                 let most = self.sites[license].model.terms.rules.max_activations;
                 if !self.chains[number].lost_seat {
                     invariants::seats_stay_within_the_limit(taken, most);
@@ -283,8 +283,8 @@ impl World<'_> {
                 let was_denied = self.sites[license].denied.remove(&number);
                 self.tally().saw_if(was_denied, Situation::SeatGivenLater);
             }
-            GrantStatus::Released if chain.has_seat => {
-                chain.has_seat = false;
+            GrantStatus::Released if chain.seat == Seat::Held => {
+                chain.seat = Seat::Released;
                 let closed = chain.closings > 0;
                 self.tally().saw_if(closed, Situation::SeatGivenBack);
                 self.tally().saw_if(!closed && beside_another, Situation::Superseded);
