@@ -115,6 +115,12 @@ pub struct Activation {
     pub ack: Ack,
     /// When the device must be heard of again.
     pub sync_by: Option<Micros>,
+    /// The first instant at which the newest grant can no longer be applied.
+    pub import_until: Option<Micros>,
+    /// The first instant at which no grant that was given out lets the device run any more: the latest check-in deadline
+    /// with the grace and the clock tolerance that were granted with it. Absent: no active grant was given out, or one
+    /// without a deadline.
+    pub runs_until: Option<Micros>,
     /// G and X by feature and period.
     pub quotas: BTreeMap<(FeatureNumber, Period), Quota>,
 }
@@ -131,6 +137,19 @@ impl Activation {
             Some(released) => now < released.seat_free_at,
             None => self.granted_at.is_some(),
         }
+    }
+
+    /// Whether at `now` the newest grant comes too late to be applied. One that is written at this very instant does not.
+    pub fn is_answer_late(&self, now: Micros) -> bool {
+        self.grant.at < now && self.import_until.is_some_and(|until| until <= now)
+    }
+
+    /// Takes in until when an active grant lets the device run. Which of its grants a device holds to, nobody can know.
+    fn allow_until(&mut self, until: Option<Micros>) {
+        self.runs_until = match self.granted_at {
+            None => until,
+            Some(_) => self.runs_until.zip(until).map(|(known, until)| known.max(until)),
+        };
     }
 }
 
@@ -264,12 +283,16 @@ impl License {
         now.max(Micros::new(self.last_at.get() + 1))
     }
 
-    /// From when a device that was not heard of counts as silent: its check-in deadline, the grace and the clock
-    /// tolerance have passed. Absent: the device has no deadline.
+    /// From when a device that was not heard of counts as silent: check-in deadline, grace and clock tolerance have
+    /// passed, as its own grants state them. What the licence says now does not matter: the device may not know it.
+    /// Absent: the device has no deadline.
     pub fn silent_from(&self, chain: &ChainId) -> Option<Micros> {
-        let sync_by = self.activations.get(chain)?.sync_by?;
-        let rules = &self.terms.rules;
-        Some(sync_by + rules.grace + rules.clock_tolerance)
+        self.activations.get(chain)?.runs_until
+    }
+
+    /// Whether a device counts as silent at `now`.
+    pub fn is_silent(&self, chain: &ChainId, now: Micros) -> bool {
+        self.silent_from(chain).is_some_and(|from| from <= now)
     }
 
     /// Seats taken at `now`.
@@ -303,6 +326,8 @@ impl License {
             grant: place,
             ack: Ack::NONE,
             sync_by: None,
+            import_until: None,
+            runs_until: None,
             quotas: BTreeMap::new(),
         });
         activation.status = grant.status;
@@ -310,7 +335,9 @@ impl License {
         activation.grant = place;
         activation.ack = grant.ack;
         activation.sync_by = grant.check_in.sync_by;
+        activation.import_until = grant.import_until;
         if grant.status == GrantStatus::Active {
+            activation.allow_until(runs_until(grant));
             activation.granted_at.get_or_insert(at);
         }
         rows.activations.insert(grant.device);
@@ -329,6 +356,11 @@ impl License {
             known_at: at,
         }));
     }
+}
+
+/// Until when an active grant lets its device run; absent: without end.
+pub(crate) fn runs_until(grant: &GrantBody) -> Option<Micros> {
+    grant.check_in.overdue_at().map(|overdue_at| overdue_at + grant.clock_tolerance)
 }
 
 /// Lets validity begin at `start`; maintenance ends as long after it as was said when the licence was issued.

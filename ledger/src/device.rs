@@ -16,7 +16,7 @@ use schemas::event::device::{ChainOpened, FingerprintComponent};
 use schemas::event::{Body, Event};
 use schemas::grant::{Ack, Grant, Revocations};
 use schemas::ids::{ChainId, KeyReference, Link};
-use schemas::numbers::{FeatureNumber, Micros, Seconds, Seq};
+use schemas::numbers::{Epoch, FeatureNumber, Micros, Seconds, Seq};
 use schemas::period::Period;
 use schemas::run::DeviceOrigin;
 use schemas::terms::OnFork;
@@ -50,6 +50,8 @@ pub struct Device {
     inherited: Option<Arc<AppliedGrant>>,
     revocations: Revocations,
     refused: Option<Refused>,
+    /// Whether a grant that was not applied told that the vendor went back to an older ledger.
+    sends_again: bool,
     standing: Standing,
     left: Vec<u64>,
     mark: Mark,
@@ -150,6 +152,7 @@ impl Device {
             inherited: None,
             revocations,
             refused: None,
+            sends_again: false,
             left: Vec::new(),
             started: false,
         };
@@ -221,6 +224,13 @@ impl Device {
         self.grant().map_or(Ack::NONE, |grant| grant.verified.body.ack)
     }
 
+    /// The first place that the vendor may not have, as far as the device knows; beyond the head where it has all.
+    pub fn unreported_from(&self) -> Seq {
+        let after_ack = self.ack().seq.next();
+        let resend = self.grant().and_then(|grant| grant.verified.body.resend_from);
+        if self.sends_again { Seq(1) } else { resend.map_or(after_ack, |resend| resend.min(after_ack)) }
+    }
+
     /// What the licence as a whole rests on.
     pub fn standing(&self) -> &Standing {
         &self.standing
@@ -278,9 +288,10 @@ impl Device {
                 self.judge_fingerprint(event.at);
             }
             Body::GrantRefused(body) => {
+                self.sends_again |= Refused::asks_again(body, self.applied_epoch());
                 if let Some(refused) = Refused::read(body) {
                     self.set_restored(true);
-                    self.recall(Some(refused));
+                    self.recall(Some(refused), self.sends_again);
                 }
             }
             Body::ChainClosed(_) => self.standing.life = Life::after(&event.body),
@@ -312,7 +323,7 @@ impl Device {
         }
         self.grant = Some(Arc::new(applied));
         self.set_restored(false);
-        self.recall(None);
+        self.recall(None, false);
         self.prepare_grant();
         self.judge_fingerprint(at);
     }
@@ -325,14 +336,18 @@ impl Device {
     }
 
     /// Takes in what the events since the last applied grant say was refused: no row beside them keeps it.
-    pub fn recall(&mut self, refused: Option<Refused>) {
-        self.refused = refused;
+    pub fn recall(&mut self, refused: Option<Refused>, sends_again: bool) {
+        (self.refused, self.sends_again) = (refused, sends_again);
         self.standing.ended = refused.and_then(Refused::ended);
     }
 
     fn set_restored(&mut self, restored: bool) {
         self.saved.restored = restored;
         self.standing.restored = restored || self.only_inherits();
+    }
+
+    fn applied_epoch(&self) -> Option<Epoch> {
+        self.grant().map(|grant| grant.verified.body.epoch)
     }
 
     fn only_inherits(&self) -> bool {

@@ -18,7 +18,7 @@ use crate::writer::TooLong;
 /// Decides what a device chain is told now and writes it onto the authority chain.
 ///
 /// A seat is given if one is free; a closed chain is released; quotas are topped up as far as units are free. A
-/// denial that stays the same is not written again.
+/// denial that stays the same is not written again while it can be applied.
 ///
 /// # Errors
 /// When the grant would be longer than a device takes; see [`quotas::fits`].
@@ -30,7 +30,7 @@ pub fn issue_grant(
 ) -> Result<(), TooLong> {
     seats::release_if_closed(draft, &chain)?;
     let Seating { verdict, displaced } = seats::seating(draft.license(), &chain, draft.now());
-    if took_in.is_empty() && decided_the_same(draft.license(), &chain, verdict) {
+    if took_in.is_empty() && decided_the_same(draft.license(), &chain, verdict, draft.now()) {
         return Ok(());
     }
     for old in displaced {
@@ -74,10 +74,11 @@ pub fn release(
 }
 
 /// Whether a new decision on a chain without a seat would come out the same.
-fn decided_the_same(license: &License, chain: &ChainId, verdict: Verdict) -> bool {
+fn decided_the_same(license: &License, chain: &ChainId, verdict: Verdict, now: Micros) -> bool {
     license.activations.get(chain).is_some_and(|activation| {
         let reason = activation.reason.as_ref().map(Text::as_str);
         activation.granted_at.is_none()
+            && !activation.is_answer_late(now)
             && activation.status == verdict.status()
             && reason == verdict.reason().map(Code::word)
     })

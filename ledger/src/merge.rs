@@ -176,7 +176,8 @@ pub struct ChainOutcome {
 ///
 /// `runs` are in the order of their first places. A chain that is new to the ledger must prove its claim among the
 /// runs that attach. What waited for one of them attaches with it. Nothing is written for runs that are all known,
-/// unless a denial would come out differently now.
+/// unless a denial would come out differently now or the last answer can no longer be applied: then the device, which
+/// may have nothing else to say, is answered anew.
 ///
 /// # Errors
 /// Those of `stored`.
@@ -193,7 +194,11 @@ pub fn merge_chain<E>(
     if !draft.license().chains.contains_key(&chain)
         && let Some(code) = refuse_newcomer(draft, &chain, runs, secret)
     {
-        return Ok(refused(code));
+        let mut outcome = refused(code);
+        if code == Code::ChainGap {
+            outcome.unanswerable = tell(draft, chain, &[], &outcome, revocations).is_err();
+        }
+        return Ok(outcome);
     }
     let mut attaching = Attaching::new(draft, chain, origin, stored);
     attaching.take(runs)?;
@@ -204,7 +209,8 @@ pub fn merge_chain<E>(
     Ok(outcome)
 }
 
-/// Writes the grant that answers: always after something new, otherwise only where a denial is decided afresh.
+/// Writes the grant that answers: always after something new, otherwise only where a denial is decided afresh or the
+/// last answer comes too late. A chain of which nothing is known has an answer only where that was taken back.
 fn tell(
     draft: &mut Draft<'_>,
     chain: ChainId,
@@ -213,10 +219,16 @@ fn tell(
     revocations: &Revocations,
 ) -> Result<(), TooLong> {
     let license = draft.license();
-    let Some(known) = license.chains.get(&chain) else { return Ok(()) };
-    let undecided = license.activations.get(&chain).is_none_or(|activation| activation.granted_at.is_none());
-    let took_in: Vec<TookIn> = moved.iter().map(|branch| known.branches[branch].took_in(chain)).collect();
-    if took_in.is_empty() && outcome.parked.is_empty() && !undecided {
+    let known = license.chains.get(&chain);
+    let decided = license.activations.get(&chain).filter(|activation| activation.granted_at.is_some());
+    let took_in: Vec<TookIn> = known.map_or_else(Vec::new, |known| {
+        moved.iter().map(|branch| known.branches[branch].took_in(chain)).collect()
+    });
+    let is_due = match decided {
+        Some(activation) => activation.is_answer_late(draft.now()),
+        None => known.is_some(),
+    };
+    if took_in.is_empty() && outcome.parked.is_empty() && !is_due {
         return Ok(());
     }
     grants::issue_grant(draft, chain, took_in, revocations.clone())

@@ -1,9 +1,10 @@
 //! Periods: open, then waiting for late reports, then sealed by a signed figure. Pure functions of a licence, its
 //! stored runs and the vendor's time.
 //!
-//! A figure that was sealed never changes. Use that arrives later keeps its own period; the next seal of the same
-//! feature is preceded by what it adds or takes off. What was known at a seal follows from its place on the authority
-//! chain: the branch heads that the grants before it took in.
+//! A figure that was sealed never changes. Use that arrives later keeps its own period; whoever seals next records what
+//! it adds or takes off, whether or not a period is due: of a licence that ended none is due ever again. What was known
+//! at a seal or an adjustment follows from its place on the authority chain: the branch heads that the grants before it
+//! took in.
 
 mod reproduce;
 
@@ -60,7 +61,7 @@ impl Seal {
 /// How complete the evidence of a licence is, in numbers of device chains.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Conditions {
-    /// Silent past deadline and grace, while they hold a seat.
+    /// Silent past deadline, grace and clock tolerance, while they hold a seat.
     pub silent: u32,
     /// With events missing before others.
     pub gaps: u32,
@@ -115,20 +116,26 @@ pub struct Reckoned {
 }
 
 impl Reckoned {
-    /// Units that arrived since the seal and its adjustments, and units that went: what the next seal adjusts.
+    /// Units that arrived since the seal and its adjustments, and units that went: what the next [`seal`] adjusts.
     pub fn unadjusted(&self) -> (u64, u64) {
         let accounted = self.seal.map_or(self.used.get(), |seal| seal.adjusted());
         (self.used.get().saturating_sub(accounted), accounted.saturating_sub(self.used.get()))
     }
 }
 
-/// Which periods are sealed.
+/// Which periods are sealed and adjusted.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SealOrder {
     /// Only those that ended at or before this instant.
     pub before: Option<Micros>,
     /// The reason, where those that still wait are sealed too.
     pub early: Option<Commitment>,
+}
+
+impl SealOrder {
+    fn covers(&self, period: Period) -> bool {
+        self.before.is_none_or(|before| period.end() <= before)
+    }
 }
 
 /// What sealing did to a licence.
@@ -157,13 +164,25 @@ pub fn due(license: &License, now: Micros, order: &SealOrder) -> Vec<Reckoned> {
     due.retain(|period| {
         period.state == State::Waiting
             && (order.early.is_some() || period.seal_from <= now)
-            && order.before.is_none_or(|before| period.period.end() <= before)
+            && order.covers(period.period)
     });
     due
 }
 
-/// Seals what `order` names, the periods of a feature after the adjustments of those that were sealed before. `clocks`
-/// is the number of chains in [`crate::clocks::uncured`]. Made again, it writes nothing.
+/// The sealed periods that `order` adjusts, in the order of feature and period: those with something unadjusted.
+pub fn unadjusted(license: &License, now: Micros, order: &SealOrder) -> Vec<Reckoned> {
+    let sealed = license.periods.keys().filter(|(_, period)| order.covers(*period));
+    let reckoned = sealed.map(|(feature, period)| reckon_one(license, *feature, *period, now));
+    reckoned.filter(|period| period.unadjusted() != (0, 0)).collect()
+}
+
+/// Whether [`seal`] would write anything.
+pub fn is_due(license: &License, now: Micros, order: &SealOrder) -> bool {
+    !unadjusted(license, now, order).is_empty() || !due(license, now, order).is_empty()
+}
+
+/// Adjusts what `order` names of the periods that were sealed before, then seals what it names. `clocks` is the number
+/// of chains in [`crate::clocks::uncured`]. Made again, it writes nothing.
 ///
 /// # Errors
 /// When an event would be longer than a reader takes.
@@ -171,12 +190,10 @@ pub fn seal(draft: &mut Draft<'_>, order: &SealOrder, clocks: u32) -> Result<Sea
     let due = due(draft.license(), draft.now(), order);
     let conditions = conditions(draft.license(), draft.now(), clocks);
     let mut done = Sealed::default();
-    let mut adjusted = None;
+    for period in unadjusted(draft.license(), draft.now(), order) {
+        done.adjusted.push(adjust(draft, &period)?);
+    }
     for period in due {
-        if adjusted != Some(period.feature) {
-            adjusted = Some(period.feature);
-            done.adjusted.extend(adjust(draft, period.feature)?);
-        }
         seal_one(draft, &period, order, conditions)?;
         done.sealed.push((period.feature, period.period));
     }
@@ -185,12 +202,9 @@ pub fn seal(draft: &mut Draft<'_>, order: &SealOrder, clocks: u32) -> Result<Sea
 
 /// How complete the evidence of a licence is at `now`.
 pub fn conditions(license: &License, now: Micros, clocks: u32) -> Conditions {
-    let grace = license.terms.rules.grace;
     let is_closed = |chain| license.chains.get(chain).is_some_and(|chain: &Chain| chain.closed_at.is_some());
     let silent = license.activations.iter().filter(|(chain, activation)| {
-        activation.takes_seat(now)
-            && !is_closed(*chain)
-            && activation.sync_by.is_some_and(|sync_by| sync_by + grace <= now)
+        activation.takes_seat(now) && !is_closed(*chain) && license.is_silent(chain, now)
     });
     let chains = || license.chains.values();
     Conditions {
@@ -244,29 +258,18 @@ pub(crate) fn apply_adjustment(license: &mut License, adjusted: &UsageAdjusted, 
     rows.periods.insert(key);
 }
 
-/// Records what came to or went from the feature's sealed periods.
-fn adjust(
-    draft: &mut Draft<'_>,
-    feature: FeatureNumber,
-) -> Result<Vec<(FeatureNumber, Period, u64, u64)>, TooLong> {
-    let sealed: Vec<Period> =
-        draft.license().periods.keys().filter(|key| key.0 == feature).map(|key| key.1).collect();
-    let mut done = Vec::new();
-    for period in sealed {
-        let (added, removed) = reckon_one(draft.license(), feature, period, draft.now()).unadjusted();
-        if (added, removed) == (0, 0) {
-            continue;
-        }
-        draft.write(Body::UsageAdjusted(Box::new(UsageAdjusted {
-            feature,
-            period,
-            added: Total::ZERO.saturating_plus(added),
-            removed: Total::ZERO.saturating_plus(removed),
-            reason: None,
-        })))?;
-        done.push((feature, period, added, removed));
-    }
-    Ok(done)
+/// Records what came to or went from a sealed period.
+fn adjust(draft: &mut Draft<'_>, sealed: &Reckoned) -> Result<(FeatureNumber, Period, u64, u64), TooLong> {
+    let Reckoned { feature, period, .. } = *sealed;
+    let (added, removed) = sealed.unadjusted();
+    draft.write(Body::UsageAdjusted(Box::new(UsageAdjusted {
+        feature,
+        period,
+        added: Total::ZERO.saturating_plus(added),
+        removed: Total::ZERO.saturating_plus(removed),
+        reason: None,
+    })))?;
+    Ok((feature, period, added, removed))
 }
 
 fn seal_one(

@@ -15,11 +15,11 @@ use schemas::event::{Body, Event};
 use schemas::grant::{Grant, GrantBody, GrantStatus, QuotaLine, Revocations};
 use schemas::ids::{ChainId, Link, PublicKey};
 use schemas::limits;
-use schemas::numbers::{Epoch, FeatureNumber, Seq};
+use schemas::numbers::{Epoch, FeatureNumber, Seconds, Seq};
 use schemas::period::Period;
 use schemas::text::Text;
 
-use crate::authority::{Activation, GrantPlace, License, Quota, Released, Standing, line_periods};
+use crate::authority::{self, Activation, GrantPlace, License, Quota, Released, Standing, line_periods};
 use crate::chain::{self, Head};
 use crate::draft::Draft;
 use crate::grants;
@@ -185,7 +185,18 @@ fn is_covered(license: &License, lost: &Lost) -> bool {
         && (activation.grant.epoch, activation.grant.seq) > lost.verified.order()
         && (!lost.holds_seat() || activation.granted_at.is_some())
         && (!lost.is_released() || activation.released.is_some())
+        && (activation.released.is_some() || holds_dates(activation, lost.body()))
         && holds_all(activation, &lost.body().quotas)
+}
+
+/// Whether the activation is known to run for as long as the grant lets it.
+fn holds_dates(activation: &Activation, grant: &GrantBody) -> bool {
+    grant.status != GrantStatus::Active
+        || activation.granted_at.is_some()
+            && match (activation.runs_until, authority::runs_until(grant)) {
+                (None, _) => true,
+                (Some(known), until) => until.is_some_and(|until| until <= known),
+            }
 }
 
 fn holds_all(activation: &Activation, lines: &[QuotaLine]) -> bool {
@@ -237,14 +248,17 @@ fn take_activation_back(
     revocations: &Revocations,
 ) -> Result<(), TooLong> {
     let chain = lost.body().device;
-    let seated = draft.license().activations.get(&chain).is_some_and(|known| known.granted_at.is_some());
+    let known = draft.license().activations.get(&chain);
+    let seated = known.is_some_and(|known| {
+        known.granted_at.is_some() && (known.released.is_some() || holds_dates(known, lost.body()))
+    });
     let assumed = assume(draft.license(), lost);
     let verdict = match lost.body().status {
         GrantStatus::Denied => Verdict::Denied(denial(lost.body().reason.as_ref())),
         _ => seats::verdict(&assumed, &chain, draft.now()),
     };
     if lost.holds_seat() && !seated && verdict != Verdict::Active {
-        // A seat is given by a grant that says active, and by no other.
+        // A seat is given by a grant that says active, and by no other; so is the time for which it lets a device run.
         let active = grant_again(&assumed, lost, Verdict::Active, revocations, draft);
         draft.write(Body::GrantIssued(Box::new(active)))?;
     }
@@ -275,6 +289,8 @@ fn assume(license: &License, lost: &Lost) -> License {
         grant: GrantPlace { epoch: body.epoch, seq: lost.verified.seq, at },
         ack: body.ack,
         sync_by: body.check_in.sync_by,
+        import_until: body.import_until,
+        runs_until: None,
         quotas: BTreeMap::new(),
     });
     if lost.holds_seat() {
@@ -309,6 +325,12 @@ fn grant_again(
         raise(told, known.and_then(|known| known.get(&key)).copied().unwrap_or_default());
     }
     grant.quotas = quotas::lines(quotas);
+    if verdict == Verdict::Active && lost.body().status == GrantStatus::Active {
+        // Nor is it given less time: it may never see this grant.
+        let spared = Seconds(grant.check_in.grace.0.saturating_add(grant.clock_tolerance.0));
+        let until = authority::runs_until(lost.body()).map(|until| until - spared);
+        grant.check_in.sync_by = grant.check_in.sync_by.zip(until).map(|(sync_by, until)| sync_by.max(until));
+    }
     let head = assumed.chains.get(&chain).map_or(Head::START, crate::evidence::Chain::head);
     grant.resend_from = (lost.body().ack.seq > head.seq).then(|| head.seq.next());
     grant

@@ -103,10 +103,7 @@ pub fn free_at(license: &License, chain: &ChainId, now: Micros, overridden: bool
 /// The activations that hold a seat and whose devices were silent past deadline, grace and clock tolerance at `now`.
 pub fn silent(license: &License, now: Micros) -> Vec<ChainId> {
     let holding = license.activations.iter().filter(|(_, activation)| activation.holds_seat());
-    holding
-        .filter(|(chain, _)| license.silent_from(chain).is_some_and(|from| from <= now))
-        .map(|(chain, _)| *chain)
-        .collect()
+    holding.filter(|(chain, _)| license.is_silent(chain, now)).map(|(chain, _)| *chain).collect()
 }
 
 /// A chain that its device closed gives its seat back, if it ever had one: at once, whatever was to be waited for.

@@ -412,7 +412,7 @@ codes! {
     GrantLate "grant_late" Refused 409
         "this licence file can no longer be applied"
         "A licence file has to be applied before its import date."
-        "Ask the vendor for a new file.",
+        "Send a report and apply its answer in time: one that came too late is given anew. Where the clock was ahead, or the vendor restored an older ledger, send all: `counterfoil-agent report --all`.",
     GrantNotice "grant_notice" Refused 409
         "the vendor could not answer with a licence"
         "The vendor's answer is a notice: see its code."

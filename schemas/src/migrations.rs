@@ -14,6 +14,7 @@ pub const LEDGER_SQLITE: &[Migration] = &[
     Migration { name: "V1__ledger", sql: include_str!("../sql/ledger-sqlite/V1__ledger.sql") },
     Migration { name: "V2__branches", sql: include_str!("../sql/ledger-sqlite/V2__branches.sql") },
     Migration { name: "V3__periods", sql: include_str!("../sql/ledger-sqlite/V3__periods.sql") },
+    Migration { name: "V4__deadlines", sql: include_str!("../sql/ledger-sqlite/V4__deadlines.sql") },
 ];
 
 /// A device's store on `SQLite`.

@@ -149,6 +149,14 @@ impl Agent {
         self.reader()?.report()
     }
 
+    /// A bundle of the whole chain from its first event, whatever the vendor acknowledged.
+    ///
+    /// # Errors
+    /// As [`Self::report`].
+    pub fn report_all(&self) -> Result<Vec<u8>, Refusal> {
+        self.reader()?.report_all()
+    }
+
     /// The activation request again.
     ///
     /// # Errors

@@ -45,15 +45,30 @@ pub(crate) fn inherited(dir: &StateDir, reader: &Reader, root: &PublicKey) -> Op
     ancestors(dir, reader, root).iter().find_map(grant)
 }
 
-/// Puts what the vendor does not have of earlier chains before what `bundle` holds.
+/// How much of the earlier chains goes with a report.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Extent {
+    /// What the vendor is not known to have.
+    Unacknowledged,
+    /// All, whatever was acknowledged.
+    Whole,
+}
+
+/// Puts as much of earlier chains as `extent` says before what `bundle` holds.
 pub(crate) fn enclose(
     mut bundle: Bundle,
+    extent: Extent,
     dir: &StateDir,
     reader: &Reader,
     root: &PublicKey,
 ) -> Result<Bundle, Refusal> {
-    for ancestor in ancestors(dir, reader, root).iter().filter(|ancestor| !ancestor.is_acknowledged(root)) {
-        let mut before = ancestor.reader.report().map_err(|error| refuse::store(&error))?;
+    for ancestor in &ancestors(dir, reader, root) {
+        let before = match extent {
+            Extent::Whole => ancestor.reader.request(),
+            Extent::Unacknowledged if ancestor.is_acknowledged(root) => continue,
+            Extent::Unacknowledged => ancestor.reader.report(),
+        };
+        let mut before = before.map_err(|error| refuse::store(&error))?;
         before.runs.append(&mut bundle.runs);
         before.attachments.append(&mut bundle.attachments);
         bundle = Bundle { last_grant: bundle.last_grant.or(before.last_grant), ..before };

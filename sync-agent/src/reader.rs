@@ -15,7 +15,7 @@ use schemas::refusal::Refusal;
 
 use crate::config::Config;
 use crate::fingerprint::{FingerprintSource, tags};
-use crate::lineage::{self, Ancestor};
+use crate::lineage::{self, Ancestor, Extent};
 use crate::pack::TrustedPack;
 use crate::refuse;
 use crate::state_dir::{Condition, StateDir};
@@ -56,7 +56,18 @@ impl AgentReader {
     /// # Errors
     /// `not_activated` without a chain, `needs_repair` when it is damaged.
     pub fn report(&self) -> Result<Vec<u8>, Refusal> {
-        self.with_ancestors(self.reader()?.report().map_err(|error| refuse::store(&error))?)
+        let bundle = self.reader()?.report().map_err(|error| refuse::store(&error))?;
+        self.with_ancestors(bundle, Extent::Unacknowledged)
+    }
+
+    /// A bundle of the whole chain from its first event, and of every chain that it follows, whatever the vendor
+    /// acknowledged: for one that may have lost some of it.
+    ///
+    /// # Errors
+    /// As [`Self::report`].
+    pub fn report_all(&self) -> Result<Vec<u8>, Refusal> {
+        let bundle = self.reader()?.request().map_err(|error| refuse::store(&error))?;
+        self.with_ancestors(bundle, Extent::Whole)
     }
 
     /// The activation request, with whatever was recorded since.
@@ -64,13 +75,14 @@ impl AgentReader {
     /// # Errors
     /// As [`Self::report`].
     pub fn request(&self) -> Result<Vec<u8>, Refusal> {
-        self.with_ancestors(self.reader()?.request().map_err(|error| refuse::store(&error))?)
+        let bundle = self.reader()?.request().map_err(|error| refuse::store(&error))?;
+        self.with_ancestors(bundle, Extent::Unacknowledged)
     }
 
-    fn with_ancestors(&self, bundle: Bundle) -> Result<Vec<u8>, Refusal> {
+    fn with_ancestors(&self, bundle: Bundle, extent: Extent) -> Result<Vec<u8>, Refusal> {
         let root = self.root().filter(|_| self.dir.has_archive());
         let Some(root) = root else { return Ok(bundle.encode()) };
-        Ok(lineage::enclose(bundle, &self.dir, self.reader()?, &root)?.encode())
+        Ok(lineage::enclose(bundle, extent, &self.dir, self.reader()?, &root)?.encode())
     }
 
     /// The root key that the pack names.

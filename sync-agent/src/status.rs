@@ -230,7 +230,7 @@ impl Status {
             sync_by: body.and_then(|body| body.check_in.sync_by),
             overdue_at: body.and_then(|body| body.check_in.overdue_at()),
             events: saved.head.seq,
-            unacknowledged: saved.head.seq.0.saturating_sub(device.ack().seq.0),
+            unacknowledged: saved.head.seq.next().0.saturating_sub(device.unreported_from().0),
             unreported_records: Vec::new(),
             time,
             restored: saved.restored,

@@ -56,7 +56,7 @@ fn sound(lab: &Lab) {
 }
 
 #[test]
-fn late_use_is_adjusted_before_the_next_seal_and_both_figures_stay_reproducible() {
+fn late_use_is_adjusted_and_both_figures_stay_reproducible() {
     let (lab, license, _) = begun("");
     assert_eq!(period(&lab, &license, "2025-01")["state"], "waiting");
     assert_eq!(sealed(&lab, &license.id), ["2025-01"]);
@@ -90,18 +90,52 @@ fn late_use_is_adjusted_before_the_next_seal_and_both_figures_stay_reproducible(
         (10, 10, 0)
     );
 
-    // The first device's February is late too, and waits for a seal that comes.
+    // The first device's February is late too, and no period is due any more.
     lab.vendor("merge february.cfbundle").done();
     assert_eq!(number(&period(&lab, &license, "2025-02"), "unadjusted"), 20);
     follows(&lab, &license, "2025-01");
     follows(&lab, &license, "2025-02");
+    let report = lab.vendor("period seal --all").done();
+    assert_eq!(
+        (text(&report["adjusted"][0], "period"), number(&report["adjusted"][0], "added")),
+        ("2025-02".into(), 20)
+    );
+    assert_eq!(report["sealed"].as_array().map(Vec::len), Some(0));
     sound(&lab);
     lab.vendor("rebuild").done();
     follows(&lab, &license, "2025-01");
+    follows(&lab, &license, "2025-02");
     let history = lab.vendor(&format!("audit history {}", license.id)).done();
     let history = history.to_string();
-    assert_eq!(history.matches("usage.adjusted").count(), 1);
+    assert_eq!(history.matches("usage.adjusted").count(), 2);
     assert_eq!(history.matches("period.sealed").count(), 2);
+}
+
+/// No period of it is ever due again; what a device reports for the last one is signed all the same, once.
+#[test]
+fn late_use_of_a_licence_that_ended_is_adjusted() {
+    let (lab, license, _) = begun("");
+    lab.vendor("merge february.cfbundle").done();
+    lab.vendor(&format!("license revoke {} --reason ended --yes", license.id)).done();
+    assert_eq!(sealed(&lab, "--all"), ["2025-01", "2025-02"]);
+    lab.write("late.cfbundle", device(2, &license).bundle());
+    lab.vendor("merge late.cfbundle").done();
+    let report = lab.vendor(&format!("period seal {}", license.id)).done();
+    let adjusted = |number: usize| number_and_period(&report["adjusted"][number]);
+    assert_eq!((adjusted(0), adjusted(1)), ((10, "2025-01".into()), (20, "2025-02".into())));
+    let tables = picture::tables(&lab.home());
+    let again = lab.vendor("period seal --all").done();
+    assert_eq!((&again["sealed"], &again["adjusted"]), (&Value::Array(vec![]), &Value::Array(vec![])));
+    assert_eq!(picture::tables(&lab.home()), tables, "sealing again changes nothing");
+    for month in ["2025-01", "2025-02"] {
+        assert_eq!(number(&period(&lab, &license, month), "unadjusted"), 0);
+        follows(&lab, &license, month);
+    }
+    sound(&lab);
+}
+
+fn number_and_period(adjustment: &Value) -> (u64, String) {
+    (number(adjustment, "added"), text(adjustment, "period"))
 }
 
 #[test]
@@ -143,7 +177,7 @@ fn only_what_is_asked_for_is_listed() {
 
 #[test]
 fn a_silent_device_is_told_with_the_seal() {
-    let lab = Lab::with_policy(&format!("{COUNTED} --sync-every 1s --grace 0s"));
+    let lab = Lab::with_policy(&format!("{COUNTED} --sync-every 1s --grace 0s --clock-tolerance 0s"));
     let license = lab.issue();
     lab.write("device.cfbundle", device(1, &license).bundle());
     lab.vendor("merge device.cfbundle").done();

@@ -36,7 +36,9 @@ scenarios! {
     bundle_overlapped
     bundle_twice
     bundles_reversed
+    clock_ahead_and_vendor_restored
     clock_years_ahead
+    copy_and_vendor_restored
     hardware_changed
     licence_file_for_another_device
     licence_file_older

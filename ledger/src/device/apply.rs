@@ -29,7 +29,7 @@ impl Device {
         let cures = self.saved.noted.is_some_and(|noted| offered.verified.body.ack.seq >= noted);
         let time = if cures { now.reading.wall } else { self.mark.time(now.reading) };
         if let Some(until) = offered.verified.body.import_until.filter(|until| time >= *until) {
-            return Err(DeviceError::GrantLate(until));
+            return self.refuse_late(offered, now, DeviceError::GrantLate(until));
         }
         if let Err(error) = self.knows_acknowledged(offered, known.acknowledged) {
             return self.record_refusal(offered, now, error);
@@ -88,6 +88,25 @@ impl Device {
             return Err(error);
         }
         Ok(self.record(Body::GrantRefused(refused.body()), now, |_| Done::NotApplied(error)))
+    }
+
+    /// Keeps on the chain, once, that the vendor went back to an older ledger and asks for what it lost, though the grant
+    /// that says so came too late: nothing else may ever tell, where the clock that judges it waits for a cure.
+    fn refuse_late(
+        &self,
+        offered: &AppliedGrant,
+        now: &Now<'_>,
+        error: DeviceError,
+    ) -> Result<Decision, DeviceError> {
+        let body = &offered.verified.body;
+        let asks_again = self.grant().is_some_and(|last| {
+            last.verified.body.epoch < body.epoch && body.ack.seq < last.verified.body.ack.seq
+        });
+        if self.is_closed() || self.sends_again || !asks_again {
+            return Err(error);
+        }
+        let refused = Refused::late(offered);
+        Ok(self.record(Body::GrantRefused(refused), now, |_| Done::NotApplied(error)))
     }
 
     /// Nothing follows the end of a chain: there the grant is kept without an event.

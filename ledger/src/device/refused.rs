@@ -1,5 +1,6 @@
 //! Grants that are genuine, newer than the last, and not applied, because they acknowledge what the device does not
-//! have. What they take away is taken away all the same, or an older state would bring it back.
+//! have. What they take away is taken away all the same, or an older state would bring it back. One of a newer epoch has
+//! the whole chain sent again, also where it is only too late: the vendor restored an older ledger.
 
 use schemas::codes::Code;
 use schemas::event::device::GrantRefused;
@@ -37,9 +38,19 @@ impl Refused {
         Some(Self { order: (body.epoch, body.seq), code })
     }
 
+    /// What refusing `offered` for its date comes to. It takes nothing away.
+    pub(super) fn late(offered: &AppliedGrant) -> GrantRefused {
+        refusal(offered.verified.order(), Code::GrantLate)
+    }
+
     pub(super) fn body(self) -> GrantRefused {
-        let (epoch, seq) = self.order;
-        GrantRefused { epoch, seq, code: Text::new(self.code.word()).expect("a code is a short word") }
+        refusal(self.order, self.code)
+    }
+
+    /// Whether a recorded refusal tells, beside the epoch of the last applied grant, that the vendor went back to an older
+    /// ledger and may have lost what it acknowledged.
+    pub fn asks_again(body: &GrantRefused, applied: Option<Epoch>) -> bool {
+        applied.is_some_and(|applied| applied < body.epoch)
     }
 
     /// Why nothing is allowed any more, where the grant took the licence away; in the words of `check`.
@@ -50,4 +61,8 @@ impl Refused {
             _ => None,
         }
     }
+}
+
+fn refusal((epoch, seq): (Epoch, Seq), code: Code) -> GrantRefused {
+    GrantRefused { epoch, seq, code: Text::new(code.word()).expect("a code is a short word") }
 }

@@ -15,7 +15,7 @@ use schemas::numbers::{Amount, Seconds};
 use self::world::{Device, World, merge, month, total};
 use super::*;
 use crate::authority::License;
-use crate::fixture::RENDER;
+use crate::fixture::{ISSUED, RENDER, at};
 use crate::forks::Verdict;
 
 /// A device with six events: what it asks with, and four consumptions.
@@ -81,6 +81,52 @@ fn a_request_is_granted_and_the_same_again_writes_nothing() {
     assert_eq!((world.status(&device), world.seats_taken()), (Some(GrantStatus::Active), 1));
     let before = world.license.clone();
     assert_eq!(world.merge(&device), ChainOutcome::default());
+    assert_eq!(world.license, before);
+}
+
+/// An answer that was fetched too late is refused by the device, which then has nothing new to say. It was answered with
+/// the same grant for ever.
+#[test]
+fn an_answer_that_can_no_longer_be_applied_is_given_anew_once_an_instant() {
+    let mut world = World::new(|terms| {
+        terms.rules.max_activations = 1;
+        terms.rules.import_for = Some(Seconds::days(3));
+    });
+    let (device, denied) = (Device::new(1), Device::new(2));
+    let again = |world: &mut World, device: &Device, days| {
+        let now = at(ISSUED) + Seconds::days(days);
+        let before = world.license.clone();
+        world.work_at(now, |draft, stored| merge(draft, stored, device.chain(), &[device.whole()]));
+        let once = world.license.clone();
+        world.work_at(now, |draft, stored| merge(draft, stored, device.chain(), &[device.whole()]));
+        assert_eq!(world.license, once, "the same at the same instant writes nothing");
+        let newest = &once.activations[&device.chain()];
+        assert!(newest.import_until.is_some_and(|until| now < until), "the device can apply its answer");
+        once.head.seq.0 - before.head.seq.0
+    };
+    for (days, written) in [(0, 1), (2, 0), (3, 1), (5, 0), (7, 1)] {
+        assert_eq!(again(&mut world, &device, days), written, "after {days} days");
+    }
+    for (days, written) in [(7, 1), (9, 0), (10, 1)] {
+        assert_eq!(again(&mut world, &denied, days), written, "denied, after {days} days");
+    }
+    assert_eq!(world.status(&denied), Some(GrantStatus::Denied));
+    let mut closed = device.clone();
+    closed.close();
+    for (days, written) in [(11, 2), (12, 0), (14, 1)] {
+        assert_eq!(again(&mut world, &closed, days), written, "released, after {days} days");
+    }
+    assert_eq!(world.refolded().0.activations, world.license.activations);
+}
+
+/// A licence whose terms give answers no time at all cannot make a repeated bundle write for ever.
+#[test]
+fn an_answer_is_never_given_twice_at_one_instant() {
+    let mut world = World::new(|terms| terms.rules.import_for = Some(Seconds(0)));
+    let device = Device::new(1);
+    world.merge(&device);
+    let before = world.license.clone();
+    world.merge(&device);
     assert_eq!(world.license, before);
 }
 

@@ -1,5 +1,6 @@
 //! The life of a period, and figures that follow from the evidence for as long as it is there.
 
+use proptest::prelude::*;
 use schemas::event::Event;
 use schemas::event::device::{ClockNoted, FeatureRefunded, GrantApplied};
 use schemas::grant::Revocations;
@@ -100,7 +101,7 @@ fn waiting_is_cut_short_only_for_a_reason_that_is_recorded() {
 }
 
 #[test]
-fn late_use_is_adjusted_once_before_the_next_seal_and_the_sealed_figure_stays() {
+fn late_use_is_adjusted_once_and_the_sealed_figure_stays() {
     let mut world = World::new(|_| {});
     let (mut early, mut late) = (Device::new(1), Device::new(2));
     early.consume(5);
@@ -116,23 +117,88 @@ fn late_use_is_adjusted_once_before_the_next_seal_and_the_sealed_figure_stays() 
     }));
     world.merge(&early);
     assert_eq!(reckoned(&world, OVER).unadjusted(), (5, 0));
-    assert_eq!(
-        seal_at(&mut world, OVER, SealOrder::default()),
-        Sealed::default(),
-        "not before the next seal"
-    );
+    let earlier = SealOrder { before: Some(at(ENDED) - Seconds::days(2)), early: None };
+    assert_eq!(seal_at(&mut world, OVER, earlier), Sealed::default(), "the month ended later");
 
-    let next = seal_at(&mut world, NEXT_OVER, SealOrder::default());
-    assert_eq!(next.sealed, [(RENDER, month().next())]);
-    assert_eq!(next.adjusted, [(RENDER, month(), 5, 0)]);
+    let adjusted = Sealed { sealed: Vec::new(), adjusted: vec![(RENDER, month(), 5, 0)] };
+    assert_eq!(seal_at(&mut world, OVER, SealOrder::default()), adjusted, "though no period is due");
+    assert_adjusted(&world);
     let seal = world.license.periods[&(RENDER, month())];
     assert_eq!((seal.used.get(), seal.adjusted()), (5, 10));
-    assert_eq!(reckoned(&world, NEXT_OVER).unadjusted(), (0, 0));
-    let after = seal_at(&mut world, "2027-02-12", SealOrder::default());
-    assert_eq!((after.sealed.len(), after.adjusted.len()), (1, 0));
+    let next = seal_at(&mut world, NEXT_OVER, SealOrder::default());
+    assert_eq!((next.sealed, next.adjusted), (vec![(RENDER, month().next())], Vec::new()));
     assert_follows(&world);
     let next = &world.license.periods[&(RENDER, month().next())];
     assert_eq!(next.used, Total::ZERO, "late use keeps its own period");
+}
+
+/// Every sealed period with its adjustments follows from what is known at the end of the authority chain.
+#[track_caller]
+fn assert_adjusted(world: &World) {
+    let end = (world.license.epoch, world.license.head.seq.next());
+    let (authority, device) = (runs_of(world, true), runs_of(world, false));
+    for (key, seal) in &world.license.periods {
+        let known = reproduce(&world.license.id, &authority, &device, end, *key).expect("it is all there");
+        assert_eq!(known.used.get(), seal.adjusted(), "{key:?}");
+    }
+}
+
+/// What happens to a licence of one month, at some time after its end.
+#[derive(Clone, Copy, Debug)]
+enum Late {
+    /// One of the devices used units and reports.
+    Reports(u8, u64),
+    /// Somebody seals.
+    Seals,
+}
+
+fn late() -> impl Strategy<Value = Vec<Late>> {
+    let step = prop_oneof![
+        2 => (1..4_u8, 1..50_u64).prop_map(|(device, n)| Late::Reports(device, n)),
+        1 => Just(Late::Seals),
+    ];
+    prop::collection::vec(step, 1..12)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn no_use_of_a_licence_that_ended_escapes_the_last_seal(steps in late()) {
+        let mut world = World::new(|terms| {
+            terms.rules.max_activations = 3;
+            terms.entitlement.valid_until = Some(month().end());
+        });
+        let mut devices: Vec<Device> = (1..4).map(Device::new).collect();
+        let mut used = 0;
+        let mut sealed = BTreeSet::new();
+        for step in steps.into_iter().chain([Late::Seals]) {
+            match step {
+                Late::Reports(number, n) => {
+                    let device = &mut devices[usize::from(number) - 1];
+                    device.consume(n);
+                    used += n;
+                    world.merge(device);
+                }
+                Late::Seals => {
+                    seal_at(&mut world, NEXT_OVER, SealOrder::default());
+                    let seal = world.license.periods[&(RENDER, month())];
+                    sealed.insert(seal.used);
+                    prop_assert_eq!(seal.adjusted(), used);
+                    prop_assert_eq!(world.license.periods.len(), 1, "none is due after the end");
+                    assert_adjusted(&world);
+                    let head = world.license.head;
+                    prop_assert_eq!(seal_at(&mut world, NEXT_OVER, SealOrder::default()), Sealed::default());
+                    prop_assert_eq!(world.license.head, head, "again, it writes nothing");
+                    prop_assert!(!is_due(&world.license, at(NEXT_OVER), &SealOrder::default()));
+                }
+            }
+        }
+        prop_assert_eq!(sealed.len(), 1, "the sealed figure stays");
+        assert_follows(&world);
+        let folded = world.refolded().0;
+        prop_assert_eq!(folded.periods, world.license.periods);
+    }
 }
 
 #[test]
@@ -200,7 +266,7 @@ fn the_conditions_count_what_was_open() {
     let mut world = World::new(|_| {});
     let device = Device::new(1);
     world.merge(&device);
-    let overdue = at(ISSUED) + Seconds::days(37);
+    let overdue = at(ISSUED) + Seconds::days(30 + 7 + 1);
     let silent = |world: &World, now| conditions(&world.license, now, 0).silent;
     assert_eq!(silent(&world, overdue - Seconds(1)), 0);
     assert_eq!(silent(&world, overdue), 1);

@@ -283,7 +283,7 @@ fn nothing_is_written_off_while_the_device_may_be_at_work() {
     assert_eq!(writes(&world.license, just_before, false), Err(Code::NotSilent));
     assert_eq!(writes(&world.license, deadline, false), Ok(2), "this month and the next");
     assert_eq!(writes(&world.license, just_before, true), Ok(2));
-    world.license.activations.get_mut(&chain).expect("granted").sync_by = None;
+    world.license.activations.get_mut(&chain).expect("granted").runs_until = None;
     assert_eq!(writes(&world.license, deadline, false), Err(Code::NoDeadline));
     let others = write_offs(&world.license, &chain, Some(FeatureNumber(9)), deadline, true);
     assert_eq!(others, Ok(vec![]));

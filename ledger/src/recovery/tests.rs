@@ -99,6 +99,32 @@ fn a_grant_that_the_backup_holds_brings_nothing() {
     assert_eq!((world.license.head, restored.license.head.seq), (head, Seq(1)));
 }
 
+/// The lost grant gave the device a year; the licence as the backup has it gives a month.
+#[test]
+fn a_device_is_not_silent_before_its_lost_grant_says_so() {
+    for suspends in [false, true] {
+        let mut world = World::new(|_| {});
+        let device = busy(1, 5);
+        merged(&mut world, &device);
+        let backup = world.clone();
+        let mut terms = world.license.terms.clone();
+        terms.rules.sync_every = Some(Seconds::days(365));
+        changed(&mut world, Body::EntitlementChanged(Box::new(EntitlementChanged { terms, reason: None })));
+        let grant = refreshed(&mut world, &device);
+        let until = world.license.silent_from(&device.chain());
+        let mut restored = restore(&backup);
+        if suspends {
+            changed(&mut restored, suspended());
+        }
+        assert!(restored.license.silent_from(&device.chain()) < until);
+        assert!(come(&mut restored, &grant));
+        assert_eq!(restored.license.silent_from(&device.chain()), until, "suspended: {suspends}");
+        let status = if suspends { GrantStatus::Suspended } else { GrantStatus::Active };
+        assert_eq!(restored.status(&device), Some(status));
+        assert!(!come(&mut restored, &grant), "again, it brings nothing");
+    }
+}
+
 #[test]
 fn an_epoch_goes_on_only_from_the_end_of_the_one_before() {
     let mut world = World::new(|_| {});
@@ -376,5 +402,124 @@ proptest! {
         let used = |world: &World| accounts(world).values().map(|account| account.used).sum::<u64>();
         prop_assert_eq!(used(&restored), used(&world));
         prop_assert!(restored.free() >= 0 || restored.free() >= world.free(), "{} {}", restored.free(), world.free());
+    }
+}
+
+/// A device that spends what it holds and no more.
+struct Spender {
+    device: Device,
+    granted: u64,
+    used: u64,
+    newest: Option<Grant>,
+}
+
+impl Spender {
+    fn new(seed: u8) -> Self {
+        Self { device: Device::new(seed), granted: 0, used: 0, newest: None }
+    }
+
+    /// Spends `n` units, or what is left of them.
+    fn spend(&mut self, n: u64) {
+        let n = n.min(self.granted - self.used);
+        if n > 0 {
+            self.device.consume(n);
+            self.used += n;
+        }
+    }
+
+    /// Encloses its last grant, reports, and applies the answer. No unit is granted while there are debts.
+    fn report(&mut self, world: &mut World) {
+        if let Some(grant) = &self.newest {
+            come(world, grant);
+        }
+        let (free, before) = (world.free(), world.granted(&self.device));
+        let chain = self.device.chain();
+        let answer = world.work(|draft, stored| {
+            crate::merge::tests::world::merge(draft, stored, chain, &[self.device.whole()]);
+            draft.grant(&chain).cloned()
+        });
+        assert!(free >= 0 || world.granted(&self.device) == before, "{free} free, and more was granted");
+        assert!(world.granted(&self.device) >= self.granted, "what it holds is known");
+        self.newest = answer.0.or(self.newest.take());
+        self.granted = world.granted(&self.device);
+    }
+}
+
+/// 100 units for two devices, 50 ahead of use for each.
+fn hundred(terms: &mut schemas::terms::Terms) {
+    let rule = &mut terms.rules.quotas[0];
+    (rule.limit, rule.share) = (total(100), Some(total(50)));
+}
+
+/// Nothing is frozen after a restore: a raise may pass the limit by what a lost grant reserves. It is debt when that comes
+/// back, and ends every raise.
+#[test]
+fn what_was_granted_twice_is_debt_and_stops_every_raise() {
+    let mut world = World::new(hundred);
+    let (mut first, mut second) = (Spender::new(1), Spender::new(2));
+    first.report(&mut world);
+    let backup = world.clone();
+    first.spend(50);
+    first.report(&mut world);
+    assert_eq!((first.granted, world.free()), (100, 0));
+    let mut restored = restore(&backup);
+    second.report(&mut restored);
+    assert_eq!((second.granted, restored.free()), (50, 0), "the backup knows of 50 units less");
+    first.spend(50);
+    first.report(&mut restored);
+    assert_eq!((first.granted, restored.free()), (100, -50), "the debt is what was lost");
+    second.spend(50);
+    second.report(&mut restored);
+    let mut terms = restored.license.terms.clone();
+    terms.rules.quotas[0].limit = total(149);
+    changed(&mut restored, Body::EntitlementChanged(Box::new(EntitlementChanged { terms, reason: None })));
+    refreshed(&mut restored, &second.device);
+    assert_eq!((restored.granted(&second.device), restored.free()), (50, -1), "no unit while one is owed");
+    assert_eq!(first.used + second.used, 100 + 50, "the limit, and what was granted after the backup");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Whatever was lost, and in whatever order devices come and spend: no more is spent than the limit and what was
+    /// granted between backup and restore.
+    #[test]
+    fn after_a_restore_no_more_is_spent_than_the_limit_and_what_was_lost(
+        overage in 0..30_u64,
+        before in prop::collection::vec((0..3_usize, 0..80_u64), 0..10),
+        cut in 0..10_usize,
+        after in prop::collection::vec((0..3_usize, 0..80_u64, any::<bool>()), 1..16),
+    ) {
+        let mut world = World::new(|terms| {
+            hundred(terms);
+            terms.rules.max_activations = 3;
+            terms.rules.quotas[0].overage = total(overage);
+        });
+        let mut devices = [Spender::new(1), Spender::new(2), Spender::new(3)];
+        let mut backup = world.clone();
+        for (number, (device, n)) in before.iter().enumerate() {
+            if number == cut {
+                backup = world.clone();
+            }
+            devices[*device].spend(*n);
+            devices[*device].report(&mut world);
+        }
+        let spent = |devices: &[Spender]| devices.iter().map(|device| device.used).sum::<u64>();
+        prop_assert!(spent(&devices) <= 100 + overage);
+        let mut restored = restore(&backup);
+        let lost: u64 = devices.iter().map(|known| known.granted - backup.granted(&known.device)).sum();
+        for (device, n, reports) in after {
+            devices[device].spend(n);
+            if reports {
+                devices[device].report(&mut restored);
+            }
+            prop_assert!(spent(&devices) <= 100 + overage + lost, "{} of {lost} lost", spent(&devices));
+        }
+        for device in &mut devices {
+            device.report(&mut restored);
+            device.spend(1_000);
+            device.report(&mut restored);
+        }
+        prop_assert!(spent(&devices) <= 100 + overage + lost, "{} of {lost} lost", spent(&devices));
     }
 }

@@ -1,13 +1,15 @@
 //! What a device is told, for every state of its licence, and whose seat it takes.
 
 use proptest::prelude::*;
-use schemas::event::authority::ReleaseReason;
+use schemas::event::authority::{EntitlementChanged, ReleaseReason};
+use schemas::grant::Revocations;
 use schemas::numbers::{Seconds, Seq};
 use schemas::terms::TransferLimit;
 
 use super::*;
 use crate::authority::Released;
 use crate::fixture::{ISSUED, at};
+use crate::grants::issue_grant;
 use crate::merge::tests::world::{Device, World};
 
 /// How the second device's activation stands before it is decided on.
@@ -260,8 +262,60 @@ fn an_operator_waits_for_the_deadline_or_overrides_it() {
     assert_eq!(at(&world.license, now, true), Ok(now), "a seat that is waited for can still be freed");
     assert_eq!(at(&world.license, deadline, true), Err(Code::StatusUnchanged));
     let activation = world.license.activations.get_mut(&chain).expect("granted");
-    (activation.released, activation.sync_by) = (None, None);
+    (activation.released, activation.runs_until) = (None, None);
     assert_eq!(at(&world.license, now, false), Err(Code::NoDeadline));
+}
+
+/// A device was granted a year ago to go on for so long; the vendor changes its mind, and the device may not hear of it.
+#[test]
+fn a_device_is_silent_when_its_own_grants_say_so() {
+    let mut world = seats_of(1, SameDevice::Count);
+    let device = device(1, 1);
+    let chain = device.chain();
+    world.merge(&device);
+    let granted = world.license.silent_from(&chain).expect("it has a deadline");
+    let change = |world: &mut World, change: &dyn Fn(&mut schemas::terms::Rules)| {
+        let mut terms = world.license.terms.clone();
+        change(&mut terms.rules);
+        world.write(Body::EntitlementChanged(Box::new(EntitlementChanged { terms, reason: None })));
+    };
+    let tell = |world: &mut World| {
+        let told = |draft: &mut Draft<'_>| issue_grant(draft, chain, Vec::new(), Revocations::default());
+        world.work(|draft, _| told(draft)).0.expect("a short grant");
+    };
+    let shorter = |rules: &mut schemas::terms::Rules| {
+        (rules.grace, rules.clock_tolerance, rules.sync_every) =
+            (Seconds(0), Seconds(0), Some(Seconds::days(1)));
+    };
+    let longer = |rules: &mut schemas::terms::Rules| {
+        (rules.grace, rules.sync_every) = (Seconds::days(20), Some(Seconds::days(30)));
+    };
+    for changed in [&shorter as &dyn Fn(&mut _), &longer] {
+        change(&mut world, changed);
+        assert_eq!(world.license.silent_from(&chain), Some(granted), "it was not told");
+    }
+    change(&mut world, &shorter);
+    tell(&mut world);
+    assert_eq!(world.license.silent_from(&chain), Some(granted), "it may not have read it");
+    assert_eq!(world.refolded().0.silent_from(&chain), Some(granted));
+    for (now, is_silent) in [(granted - Seconds(1), 0), (granted, 1)] {
+        assert_eq!(silent(&world.license, now).len(), is_silent);
+        let conditions = crate::periods::conditions(&world.license, now, 0);
+        assert_eq!(conditions.silent as usize, is_silent, "one meaning everywhere");
+    }
+    change(&mut world, &longer);
+    tell(&mut world);
+    let later = granted + Seconds::days(20 - 7 - 1);
+    assert_eq!(
+        world.license.silent_from(&chain),
+        Some(later),
+        "the longest time counts, without tolerance now"
+    );
+    change(&mut world, &|rules| rules.sync_every = None);
+    tell(&mut world);
+    change(&mut world, &shorter);
+    tell(&mut world);
+    assert_eq!(world.license.silent_from(&chain), None, "it may go on for ever by one of its grants");
 }
 
 /// A trial lasts 14 days.

@@ -24,6 +24,7 @@ pub(super) struct Fold {
     noted: Option<Seq>,
     fingerprint: Option<Seq>,
     refused: Option<Refused>,
+    sends_again: bool,
     /// When the device was last held against its fingerprint, each time.
     judged_at: Vec<Micros>,
     last_at: Micros,
@@ -48,6 +49,7 @@ impl Fold {
             noted: None,
             fingerprint: None,
             refused: None,
+            sends_again: false,
             judged_at: Vec::new(),
             last_at: Micros::default(),
         }
@@ -73,10 +75,14 @@ impl Fold {
             Body::GrantApplied(body) => {
                 self.applied = Some((seq, body.clone()));
                 self.applying = Some(seq);
-                self.refused = None;
+                (self.refused, self.sends_again) = (None, false);
                 self.judged_at.push(event.at);
             }
-            Body::GrantRefused(body) => self.refused = Refused::read(body).or(self.refused),
+            Body::GrantRefused(body) => {
+                let applied = self.applied.as_ref().map(|(_, applied)| applied.epoch);
+                self.sends_again |= Refused::asks_again(body, applied);
+                self.refused = Refused::read(body).or(self.refused);
+            }
             _ => {}
         }
     }
@@ -106,6 +112,11 @@ impl Fold {
     /// What was refused since the last applied grant.
     pub(super) fn refused(&self) -> Option<Refused> {
         self.refused
+    }
+
+    /// Whether something that was refused since then has all sent again; not after the receipt of a closing.
+    pub(super) fn sends_again(&self, device: &Device) -> bool {
+        self.sends_again && self.receipt(device).is_none()
     }
 
     fn sum(&mut self, feature: FeatureNumber, period: Period) -> &mut Stated {

@@ -43,8 +43,8 @@ pub(super) fn device(db: &Connection, root: &PublicKey) -> Result<(Device, Trail
         Device::restore(Parts { origin, opened, saved, fingerprint, life, meters, grant, revocations });
     let trail = catch_up(db, &mut device)?;
     check_unreported(db, &device)?;
-    let refused = check_tail(db, &device)?;
-    device.recall(refused);
+    let (refused, sends_again) = check_tail(db, &device)?;
+    device.recall(refused, sends_again);
     Ok((device, trail))
 }
 
@@ -120,8 +120,9 @@ fn is_signed(origin: &DeviceOrigin, id: &EventId, row: &EventRow) -> Result<(), 
 }
 
 /// Holds what is kept beside the events against the newest of them: all since the last applied grant, and at least
-/// [`CHECKED_EVENTS`]. The whole chain is folded by [`super::Reader::verify`]. Returns what was refused since that grant.
-fn check_tail(db: &Connection, device: &Device) -> Result<Option<Refused>, StoreError> {
+/// [`CHECKED_EVENTS`]. The whole chain is folded by [`super::Reader::verify`]. Returns what was refused since that grant, and
+/// whether that has all sent again.
+fn check_tail(db: &Connection, device: &Device) -> Result<(Option<Refused>, bool), StoreError> {
     let saved = device.saved();
     let newest = Seq(saved.head.seq.0.saturating_sub(CHECKED_EVENTS - 1).max(1));
     let first = saved.applied.map_or(Seq(1), |applied| applied.min(newest));
@@ -131,7 +132,7 @@ fn check_tail(db: &Connection, device: &Device) -> Result<Option<Refused>, Store
         Ok(())
     })?;
     fold.check(device)?;
-    Ok(fold.refused().filter(|_| device.saved().restored))
+    Ok((fold.refused().filter(|_| device.saved().restored), fold.sends_again(device)))
 }
 
 /// All that the vendor does not have must be here, or it can never be reported.

@@ -115,18 +115,17 @@ impl Reader {
         })
     }
 
-    /// A bundle of all events after the last that the vendor is known to have; of the last event when it has all.
+    /// A bundle of all events after the last that the vendor is known to have; of the last event when it has all, and of
+    /// the whole chain where the vendor is known to have lost some.
     ///
     /// # Errors
     /// When the store cannot be read or an event is missing.
     pub fn report(&self) -> Result<Bundle, StoreError> {
         let device = self.device()?;
-        let resend = device.grant().and_then(|grant| grant.verified.body.resend_from);
-        let wanted = resend.map_or(device.ack().seq.next(), |resend| resend.min(device.ack().seq.next()));
-        self.bundle(&device, wanted.min(device.head().seq))
+        self.bundle(&device, device.unreported_from().min(device.head().seq))
     }
 
-    /// A bundle of the whole chain: the activation request, whatever was recorded since.
+    /// A bundle of the whole chain, whatever was acknowledged: the activation request, and what was recorded since.
     ///
     /// # Errors
     /// When the store cannot be read or an event is missing.

@@ -79,7 +79,7 @@ impl Vendor {
     }
 
     /// Writes a new grant for a device without a request: new deadlines, the licence as it stands, the same
-    /// acknowledgement. An activation that was released or denied gets its last grant again.
+    /// acknowledgement. An activation that was released or denied gets its last grant again while that can be applied.
     ///
     /// # Errors
     /// `chain_unknown`, `not_activated` when nothing was ever decided about the chain.
@@ -91,7 +91,8 @@ impl Vendor {
                 .activations
                 .get(&chain)
                 .ok_or_else(|| Refusal::new(Code::NotActivated, chain.to_string()))?;
-            if activation.released.is_none() && activation.status != GrantStatus::Denied {
+            let ended = activation.released.is_some() || activation.status == GrantStatus::Denied;
+            if !ended || activation.is_answer_late(draft.now()) {
                 grants::issue_grant(draft, chain, Vec::new(), revocations.clone())?;
             }
             Ok(())

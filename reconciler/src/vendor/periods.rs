@@ -22,7 +22,7 @@ use crate::store::{Change, StoreError};
 /// Licences that one commit seals.
 const PER_COMMIT: usize = 200;
 
-/// A licence whose periods were sealed, as it stands afterwards.
+/// A licence whose periods were sealed or adjusted, as it stands afterwards.
 #[derive(Debug)]
 pub struct SealedLicense {
     /// The licence.
@@ -41,11 +41,11 @@ impl Vendor {
         Ok(periods::conditions(license, self.now, clocks))
     }
 
-    /// Seals what is due of each licence, each in one unit of work, and hands those that were sealed to `told`. `reason`
-    /// is the value of the order's reason.
+    /// Adjusts and seals what is due of each licence, each in one unit of work, and hands those that moved to `told`.
+    /// `reason` is the value of the order's reason.
     ///
     /// # Errors
-    /// When the ledger cannot be changed; licences that were told of are sealed.
+    /// When the ledger cannot be changed; licences that were told of are done.
     pub fn seal_periods(
         &mut self,
         licenses: &[LicenseId],
@@ -92,7 +92,7 @@ impl Vendor {
         let mut due = BTreeMap::new();
         for id in licenses {
             let Some(license) = self.store.license(id)? else { continue };
-            if !periods::due(&license, self.now, order).is_empty() {
+            if periods::is_due(&license, self.now, order) {
                 due.insert(*id, self.clocks_noted(id)?);
             }
         }

@@ -60,9 +60,14 @@ pub fn no_restored_device_is_called_a_clone(chain: &Chain, fork: Option<Fork>) {
     assert!(!called || chain.origin.cloned, "an older state was put back, and no copy was at work beside it");
 }
 
-/// What was taken in before writes nothing when it comes again.
+/// What was taken in before writes nothing when it comes again, while its answer can be applied.
 pub fn merging_is_idempotent(before: Head, after: Head) {
     assert_eq!(after, before, "the same again writes nothing");
+}
+
+/// What a device is answered can be applied.
+pub fn an_answer_can_be_applied(chain: &Chain, now: u64) {
+    assert!(!chain.is_answer_late(now), "it could be applied until {:?}", chain.import_until);
 }
 
 /// What waits is bounded.
@@ -232,10 +237,10 @@ pub fn sealed_figures_stay(before: Option<u64>, now: u64, key: Key) {
     assert!(before.is_none_or(|before| before == now), "{key:?}: {before:?} was sealed and became {now}");
 }
 
-/// A new seal says what is known, and no adjusted figure says more.
+/// A new seal says what is known, and so does every one that was made before, with its adjustments.
 pub fn seals_say_what_is_known(new: Option<u64>, adjusted: u64, known: u64, key: Key) {
     assert!(new.is_none_or(|new| new == known), "{key:?}: {new:?} sealed of {known}");
-    assert!(adjusted <= known, "{key:?}: {adjusted} after adjustments of {known}");
+    assert_eq!(adjusted, known, "{key:?}: after adjustments");
 }
 
 /// Seats taken stay within the limit when one is given.

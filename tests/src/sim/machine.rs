@@ -163,19 +163,27 @@ impl Disk {
         for kept in &self.log[from..] {
             device.follow(&kept.event, kept.head);
         }
-        device.recall(self.refused());
+        let (refused, sends_again) = self.refused();
+        device.recall(refused, sends_again);
         device
     }
 
-    /// What the events since the last applied grant say was refused.
-    fn refused(&self) -> Option<Refused> {
-        let since =
-            self.log.iter().rev().take_while(|kept| !matches!(kept.event.body, Body::GrantApplied(_)));
-        let mut refused = since.filter_map(|kept| match &kept.event.body {
-            Body::GrantRefused(body) => Refused::read(body),
-            _ => None,
-        });
-        refused.next()
+    /// What the events since the last applied grant say was refused, and whether that has all sent again.
+    pub fn refused(&self) -> (Option<Refused>, bool) {
+        let mut applied = None;
+        let (mut refused, mut sends_again) = (None, false);
+        let last = self.log.iter().rposition(|kept| matches!(kept.event.body, Body::GrantApplied(_)));
+        for kept in &self.log[last.unwrap_or_default()..] {
+            match &kept.event.body {
+                Body::GrantApplied(body) => applied = Some(body.epoch),
+                Body::GrantRefused(body) => {
+                    sends_again |= Refused::asks_again(body, applied);
+                    refused = Refused::read(body).or(refused);
+                }
+                _ => {}
+            }
+        }
+        (refused, sends_again)
     }
 
     /// Starts a process on it.

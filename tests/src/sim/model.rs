@@ -73,6 +73,17 @@ pub struct Copied {
     pub restored: bool,
 }
 
+/// Whether a chain takes a seat.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Seat {
+    /// It was never given one.
+    Never,
+    /// It takes one.
+    Held,
+    /// It was given one, and took it no longer.
+    Released,
+}
+
 /// One device chain: all copies of it.
 #[derive(Clone, Debug)]
 pub struct Chain {
@@ -90,8 +101,8 @@ pub struct Chain {
     pub granted: BTreeMap<Key, (u64, u64)>,
     /// What it was told last.
     pub status: Option<GrantStatus>,
-    /// Whether it takes a seat.
-    pub has_seat: bool,
+    /// Its seat.
+    pub seat: Seat,
     /// Whether a device said that it is closed, as far as the vendor knows, on some branch.
     pub closings: usize,
     /// Places after which events differ: the event that they follow.
@@ -106,6 +117,8 @@ pub struct Chain {
     pub outstanding: BTreeMap<Key, u64>,
     /// Epoch and number of its newest grant.
     pub newest: (u32, u64),
+    /// When that can no longer be applied.
+    pub import_until: Option<u64>,
     /// What a restored ledger lost of G.
     pub lost: BTreeMap<Key, u64>,
     /// Whether a restored ledger lost its seat.
@@ -201,7 +214,7 @@ impl Chain {
             returned: Vec::new(),
             granted: BTreeMap::new(),
             status: None,
-            has_seat: false,
+            seat: Seat::Never,
             closings: 0,
             partings: BTreeSet::new(),
             copies: Vec::new(),
@@ -209,6 +222,7 @@ impl Chain {
             answers: BTreeSet::new(),
             outstanding: BTreeMap::new(),
             newest: (0, 0),
+            import_until: None,
             lost: BTreeMap::new(),
             lost_seat: false,
             lost_acts: BTreeSet::new(),
@@ -362,16 +376,23 @@ impl Chain {
                 *most = (*most).max(*granted);
             }
         }
-        self.lost_seat |= self.has_seat && !to.has_seat;
+        // One that was released since comes back too: its device may not have read that.
+        self.lost_seat |= self.seat != Seat::Never && to.seat == Seat::Never;
         self.begun = to.begun;
         self.used = std::mem::take(&mut to.used);
         self.returned = std::mem::take(&mut to.returned);
         self.granted = std::mem::take(&mut to.granted);
         self.partings = std::mem::take(&mut to.partings);
         self.outstanding = std::mem::take(&mut to.outstanding);
-        (self.status, self.has_seat, self.told) = (to.status, to.has_seat, to.told);
-        (self.closings, self.waiting, self.newest) = (to.closings, to.waiting, to.newest);
+        (self.status, self.seat, self.told) = (to.status, to.seat, to.told);
+        (self.closings, self.waiting) = (to.closings, to.waiting);
+        (self.newest, self.import_until) = (to.newest, to.import_until);
         lost
+    }
+
+    /// Whether at `now` its newest grant comes too late to be applied.
+    pub fn is_answer_late(&self, now: u64) -> bool {
+        self.import_until.is_some_and(|until| until <= now)
     }
 
     /// The ends of what the vendor must know, in order.

@@ -76,10 +76,14 @@ situations! {
     QuotaTakenBack = "units that a restored ledger had lost were taken back",
     /// Events that it had lost came back.
     EventsSentAgain = "a device sent again what a restored ledger had lost",
+    /// A grant that came too late told of it.
+    AskedAgain = "a device learned from a late answer that it has to send all again",
     /// A period was sealed.
     PeriodSealed = "periods were sealed",
     /// What came later adjusted one.
     PeriodAdjusted = "a sealed period was adjusted by what came later",
+    /// An old answer was of no use any more.
+    AnsweredAnew = "a report came again and was answered anew, because its answer came too late",
     /// Two copies were at work.
     CloneForked = "two copies of a device forked its chain",
     /// A restored state forked.

@@ -1,5 +1,6 @@
 //! Tests of grants that are not applied because they acknowledge what the device does not have.
 
+use schemas::event::device::VariableSet;
 use schemas::grant::GrantStatus;
 
 use super::*;
@@ -59,4 +60,42 @@ fn a_grant_from_before_the_one_that_told_of_a_restore_does_not_undo_it() {
     assert_eq!(consume_at(&mut device, consume("render", 1), ISSUED), Err(Code::Forked));
     apply_at(&mut device, offered(4, |_| {}), ISSUED).expect("a newer one of its own history");
     consume_at(&mut device, consume("render", 1), ISSUED).expect("counts");
+}
+
+/// The vendor restored an older ledger, and its answer came too late to be applied. The device had no other way to learn
+/// that what was acknowledged is lost, and sent the same end of its chain for ever.
+#[test]
+fn a_late_grant_of_a_newer_epoch_has_all_sent_again() {
+    let mut device = pending();
+    for _ in 0..2 {
+        let set = VariableSet { name: text("site"), value: Commitment([1; 32]) };
+        let seq = device.head().seq.next();
+        device.apply(&Event { at: at(ISSUED), body: Body::VariableSet(set) }, Head { seq, link: link(seq) });
+    }
+    let knows = |epoch, seq: u64| {
+        move |grant: &mut VerifiedGrant| {
+            grant.body.epoch = Epoch(epoch);
+            grant.body.ack = Ack { seq: Seq(seq), link: link(Seq(seq)) };
+        }
+    };
+    let late = |epoch, seq| {
+        move |grant: &mut VerifiedGrant| {
+            knows(epoch, seq)(grant);
+            grant.body.import_until = Some(at(ISSUED));
+        }
+    };
+    apply_at(&mut device, offered(1, knows(1, 4)), ISSUED).expect("applies");
+    let head = device.head();
+    for of_no_interest in [late(1, 3), late(2, 4)] {
+        assert_eq!(apply_at(&mut device, offered(9, of_no_interest), ISSUED), Err(Code::GrantLate));
+        assert_eq!((device.head(), device.unreported_from()), (head, Seq(5)), "nothing is recorded");
+    }
+    assert_eq!(apply_at(&mut device, offered(9, late(2, 3)), ISSUED), Err(Code::GrantLate));
+    assert_eq!((device.head().seq, device.unreported_from()), (head.seq.next(), Seq(1)));
+    assert!(!device.standing().restored, "it was not the device that was set back");
+    let head = device.head();
+    assert_eq!(apply_at(&mut device, offered(10, late(2, 3)), ISSUED), Err(Code::GrantLate));
+    assert_eq!(device.head(), head, "it is recorded once");
+    apply_at(&mut device, offered(11, knows(2, 4)), ISSUED).expect("in time");
+    assert_eq!(device.unreported_from(), Seq(5));
 }

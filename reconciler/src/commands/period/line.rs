@@ -21,7 +21,7 @@ pub(super) struct PeriodLine {
     pub(super) added: u64,
     /// Units taken off by adjustments since.
     pub(super) removed: u64,
-    /// Units that came, less those that went, and that the next seal of the feature will adjust.
+    /// Units that came, less those that went, and that the next `period seal` will adjust.
     pub(super) unadjusted: i64,
     pub(super) ended_at: Micros,
     /// From when it can be sealed.

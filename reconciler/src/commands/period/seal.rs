@@ -24,8 +24,8 @@ use crate::vendor::periods::SealedLicense;
 
 /// Seal the periods whose waiting is over
 ///
-/// A sealed figure never changes. What is reported later for it is recorded as an adjustment before the next seal of the
-/// same feature. Sealing again changes nothing.
+/// A sealed figure never changes. What was reported for it since is recorded as an adjustment, whether or not another
+/// period is due: late use of a licence that ended is found too. Sealing again changes nothing.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   counterfoil period seal --all
@@ -105,13 +105,8 @@ impl Report {
             removed: *removed,
         }));
     }
-}
 
-impl fmt::Display for Report {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.sealed.is_empty() {
-            return f.write_str("no period is due");
-        }
+    fn table(&self) -> Table {
         let mut table = Table::new(&["LICENCE", "FEATURE", "PERIOD", "SEALED", "EVIDENCE"]);
         for period in &self.sealed {
             table.row([
@@ -122,7 +117,18 @@ impl fmt::Display for Report {
                 period.conditions_in_words(),
             ]);
         }
-        table.fmt(f)?;
+        table
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.sealed.is_empty() && self.adjusted.is_empty() {
+            return f.write_str("no period is due");
+        }
+        if !self.sealed.is_empty() {
+            self.table().fmt(f)?;
+        }
         for Adjustment { license_id, feature, period, added, removed } in &self.adjusted {
             writeln!(f, "adjusted {license_id}, {feature} in {period}: {added} added, {removed} taken off")?;
         }

@@ -170,8 +170,8 @@ fn write_activation(
         .prepare_cached(
             "INSERT OR REPLACE INTO activations
              (license_id, chain, status, reason, granted_at, released_at, why, seat_free_at, grant_epoch, grant_seq,
-              grant_at, ack_seq, ack_link, sync_by)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+              grant_at, ack_seq, ack_link, sync_by, import_until, runs_until)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
         )?
         .execute(params![
             license.as_bytes(),
@@ -188,6 +188,8 @@ fn write_activation(
             int(activation.ack.seq.0),
             activation.ack.link.as_bytes(),
             activation.sync_by.map(|at| int(at.get())),
+            activation.import_until.map(|at| int(at.get())),
+            activation.runs_until.map(|at| int(at.get())),
         ])?;
     Ok(())
 }
@@ -301,7 +303,7 @@ fn write_added(connection: &Connection, license: &LicenseId, rows: &Rows) -> Res
 fn activations(connection: &Connection, id: &LicenseId) -> Result<BTreeMap<ChainId, Activation>, StoreError> {
     let mut statement = connection.prepare_cached(
         "SELECT chain, status, reason, granted_at, released_at, why, seat_free_at, grant_epoch, grant_seq, grant_at,
-                ack_seq, ack_link, sync_by
+                ack_seq, ack_link, sync_by, import_until, runs_until
          FROM activations WHERE license_id = ?1",
     )?;
     let mut rows = statement.query([id.as_bytes()])?;
@@ -345,6 +347,8 @@ fn read_activation(row: &Row<'_>) -> Result<Activation, StoreError> {
         },
         ack: Ack { seq: Seq(uint(row.get(10)?)?), link: Link(row.get(11)?) },
         sync_by: optional_micros(row.get(12)?)?,
+        import_until: optional_micros(row.get(13)?)?,
+        runs_until: optional_micros(row.get(14)?)?,
         quotas: BTreeMap::new(),
     })
 }

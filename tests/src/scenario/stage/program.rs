@@ -35,6 +35,9 @@ impl Embedded<'_> {
             ["report", "-o", file] => {
                 self.agent().and_then(|agent| self.write(file, &agent.report()?, &agent))
             }
+            ["report", "--all", "-o", file] => {
+                self.agent().and_then(|agent| self.write(file, &agent.report_all()?, &agent))
+            }
             ["deactivate", "--file", file] => {
                 self.agent().and_then(|agent| self.write(file, &agent.deactivate()?, &agent))
             }

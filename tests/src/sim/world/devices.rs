@@ -300,6 +300,7 @@ impl World<'_> {
                 }
             }
             Ok(Done::AppliedBefore) => saw = Some(Situation::AnswerRepeated),
+            Ok(Done::NotApplied(DeviceError::GrantLate(_))) => saw = Some(Situation::AskedAgain),
             Ok(Done::NotApplied(_)) => saw = Some(Situation::RollbackNoticed),
             Ok(_) => {}
             Err(error) => match error.code() {

@@ -5,13 +5,22 @@ use std::collections::BTreeSet;
 use ledger::chain::Head;
 use ledger::run::verify_device;
 use schemas::grant::{GrantBody, GrantStatus};
+use schemas::numbers::Micros;
 
 use super::super::agenda::{DAY, HOUR, MINUTE};
 use super::super::invariants::{self, Account, Frees};
-use super::super::model::{Arrival, Key, What};
+use super::super::model::{Arrival, Key, Seat, What};
 use super::super::office::{Fate, text};
 use super::super::situations::Situation;
 use super::{Letter, Next, World};
+
+/// A chain at the vendor's before a report.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+struct Before {
+    head: Head,
+    status: Option<GrantStatus>,
+    is_late: bool,
+}
 
 impl World<'_> {
     pub(super) fn contact(&mut self, number: usize) {
@@ -45,7 +54,9 @@ impl World<'_> {
     pub(super) fn unreported(&mut self, number: usize) -> (usize, usize) {
         let machine = self.machine(number);
         let end = machine.disk.log.len();
-        let acknowledged = machine.copy.applied.as_ref().map_or(0, |applied| {
+        let (_, sends_again) = machine.disk.refused();
+        let applied = machine.copy.applied.as_ref().filter(|_| !sends_again);
+        let acknowledged = applied.map_or(0, |applied| {
             let body = &applied.body;
             body.resend_from.map_or(body.ack.seq.0, |resend| body.ack.seq.0.min(resend.0 - 1))
         });
@@ -115,15 +126,15 @@ impl World<'_> {
     /// The vendor takes a run in, up to the point where its process ends.
     pub(super) fn merge(&mut self, letter: &Letter, fate: Fate) {
         let run = verify_device(&letter.bytes).expect("a device signed it");
+        let before = self.before(letter.chain);
         let license = self.chains[letter.chain].license;
         let file = &mut self.sites[license].file;
-        let (before, status) = (file.license().head, self.chains[letter.chain].status);
         self.report.merges += 1;
         let merged =
             file.merge(self.keys, self.now, fate, std::slice::from_ref(&run), letter.enclosed.as_deref());
         if fate == Fate::LostBeforeKeeping {
             self.tally().saw(Situation::VendorLostDecision);
-            assert_eq!(self.sites[license].file.license().head, before, "what was not kept is not there");
+            assert_eq!(self.before(letter.chain), before, "what was not kept is not there");
             self.check(letter.chain);
             return;
         }
@@ -131,34 +142,47 @@ impl World<'_> {
         self.observe_arrival(letter, &arrival);
         self.tally().saw_if(merged.took_back, Situation::GrantTakenBack);
         self.observe_grants(license);
-        if fate == Fate::KeptButReportedFailed {
-            self.tally().saw(Situation::VendorToldOfFailure);
+        self.tally().saw_if(fate == Fate::KeptButReportedFailed, Situation::VendorToldOfFailure);
+        if fate == Fate::KeptButReportedFailed || letter.number.is_multiple_of(16) {
             self.merge_again(letter);
         }
         self.tally().saw_if(fate == Fate::EndedAfterKeeping, Situation::VendorKeptUnanswered);
         self.check(letter.chain);
+        if self.chains[letter.chain].begun {
+            invariants::an_answer_can_be_applied(&self.chains[letter.chain], self.now);
+        }
         if arrival.new == 0 && !merged.took_back {
-            self.check_idempotence(letter.chain, status, before);
+            self.check_idempotence(letter.chain, before);
         }
     }
 
-    /// The same again changes nothing, unless a denial is decided afresh.
-    fn merge_again(&mut self, letter: &Letter) {
-        let run = verify_device(&letter.bytes).expect("a device signed it");
-        let license = self.chains[letter.chain].license;
-        let file = &mut self.sites[license].file;
-        let (before, status) = (file.license().head, self.chains[letter.chain].status);
-        file.merge(self.keys, self.now, Fate::Kept, std::slice::from_ref(&run), letter.enclosed.as_deref());
-        self.observe_grants(license);
-        self.check_idempotence(letter.chain, status, before);
+    /// What a report finds of its chain at the vendor's.
+    fn before(&mut self, number: usize) -> Before {
+        let chain = &self.chains[number];
+        let (status, is_late) = (chain.status, chain.is_answer_late(self.now));
+        Before { head: self.sites[chain.license].file.license().head, status, is_late }
     }
 
-    /// Of a device that was decided about: a denial is decided afresh.
-    fn check_idempotence(&mut self, number: usize, status: Option<GrantStatus>, before: Head) {
+    /// The same again at the same instant changes nothing, whatever it is.
+    fn merge_again(&mut self, letter: &Letter) {
+        let run = verify_device(&letter.bytes).expect("a device signed it");
+        let Before { head, .. } = self.before(letter.chain);
+        let file = &mut self.sites[self.chains[letter.chain].license].file;
+        file.merge(self.keys, self.now, Fate::Kept, std::slice::from_ref(&run), letter.enclosed.as_deref());
+        invariants::merging_is_idempotent(head, file.license().head);
+    }
+
+    /// Of a device that was decided about: a denial is decided afresh. What comes too late to be applied is answered anew.
+    fn check_idempotence(&mut self, number: usize, before: Before) {
         let chain = &self.chains[number];
-        if !matches!(status, None | Some(GrantStatus::Denied)) && chain.waiting() == 0 {
-            let after = self.sites[chain.license].file.license().head;
-            invariants::merging_is_idempotent(before, after);
+        if matches!(before.status, None | Some(GrantStatus::Denied)) || chain.waiting() > 0 {
+            return;
+        }
+        let after = self.sites[chain.license].file.license().head;
+        if before.is_late {
+            self.tally().saw_if(after != before.head, Situation::AnsweredAnew);
+        } else {
+            invariants::merging_is_idempotent(before.head, after);
         }
     }
 
@@ -204,6 +228,7 @@ impl World<'_> {
         for (order, body) in &told {
             let number = self.by_id[&body.device];
             self.chains[number].newest = *order;
+            self.chains[number].import_until = body.import_until.map(Micros::get);
             raised.extend(self.observe_quotas(number, body));
             self.observe_seat(number, body, told.len() > 1);
         }
@@ -247,10 +272,10 @@ impl World<'_> {
         let license = chain.license;
         chain.status = Some(body.status);
         match body.status {
-            GrantStatus::Active if !chain.has_seat => {
-                chain.has_seat = true;
+            GrantStatus::Active if chain.seat != Seat::Held => {
+                chain.seat = Seat::Held;
                 let chains = &self.sites[license].model.chains;
-                let taken = chains.iter().filter(|chain| self.chains[**chain].has_seat).count();
+                let taken = chains.iter().filter(|chain| self.chains[**chain].seat == Seat::Held).count();
                 let most = self.sites[license].model.terms.rules.max_activations;
                 if !self.chains[number].lost_seat {
                     invariants::seats_stay_within_the_limit(taken, most);
@@ -258,8 +283,8 @@ impl World<'_> {
                 let was_denied = self.sites[license].denied.remove(&number);
                 self.tally().saw_if(was_denied, Situation::SeatGivenLater);
             }
-            GrantStatus::Released if chain.has_seat => {
-                chain.has_seat = false;
+            GrantStatus::Released if chain.seat == Seat::Held => {
+                chain.seat = Seat::Released;
                 let closed = chain.closings > 0;
                 self.tally().saw_if(closed, Situation::SeatGivenBack);
                 self.tally().saw_if(!closed && beside_another, Situation::Superseded);

@@ -12,7 +12,7 @@ use schemas::terms::Terms;
 
 use super::super::agenda::DAY;
 use super::super::invariants;
-use super::super::model::Key;
+use super::super::model::{Key, Seat};
 use super::super::office::Fate;
 use super::super::situations::Situation;
 use super::super::terms::units;
@@ -120,7 +120,7 @@ impl World<'_> {
     /// Gives a seat back by decision.
     fn release(&mut self, license: usize) {
         let Some((machine, chain)) = self.someone(license) else { return };
-        if !self.chains[chain].has_seat {
+        if self.chains[chain].seat != Seat::Held {
             return;
         }
         let id = self.ids[chain];
@@ -166,7 +166,7 @@ impl World<'_> {
             self.tally().saw_if(!overridden && more > 0, Situation::WrittenOff);
             self.conserved(license, key);
         }
-        if self.chance.one_in(2) && !overridden && self.chains[number].has_seat {
+        if self.chance.one_in(2) && !overridden && self.chains[number].seat == Seat::Held {
             self.release_silent(license, number);
         }
         self.check(number);
