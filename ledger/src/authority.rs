@@ -300,6 +300,14 @@ impl License {
         self.activations.values().filter(|activation| activation.takes_seat(now)).count()
     }
 
+    /// Since when its device has a seat, if a grant issued at `at` is the first known to give it. A trial's dates say it:
+    /// they run from the first grant of all, which a backup may have lost.
+    pub(crate) fn seated_since(&self, grant: &GrantBody, at: Micros) -> Micros {
+        let runs_from_grant = self.is_trial() && self.terms.valid_from_activation.is_some();
+        let starts_at = grant.entitlement.as_ref().map(|entitlement| entitlement.starts_at);
+        starts_at.filter(|_| runs_from_grant).map_or(at, |starts_at| starts_at.min(at))
+    }
+
     fn apply_fork(&mut self, recorded: Seq, at: Micros, forked: &ChainForked, rows: &mut Rows) {
         let fork = RecordedFork { seq: forked.seq, recorded, at };
         if self.forks.get(&forked.chain).is_none_or(|known| fork.seq < known.seq) {
@@ -318,6 +326,7 @@ impl License {
 
     fn apply_grant(&mut self, seq: Seq, at: Micros, grant: &GrantBody, rows: &mut Rows) {
         let place = GrantPlace { epoch: grant.epoch, seq, at };
+        let seated_since = self.seated_since(grant, at);
         let activation = self.activations.entry(grant.device).or_insert_with(|| Activation {
             status: grant.status,
             reason: None,
@@ -338,7 +347,7 @@ impl License {
         activation.import_until = grant.import_until;
         if grant.status == GrantStatus::Active {
             activation.allow_until(runs_until(grant));
-            activation.granted_at.get_or_insert(at);
+            activation.granted_at.get_or_insert(seated_since);
         }
         rows.activations.insert(grant.device);
         for line in &grant.quotas {

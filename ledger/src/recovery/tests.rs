@@ -4,13 +4,13 @@ use std::convert::Infallible;
 
 use proptest::prelude::*;
 use schemas::event::authority::{QuotaWrittenOff, ReleaseReason};
-use schemas::numbers::{Micros, Revision, Total};
+use schemas::numbers::{Micros, Revision, Seconds, Total};
 use schemas::period::Reset;
 
 use schemas::run::Origin;
 
 use super::*;
-use crate::fixture::{RENDER, at};
+use crate::fixture::{ISSUED, RENDER, at};
 use crate::merge::tests::world::{Device, World, month, total};
 use crate::refold;
 use crate::rows::StoredRun;
@@ -50,9 +50,13 @@ fn restore(backup: &World) -> World {
 
 /// A device comes with its last grant: whether anything was written.
 fn come(world: &mut World, grant: &Grant) -> bool {
+    come_at(world, at(ISSUED), grant)
+}
+
+fn come_at(world: &mut World, now: Micros, grant: &Grant) -> bool {
     let enclosed = Enclosed::read(grant.clone()).expect("a grant");
     let (root, none) = (world.root(), Revocations::default());
-    let (written, _) = world.work(|draft, links| {
+    let (written, _) = world.work_at(now, |draft, links| {
         let link_at = |chain: &ChainId, seq| Ok::<_, Infallible>(links.link_at(chain, seq));
         let Ok(is_lost) = enclosed.is_lost(draft.license(), link_at);
         match enclosed.believe(draft.license(), &root, &none).filter(|_| is_lost) {
@@ -227,6 +231,28 @@ fn a_lost_seat_comes_back_even_beyond_the_limit() {
     assert!(!come(&mut restored, &newest));
     restored.merge(&lost);
     assert_eq!(restored.status(&lost), Some(GrantStatus::Active));
+}
+
+/// A trial that was taken back began anew when it was taken back: whoever tried the product got its time twice.
+#[test]
+fn a_lost_trial_comes_back_with_its_own_dates() {
+    let mut world = World::trial(|terms| {
+        terms.valid_from_activation = Some(Seconds::days(14));
+        terms.rules.max_activations = 10;
+    });
+    let backup = world.clone();
+    let device = Device::trying(1, crate::fixture::fingerprint([1; 5]));
+    merged(&mut world, &device);
+    let dates = |world: &World| {
+        let entitlement = world.license.entitlement_of(&device.chain(), at(ISSUED) + Seconds::days(9));
+        (entitlement.starts_at, entitlement.valid_until)
+    };
+    let tried = dates(&world);
+    let newest = refreshed(&mut world, &device);
+    let mut restored = restore(&backup);
+    assert!(come_at(&mut restored, at(ISSUED) + Seconds::days(5), &newest));
+    assert_eq!(dates(&restored), tried);
+    assert_refolds(&restored);
 }
 
 #[test]
