@@ -119,10 +119,10 @@ fn ratios(_criterion: &mut Criterion) {
         black_box(key.sign(black_box(&[1; 40])));
     };
     let many = ratio(
-        40,
-        || (0..20 * THREADS).for_each(|_| signed()),
+        16,
+        || (0..100 * THREADS).for_each(|_| signed()),
         || {
-            black_box(from_threads(&agent, 20));
+            black_box(from_threads(&agent, 100));
         },
     );
     println!("append/one reaches {one:.2} of raw/insert");

@@ -278,13 +278,6 @@ impl License {
         entitlement
     }
 
-    /// When a grant that was issued `at` gives its device the seat: a trial that is given again, after a backup lost it,
-    /// goes on from the day that the grant states.
-    pub(crate) fn given_at(&self, grant: &GrantBody, at: Micros) -> Micros {
-        let stated = grant.entitlement.as_ref().map(|entitlement| entitlement.starts_at.min(at));
-        stated.filter(|_| self.is_trial() && self.terms.valid_from_activation.is_some()).unwrap_or(at)
-    }
-
     fn tried_from(&self, chain: &ChainId) -> Option<Micros> {
         let lineage = std::iter::successors(Some(*chain), |chain| self.chains.get(chain)?.follows);
         let granted_at = |chain| self.activations.get(&chain)?.granted_at;
@@ -313,6 +306,14 @@ impl License {
         self.activations.values().filter(|activation| activation.takes_seat(now)).count()
     }
 
+    /// Since when its device has a seat, if a grant issued at `at` is the first known to give it. A trial's dates say it:
+    /// they run from the first grant of all, which a backup may have lost.
+    pub(crate) fn seated_since(&self, grant: &GrantBody, at: Micros) -> Micros {
+        let runs_from_grant = self.is_trial() && self.terms.valid_from_activation.is_some();
+        let starts_at = grant.entitlement.as_ref().map(|entitlement| entitlement.starts_at);
+        starts_at.filter(|_| runs_from_grant).map_or(at, |starts_at| starts_at.min(at))
+    }
+
     fn apply_fork(&mut self, recorded: Seq, at: Micros, forked: &ChainForked, rows: &mut Rows) {
         let fork = RecordedFork { seq: forked.seq, recorded, at };
         if self.forks.get(&forked.chain).is_none_or(|known| fork.seq < known.seq) {
@@ -331,7 +332,7 @@ impl License {
 
     fn apply_grant(&mut self, seq: Seq, at: Micros, grant: &GrantBody, rows: &mut Rows) {
         let place = GrantPlace { epoch: grant.epoch, seq, at };
-        let given_at = self.given_at(grant, at);
+        let seated_since = self.seated_since(grant, at);
         let activation = self.activations.entry(grant.device).or_insert_with(|| Activation {
             status: grant.status,
             reason: None,
@@ -352,7 +353,7 @@ impl License {
         activation.import_until = grant.import_until;
         if grant.status == GrantStatus::Active {
             activation.allow_until(runs_until(grant));
-            activation.granted_at.get_or_insert(given_at);
+            activation.granted_at.get_or_insert(seated_since);
         }
         rows.activations.insert(grant.device);
         for line in &grant.quotas {

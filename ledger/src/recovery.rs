@@ -288,7 +288,7 @@ fn take_activation_back(
 fn assume(license: &License, lost: &Lost) -> License {
     let mut assumed = license.clone();
     let (body, at) = (lost.body(), lost.verified.issued_at);
-    let given_at = license.given_at(body, at);
+    let seated_since = license.seated_since(body, at);
     let activation = assumed.activations.entry(body.device).or_insert_with(|| Activation {
         status: body.status,
         reason: None,
@@ -302,7 +302,7 @@ fn assume(license: &License, lost: &Lost) -> License {
         quotas: BTreeMap::new(),
     });
     if lost.holds_seat() {
-        activation.granted_at.get_or_insert(given_at);
+        activation.granted_at.get_or_insert(seated_since);
     }
     if lost.is_released() {
         activation.released.get_or_insert(Released { at, why: ReleaseReason::Operator, seat_free_at: at });

@@ -38,6 +38,7 @@ scenarios! {
     bundles_reversed
     clock_ahead_and_vendor_restored
     clock_years_ahead
+    copy_and_vendor_restored
     hardware_changed
     licence_file_for_another_device
     licence_file_older

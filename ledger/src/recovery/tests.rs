@@ -4,7 +4,7 @@ use std::convert::Infallible;
 
 use proptest::prelude::*;
 use schemas::event::authority::{QuotaWrittenOff, ReleaseReason};
-use schemas::numbers::{Micros, Revision, Total};
+use schemas::numbers::{Micros, Revision, Seconds, Total};
 use schemas::period::Reset;
 
 use schemas::run::Origin;
@@ -50,9 +50,13 @@ fn restore(backup: &World) -> World {
 
 /// A device comes with its last grant: whether anything was written.
 fn come(world: &mut World, grant: &Grant) -> bool {
+    come_at(world, at(ISSUED), grant)
+}
+
+fn come_at(world: &mut World, now: Micros, grant: &Grant) -> bool {
     let enclosed = Enclosed::read(grant.clone()).expect("a grant");
     let (root, none) = (world.root(), Revocations::default());
-    let (written, _) = world.work(|draft, links| {
+    let (written, _) = world.work_at(now, |draft, links| {
         let link_at = |chain: &ChainId, seq| Ok::<_, Infallible>(links.link_at(chain, seq));
         let Ok(is_lost) = enclosed.is_lost(draft.license(), link_at);
         match enclosed.believe(draft.license(), &root, &none).filter(|_| is_lost) {
@@ -229,6 +233,28 @@ fn a_lost_seat_comes_back_even_beyond_the_limit() {
     assert_eq!(restored.status(&lost), Some(GrantStatus::Active));
 }
 
+/// A trial that was taken back began anew when it was taken back: whoever tried the product got its time twice.
+#[test]
+fn a_lost_trial_comes_back_with_its_own_dates() {
+    let mut world = World::trial(|terms| {
+        terms.valid_from_activation = Some(Seconds::days(14));
+        terms.rules.max_activations = 10;
+    });
+    let backup = world.clone();
+    let device = Device::trying(1, crate::fixture::fingerprint([1; 5]));
+    merged(&mut world, &device);
+    let dates = |world: &World| {
+        let entitlement = world.license.entitlement_of(&device.chain(), at(ISSUED) + Seconds::days(9));
+        (entitlement.starts_at, entitlement.valid_until)
+    };
+    let tried = dates(&world);
+    let newest = refreshed(&mut world, &device);
+    let mut restored = restore(&backup);
+    assert!(come_at(&mut restored, at(ISSUED) + Seconds::days(5), &newest));
+    assert_eq!(dates(&restored), tried);
+    assert_refolds(&restored);
+}
+
 #[test]
 fn the_newest_lost_grant_says_how_the_licence_stood_in_either_order() {
     for turned in [false, true] {
@@ -308,7 +334,7 @@ fn a_lost_revision_comes_back_with_the_rules_that_are_known() {
 
 /// After the backup, one device was given its trial and a second its own, under terms that were revised in between.
 #[test]
-fn a_lost_trial_comes_back_with_the_dates_of_its_own_device() {
+fn a_revision_that_a_trial_device_encloses_changes_no_dates() {
     let trying = |seed| Device::trying(seed, crate::fixture::fingerprint([seed; 5]));
     let mut world = World::trial(|terms| {
         terms.valid_from_activation = Some(Seconds::days(14));
@@ -429,5 +455,124 @@ proptest! {
         let used = |world: &World| accounts(world).values().map(|account| account.used).sum::<u64>();
         prop_assert_eq!(used(&restored), used(&world));
         prop_assert!(restored.free() >= 0 || restored.free() >= world.free(), "{} {}", restored.free(), world.free());
+    }
+}
+
+/// A device that spends what it holds and no more.
+struct Spender {
+    device: Device,
+    granted: u64,
+    used: u64,
+    newest: Option<Grant>,
+}
+
+impl Spender {
+    fn new(seed: u8) -> Self {
+        Self { device: Device::new(seed), granted: 0, used: 0, newest: None }
+    }
+
+    /// Spends `n` units, or what is left of them.
+    fn spend(&mut self, n: u64) {
+        let n = n.min(self.granted - self.used);
+        if n > 0 {
+            self.device.consume(n);
+            self.used += n;
+        }
+    }
+
+    /// Encloses its last grant, reports, and applies the answer. No unit is granted while there are debts.
+    fn report(&mut self, world: &mut World) {
+        if let Some(grant) = &self.newest {
+            come(world, grant);
+        }
+        let (free, before) = (world.free(), world.granted(&self.device));
+        let chain = self.device.chain();
+        let answer = world.work(|draft, stored| {
+            crate::merge::tests::world::merge(draft, stored, chain, &[self.device.whole()]);
+            draft.grant(&chain).cloned()
+        });
+        assert!(free >= 0 || world.granted(&self.device) == before, "{free} free, and more was granted");
+        assert!(world.granted(&self.device) >= self.granted, "what it holds is known");
+        self.newest = answer.0.or(self.newest.take());
+        self.granted = world.granted(&self.device);
+    }
+}
+
+/// 100 units for two devices, 50 ahead of use for each.
+fn hundred(terms: &mut schemas::terms::Terms) {
+    let rule = &mut terms.rules.quotas[0];
+    (rule.limit, rule.share) = (total(100), Some(total(50)));
+}
+
+/// Nothing is frozen after a restore: a raise may pass the limit by what a lost grant reserves. It is debt when that comes
+/// back, and ends every raise.
+#[test]
+fn what_was_granted_twice_is_debt_and_stops_every_raise() {
+    let mut world = World::new(hundred);
+    let (mut first, mut second) = (Spender::new(1), Spender::new(2));
+    first.report(&mut world);
+    let backup = world.clone();
+    first.spend(50);
+    first.report(&mut world);
+    assert_eq!((first.granted, world.free()), (100, 0));
+    let mut restored = restore(&backup);
+    second.report(&mut restored);
+    assert_eq!((second.granted, restored.free()), (50, 0), "the backup knows of 50 units less");
+    first.spend(50);
+    first.report(&mut restored);
+    assert_eq!((first.granted, restored.free()), (100, -50), "the debt is what was lost");
+    second.spend(50);
+    second.report(&mut restored);
+    let mut terms = restored.license.terms.clone();
+    terms.rules.quotas[0].limit = total(149);
+    changed(&mut restored, Body::EntitlementChanged(Box::new(EntitlementChanged { terms, reason: None })));
+    refreshed(&mut restored, &second.device);
+    assert_eq!((restored.granted(&second.device), restored.free()), (50, -1), "no unit while one is owed");
+    assert_eq!(first.used + second.used, 100 + 50, "the limit, and what was granted after the backup");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Whatever was lost, and in whatever order devices come and spend: no more is spent than the limit and what was
+    /// granted between backup and restore.
+    #[test]
+    fn after_a_restore_no_more_is_spent_than_the_limit_and_what_was_lost(
+        overage in 0..30_u64,
+        before in prop::collection::vec((0..3_usize, 0..80_u64), 0..10),
+        cut in 0..10_usize,
+        after in prop::collection::vec((0..3_usize, 0..80_u64, any::<bool>()), 1..16),
+    ) {
+        let mut world = World::new(|terms| {
+            hundred(terms);
+            terms.rules.max_activations = 3;
+            terms.rules.quotas[0].overage = total(overage);
+        });
+        let mut devices = [Spender::new(1), Spender::new(2), Spender::new(3)];
+        let mut backup = world.clone();
+        for (number, (device, n)) in before.iter().enumerate() {
+            if number == cut {
+                backup = world.clone();
+            }
+            devices[*device].spend(*n);
+            devices[*device].report(&mut world);
+        }
+        let spent = |devices: &[Spender]| devices.iter().map(|device| device.used).sum::<u64>();
+        prop_assert!(spent(&devices) <= 100 + overage);
+        let mut restored = restore(&backup);
+        let lost: u64 = devices.iter().map(|known| known.granted - backup.granted(&known.device)).sum();
+        for (device, n, reports) in after {
+            devices[device].spend(n);
+            if reports {
+                devices[device].report(&mut restored);
+            }
+            prop_assert!(spent(&devices) <= 100 + overage + lost, "{} of {lost} lost", spent(&devices));
+        }
+        for device in &mut devices {
+            device.report(&mut restored);
+            device.spend(1_000);
+            device.report(&mut restored);
+        }
+        prop_assert!(spent(&devices) <= 100 + overage + lost, "{} of {lost} lost", spent(&devices));
     }
 }

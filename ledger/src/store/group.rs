@@ -1,9 +1,10 @@
-//! Group commit without a thread of its own: whoever finds no leader leads, and does the work of all who wait.
+//! Group commit without a thread of its own: whoever finds no leader leads, and does the work of others who wait.
 //!
-//! While a leader works, others queue; the first of them leads next, from the moment when the leader gives its baton
-//! away. A caller alone pays for itself only.
+//! A leader takes jobs one by one, its own first, until it gives its baton away; the first that waits then leads the
+//! next group. A caller alone pays for itself only.
 
 use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::mem;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
@@ -15,7 +16,7 @@ pub(super) struct Groups<J, O> {
 
 #[derive(Debug)]
 struct Queue<J, O> {
-    waiting: Vec<Arc<Ticket<J, O>>>,
+    waiting: VecDeque<Arc<Ticket<J, O>>>,
     led: bool,
 }
 
@@ -38,18 +39,18 @@ enum Stage<J, O> {
 
 impl<J, O> Groups<J, O> {
     pub(super) fn new() -> Self {
-        Self { queue: Mutex::new(Queue { waiting: Vec::new(), led: false }) }
+        Self { queue: Mutex::new(Queue { waiting: VecDeque::new(), led: false }) }
     }
 
-    /// Has `job` done, alone or with others: `lead` gets the jobs of a group and returns an outcome for each. It
-    /// may take more in, with an outcome for each, until it drops its baton: then the next group may start.
+    /// Has `job` done, alone or with others: `lead` takes the jobs of a group from its baton, at least one, and returns
+    /// an outcome for each. When it drops the baton the next group may start.
     ///
     /// Returns nothing when another caller died while it led.
-    pub(super) fn submit(&self, job: J, lead: impl FnOnce(Vec<J>, Baton<'_, J, O>) -> Vec<O>) -> Option<O> {
+    pub(super) fn submit(&self, job: J, lead: impl FnOnce(Baton<'_, J, O>) -> Vec<O>) -> Option<O> {
         let ticket = Arc::new(Ticket { stage: Mutex::new(Stage::Waiting(job)), changed: Condvar::new() });
         let leads = {
             let mut queue = hold(&self.queue);
-            queue.waiting.push(Arc::clone(&ticket));
+            queue.waiting.push_back(Arc::clone(&ticket));
             !mem::replace(&mut queue.led, true)
         };
         if leads || ticket.wait_to_lead() {
@@ -58,18 +59,17 @@ impl<J, O> Groups<J, O> {
         ticket.outcome()
     }
 
-    fn lead_group(&self, lead: impl FnOnce(Vec<J>, Baton<'_, J, O>) -> Vec<O>) {
+    fn lead_group(&self, lead: impl FnOnce(Baton<'_, J, O>) -> Vec<O>) {
         // Both are dropped also when `lead` panics, so that nobody waits for a leader that is gone.
         let mut group = Group { tickets: RefCell::default(), outcomes: Vec::new() };
         let baton = Baton { groups: self, tickets: &group.tickets };
-        let jobs = baton.take_waiting();
-        group.outcomes = lead(jobs, baton);
+        group.outcomes = lead(baton);
     }
 
     /// Makes the first that waits the next leader.
     fn hand_over(&self) {
         let mut queue = hold(&self.queue);
-        let next = queue.waiting.first().map(Arc::clone);
+        let next = queue.waiting.front().map(Arc::clone);
         queue.led = next.is_some();
         drop(queue);
         if let Some(next) = next {
@@ -86,12 +86,12 @@ pub(super) struct Baton<'a, J, O> {
 }
 
 impl<J, O> Baton<'_, J, O> {
-    /// Takes those that wait now into the group.
-    pub(super) fn take_waiting(&self) -> Vec<J> {
-        let waiting = mem::take(&mut hold(&self.groups.queue).waiting);
-        let jobs = waiting.iter().filter_map(|ticket| ticket.take_job()).collect();
-        self.tickets.borrow_mut().extend(waiting);
-        jobs
+    /// Takes the first that waits into the group.
+    pub(super) fn take_next(&self) -> Option<J> {
+        let ticket = hold(&self.groups.queue).waiting.pop_front()?;
+        let job = ticket.take_job();
+        self.tickets.borrow_mut().push(ticket);
+        job
     }
 }
 
@@ -162,6 +162,7 @@ fn hold<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
+    use std::iter;
     use std::panic::{AssertUnwindSafe, catch_unwind};
     use std::sync::Barrier;
     use std::thread;
@@ -177,8 +178,8 @@ mod tests {
                 scope.spawn(move || {
                     for n in 0..200 {
                         let job = thread * 1_000 + n;
-                        let double = |jobs: Vec<u64>, _baton: Baton<'_, u64, u64>| {
-                            jobs.iter().map(|job| job * 2).collect()
+                        let double = |baton: Baton<'_, u64, u64>| {
+                            iter::from_fn(|| baton.take_next()).map(|job| job * 2).collect()
                         };
                         assert_eq!(groups.submit(job, double), Some(job * 2));
                     }
@@ -195,7 +196,8 @@ mod tests {
         thread::scope(|scope| {
             scope.spawn(|| {
                 let died = catch_unwind(AssertUnwindSafe(|| {
-                    groups.submit(1, |_, _baton| {
+                    groups.submit(1, |baton| {
+                        assert_eq!(baton.take_next(), Some(1));
                         started.wait();
                         while hold(&groups.queue).waiting.is_empty() {
                             thread::yield_now();
@@ -206,7 +208,7 @@ mod tests {
                 assert!(died.is_err());
             });
             started.wait();
-            assert_eq!(groups.submit(2, |jobs, _baton| jobs), Some(2));
+            assert_eq!(groups.submit(2, |baton| baton.take_next().into_iter().collect()), Some(2));
         });
     }
 }

@@ -62,7 +62,14 @@ pub(super) struct Signer {
     pub(super) unsettled: bool,
 }
 
-/// A group that is signed, and what is to be kept of it.
+/// A group while it is signed: what came of each job, and what is to be kept of it.
+pub(super) struct Signing {
+    before: Saved,
+    outcomes: Vec<Outcomes>,
+    rows: Vec<NewRow>,
+}
+
+/// A group that is signed.
 pub(super) struct Signed {
     pub(super) outcomes: Vec<Outcomes>,
     pub(super) snapshot: Snapshot,
@@ -83,30 +90,22 @@ enum NewRow {
     Grant(Box<AppliedGrant>),
 }
 
-impl Signed {
-    fn followed_by(mut self, later: Self) -> Self {
-        self.outcomes.extend(later.outcomes);
-        self.rows.extend(later.rows);
-        let state = match (self.state.take(), later.state) {
-            (Some(earlier), Some(later)) => Some(earlier.followed_by(later)),
-            (earlier, later) => later.or(earlier),
-        };
-        Self { state, snapshot: later.snapshot, ..self }
+impl Signing {
+    /// How many jobs it holds.
+    pub(super) fn len(&self) -> usize {
+        self.outcomes.len()
     }
+}
 
+impl Signed {
     /// Writes what is not written yet: events and what belongs to each, and the state where it is due.
-    pub(super) fn write(&mut self, db: &Connection) -> Result<(), StoreError> {
-        mem::take(&mut self.rows).iter().try_for_each(|row| row.write(db))?;
-        self.state.take().map_or(Ok(()), |state| state.write(db))
+    pub(super) fn write(&self, db: &Connection) -> Result<(), StoreError> {
+        self.rows.iter().try_for_each(|row| row.write(db))?;
+        self.state.as_ref().map_or(Ok(()), |state| state.write(db))
     }
 }
 
 impl State {
-    fn followed_by(mut self, later: Self) -> Self {
-        self.sums.extend(later.sums);
-        Self { saved: later.saved, sums: self.sums }
-    }
-
     pub(super) fn write(&self, db: &Connection) -> Result<(), StoreError> {
         for (feature, period, meter) in &self.sums {
             rows::save_meter(db, *feature, *period, *meter)?;
@@ -127,71 +126,65 @@ impl NewRow {
 }
 
 impl Signer {
-    /// Signs a group that looks nothing up.
-    pub(super) fn sign(&mut self, jobs: &[Job]) -> Signed {
-        let mut rows = Vec::new();
-        let signed = self.carry_out(jobs, |signer, now, command| {
+    /// Begins a group.
+    pub(super) fn begin(&self) -> Signing {
+        Signing { before: self.device.saved(), outcomes: Vec::new(), rows: Vec::new() }
+    }
+
+    /// Signs a job that looks nothing up.
+    pub(super) fn sign(&mut self, group: &mut Signing, job: &Job) {
+        let Signing { outcomes, rows, .. } = group;
+        let answers = self.carry_out(job, |signer, now, command| {
             let decided = signer.device.decide(command, now, Known::default());
-            Ok(decided.map(|decision| signer.record(decision, &mut rows)))
+            Ok(decided.map(|decision| signer.record(decision, rows)))
         });
-        let signed = signed.expect("what looks nothing up cannot fail to");
-        Signed { rows, ..signed }
+        outcomes.push(answers.expect("what looks nothing up cannot fail to"));
     }
 
-    /// Signs a group and writes it command by command, so that each finds what those before it left.
-    pub(super) fn sign_and_write(&mut self, jobs: &[Job], db: &Connection) -> Result<Signed, StoreError> {
-        self.carry_out(jobs, |signer, now, command| {
-            let known = known(db, &signer.device, command)?;
-            let mut rows = Vec::new();
-            let decided = signer.device.decide(command, now, known);
-            let done = decided.map(|decision| signer.record(decision, &mut rows));
-            rows.iter().try_for_each(|row| row.write(db))?;
-            Ok(done)
-        })
-    }
-
-    /// Signs more jobs into a group that is signed.
-    pub(super) fn sign_more(
+    /// Signs a job command by command and writes each, and all before it, so that the next finds what it left.
+    pub(super) fn sign_and_write(
         &mut self,
-        mut group: Signed,
-        jobs: &[Job],
+        group: &mut Signing,
+        job: &Job,
         db: &Connection,
-    ) -> Result<Signed, StoreError> {
-        if jobs.is_empty() {
-            return Ok(group);
-        }
-        let more = if jobs.iter().any(Job::looks_up) {
-            group.write(db)?;
-            self.sign_and_write(jobs, db)?
-        } else {
-            self.sign(jobs)
-        };
-        Ok(group.followed_by(more))
+    ) -> Result<(), StoreError> {
+        let Signing { outcomes, rows, .. } = group;
+        let write = |rows: &mut Vec<NewRow>| mem::take(rows).iter().try_for_each(|row| row.write(db));
+        write(rows)?;
+        outcomes.push(self.carry_out(job, |signer, now, command| {
+            let known = known(db, &signer.device, command)?;
+            let decided = signer.device.decide(command, now, known);
+            let done = decided.map(|decision| signer.record(decision, rows));
+            write(rows)?;
+            Ok(done)
+        })?);
+        Ok(())
+    }
+
+    /// Ends a group: nothing is signed into it from here on.
+    pub(super) fn end(&mut self, group: Signing) -> Signed {
+        let Signing { before, outcomes, rows } = group;
+        let state = self.trail.is_due(&before, &self.device.saved()).then(|| self.take_state());
+        Signed { outcomes, snapshot: self.device.snapshot(), rows, state }
     }
 
     fn carry_out(
         &mut self,
-        jobs: &[Job],
+        job: &Job,
         mut one: impl FnMut(&mut Self, &Now<'_>, &Command) -> Result<Result<Done, DeviceError>, StoreError>,
-    ) -> Result<Signed, StoreError> {
-        let before = self.device.saved();
+    ) -> Result<Outcomes, StoreError> {
         let process = Arc::clone(&self.process);
-        let mut outcomes = Vec::with_capacity(jobs.len());
-        for Job { commands, reading } in jobs {
-            let now = process.now(*reading);
-            let mut answers = Vec::with_capacity(commands.len());
-            for command in commands {
-                let answer = one(self, &now, command)?;
-                let refused = answer.is_err();
-                answers.push(answer.map_err(AppendError::from));
-                if refused {
-                    break;
-                }
+        let now = process.now(job.reading);
+        let mut answers = Vec::with_capacity(job.commands.len());
+        for command in &job.commands {
+            let answer = one(self, &now, command)?;
+            let refused = answer.is_err();
+            answers.push(answer.map_err(AppendError::from));
+            if refused {
+                break;
             }
-            outcomes.push(answers);
         }
-        let state = self.trail.is_due(&before, &self.device.saved()).then(|| self.take_state());
-        Ok(Signed { outcomes, snapshot: self.device.snapshot(), rows: Vec::new(), state })
+        Ok(answers)
     }
 
     /// The state as it is to be written now.

@@ -1,19 +1,21 @@
 //! The one writer of a chain: decides, signs and keeps, a group of callers in one commit.
 //!
-//! A group is signed first and then kept; while it is being kept, the next one is signed. The state in memory is
-//! therefore ahead of the database by at most two groups, and nobody is answered before the commit.
+//! A group is signed first and then kept; while it is being kept, the next one is signed, and grows until its turn has
+//! come: on a slow disk the groups are large, on a fast one the signature never waits. The state in memory is therefore
+//! ahead of the database by at most two groups, and nobody is answered before the commit.
 
 use std::fmt;
+use std::iter;
 use std::mem;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
 use rusqlite::{Connection, TransactionBehavior};
 use schemas::event::device::FingerprintComponent;
 use schemas::ids::{InstanceId, PublicKey};
 
 use super::group::{Baton, Groups};
-use super::signer::{Job, Outcomes, Signer};
+use super::signer::{Job, Outcomes, Signer, Signing};
 use super::trail::Trail;
 use super::{AppendError, StoreError, database, load};
 use crate::check::{Life, Snapshot};
@@ -113,10 +115,10 @@ impl Writer {
     /// outcome. Those before it are durable.
     pub fn append_all(&self, commands: Vec<Command>, reading: Reading) -> Vec<Result<Done, AppendError>> {
         let job = Job { commands, reading };
-        let outcomes = self.groups.submit(job, |jobs, baton| {
-            let mut callers = jobs.len();
-            let kept = self.sign_and_keep(&jobs, baton, &mut callers);
-            kept.unwrap_or_else(|error| vec![vec![Err(error.into())]; callers])
+        let outcomes = self.groups.submit(job, |baton| {
+            let mut jobs = Vec::new();
+            let kept = self.sign_and_keep(&mut jobs, baton);
+            kept.unwrap_or_else(|error| vec![vec![Err(error.into())]; jobs.len()])
         });
         outcomes.unwrap_or_else(|| vec![Err(StoreError::Died.into())])
     }
@@ -178,33 +180,32 @@ impl Writer {
         Ok(())
     }
 
-    /// Signs a group, gives the baton away when its turn to be kept has come, and keeps it.
-    ///
-    /// Commands that must look something up are decided on when all before them is kept.
+    /// Signs a group, gives the baton away when its turn to be kept has come, and keeps it. `jobs` are those that it
+    /// took in, however it ends.
     fn sign_and_keep(
         &self,
-        jobs: &[Job],
+        jobs: &mut Vec<Job>,
         baton: Baton<'_, Job, Outcomes>,
-        callers: &mut usize,
     ) -> Result<Vec<Outcomes>, StoreError> {
         let mut signer = hold(&self.signer);
         // Set until the group's fate is the keeper's: if this thread ends before, the state in memory is not trusted.
         let distrusted = mem::replace(&mut signer.unsettled, true);
-        let signed_ahead = (!distrusted && !jobs.iter().any(Job::looks_up)).then(|| signer.sign(jobs));
-        let mut keeper = hold(&self.keeper);
+        let (mut group, mut keeper) = self.sign_until_free(&mut signer, jobs, &baton, distrusted);
         keeper.stale |= distrusted;
-        let signed_ahead = signed_ahead.filter(|_| !keeper.stale);
-        self.refresh(&mut signer, &mut keeper)?;
+        if keeper.stale {
+            self.refresh(&mut signer, &mut keeper)?;
+            group = signer.begin();
+        }
         keeper.stale = true;
         let transaction = keeper.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let group = match signed_ahead {
-            Some(group) => group,
-            None => signer.sign_and_write(jobs, &transaction)?,
-        };
-        // Those that came while this group waited for its turn share its commit.
-        let late = baton.take_waiting();
-        *callers += late.len();
-        let mut group = signer.sign_more(group, &late, &transaction)?;
+        // Commands that must look something up are decided on when all before them is kept; then all who wait go with them.
+        if jobs.len() > group.len() {
+            jobs.extend(iter::from_fn(|| baton.take_next()));
+        }
+        for job in &jobs[group.len()..] {
+            signer.sign_and_write(&mut group, job, &transaction)?;
+        }
+        let group = signer.end(group);
         signer.unsettled = false;
         // From here on the next group may be signed.
         drop((signer, baton));
@@ -213,6 +214,33 @@ impl Writer {
         keeper.stale = false;
         (self.publish)(group.snapshot);
         Ok(group.outcomes)
+    }
+
+    /// Takes jobs in and signs them until the keeper is free, or the last one taken must wait for it to be signed.
+    fn sign_until_free(
+        &self,
+        signer: &mut Signer,
+        jobs: &mut Vec<Job>,
+        baton: &Baton<'_, Job, Outcomes>,
+        distrusted: bool,
+    ) -> (Signing, MutexGuard<'_, Keeper>) {
+        let mut group = signer.begin();
+        while let Some(job) = baton.take_next() {
+            let must_wait = distrusted || job.looks_up();
+            if !must_wait {
+                signer.sign(&mut group, &job);
+            }
+            jobs.push(job);
+            if must_wait {
+                break;
+            }
+            match self.keeper.try_lock() {
+                Ok(keeper) => return (group, keeper),
+                Err(TryLockError::WouldBlock) => {}
+                Err(TryLockError::Poisoned(_)) => break,
+            }
+        }
+        (group, hold(&self.keeper))
     }
 
     /// Reads the state again if it is stale. A state that cannot be read back is damage, never what was believed

@@ -49,6 +49,10 @@ impl RestoreArgs {
         let has_root_key = home.layout().root_key().exists();
         context.output.result(&Restored { home: dir, made_at: backup.made_at, licenses, has_root_key })?;
         talk(&"Ask for a report from every device: what the backup lost comes back with it.");
+        talk(
+            &"Until then units that were granted after the backup may be granted again: `counterfoil license show` \
+              tells them as debt when they come back, and debt stops every raise.",
+        );
         Ok(Exit::Done)
     }
 }

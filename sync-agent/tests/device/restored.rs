@@ -158,6 +158,10 @@ fn the_old_chain_travels_until_the_vendor_has_its_end() {
     assert_eq!(applied.chain, new);
     assert!(agent.apply(&receipt).expect("again").changes.is_empty());
     assert_eq!(chains(&agent), [new]);
+    // Everything, whatever was acknowledged.
+    let all = agent.report_all().expect("reports");
+    assert_eq!(heads_of(&all)[0], (old, end));
+    assert_eq!(heads_of(&all).iter().map(|(chain, _)| *chain).collect::<Vec<_>>(), [old, new]);
     drop(agent);
     let agent = device.open();
     assert_eq!(chains(&agent), [new]);

@@ -1,0 +1,50 @@
+//! The load program: the whole of Counterfoil under load, on input that it makes from a seed.
+//!
+//! ```text
+//! cargo run --release -p counterfoil-benches -- import --events 1000000 --bundle 1000
+//! ```
+//!
+//! Each step is the real program in a process of its own, which is this executable under another name: so its memory
+//! is its own too. Numbers are printed as a table, and with `--json FILE` as a document.
+
+#![expect(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
+
+mod fleet;
+mod floor;
+mod import;
+mod program;
+mod report;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Load on the whole of Counterfoil, on input made from a seed
+#[derive(Debug, Parser)]
+#[command(name = "counterfoil-benches", version)]
+struct Load {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// A vendor's night: activations and usage reports of a fleet, merged, merged again, and folded anew
+    Import(import::ImportArgs),
+}
+
+fn main() -> ExitCode {
+    if let Some(code) = program::become_program() {
+        return code;
+    }
+    let done = match Load::parse().what {
+        What::Import(args) => args.run(),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! The program `counterfoil` as a process of its own: this executable, told to be it.
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// Says that this process is `counterfoil`, and where it leaves what it took.
+const COST_FILE: &str = "LOAD_COST_FILE";
+/// Linux counts a process's time in hundredths of a second.
+const TICKS: f64 = 100.0;
+
+/// What a process took.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+pub(crate) struct Cost {
+    /// Most memory that it had resident, in bytes.
+    pub(crate) peak: u64,
+    /// Seconds that its threads ran, in the system too.
+    pub(crate) cpu: f64,
+}
+
+impl Cost {
+    /// Of this process so far.
+    fn so_far() -> anyhow::Result<Self> {
+        let status = fs::read_to_string("/proc/self/status")?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("VmHWM")?;
+        let kibibytes: u64 = line.trim().trim_end_matches("kB").trim().parse()?;
+        let stat = fs::read_to_string("/proc/self/stat")?;
+        // The name before may hold anything; the times are the twelfth and thirteenth after it.
+        let (_, after) = stat.rsplit_once(')').context("a name")?;
+        let ticks = after.split_whitespace().skip(11).take(2).map(str::parse::<u32>);
+        let ticks = ticks.sum::<Result<u32, _>>()?;
+        Ok(Self { peak: kibibytes * 1024, cpu: f64::from(ticks) / TICKS })
+    }
+}
+
+/// Is `counterfoil` where this process was started to be that; nothing otherwise.
+pub(crate) fn become_program() -> Option<ExitCode> {
+    let file = PathBuf::from(env::var_os(COST_FILE)?);
+    let code = reconciler::run(env::args_os());
+    let noted = Cost::so_far().and_then(|cost| Ok(fs::write(file, serde_json::to_vec(&cost)?)?));
+    Some(if noted.is_ok() { code } else { ExitCode::FAILURE })
+}
+
+/// A vendor's home, worked on by the program.
+#[derive(Debug)]
+pub(crate) struct Vendor {
+    home: PathBuf,
+    cost_file: PathBuf,
+}
+
+/// What a command printed and took.
+#[derive(Debug)]
+pub(crate) struct Done {
+    /// Its document, or a list of its lines.
+    pub(crate) output: Value,
+    /// From start to end of the process.
+    pub(crate) took: Duration,
+    /// What the process took.
+    pub(crate) cost: Cost,
+}
+
+impl Vendor {
+    /// The vendor whose home is `home`.
+    pub(crate) fn at(work: &Path) -> Self {
+        Self { home: work.join("home"), cost_file: work.join("cost") }
+    }
+
+    /// Where the ledger lies.
+    pub(crate) fn ledger(&self) -> PathBuf {
+        self.home.join("ledger.db")
+    }
+
+    /// Runs a command and reads what it prints.
+    pub(crate) fn run(&self, words: &[&str]) -> anyhow::Result<Done> {
+        let mut command = Command::new(env::current_exe().context("this executable")?);
+        command.args(["--json", "--home"]).arg(&self.home).args(words);
+        command.env(COST_FILE, &self.cost_file).stdin(Stdio::null()).stderr(Stdio::piped());
+        let start = Instant::now();
+        let ended = command.output().context("this executable runs")?;
+        let took = start.elapsed();
+        let printed = String::from_utf8_lossy(&ended.stdout);
+        if !ended.status.success() {
+            let said = String::from_utf8_lossy(&ended.stderr);
+            bail!("counterfoil {}: {}\n{printed}{said}", words.join(" "), ended.status);
+        }
+        let cost = serde_json::from_slice(&fs::read(&self.cost_file).context("what it took")?)?;
+        Ok(Done { output: read(&printed)?, took, cost })
+    }
+}
+
+fn read(printed: &str) -> anyhow::Result<Value> {
+    let lines = serde_json::Deserializer::from_str(printed).into_iter::<Value>();
+    let mut documents = lines.collect::<Result<Vec<Value>, _>>()?;
+    Ok(if documents.len() == 1 { documents.remove(0) } else { Value::Array(documents) })
+}

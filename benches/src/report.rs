@@ -1,0 +1,95 @@
+//! Numbers as people and programs read them.
+
+use std::fmt;
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use comfy_table::{Table, presets};
+use serde::Serialize;
+
+use crate::program::Cost;
+
+/// What was measured, and under which conditions.
+#[derive(Debug, Serialize)]
+pub(crate) struct Report {
+    /// What was asked for.
+    pub(crate) what: String,
+    /// What the durable ones of the numbers wait for.
+    pub(crate) durability: &'static str,
+    /// One line a step.
+    pub(crate) steps: Vec<Step>,
+}
+
+/// One step.
+#[derive(Debug, Serialize)]
+pub(crate) struct Step {
+    /// What was done.
+    pub(crate) what: String,
+    /// How many of what.
+    pub(crate) count: u64,
+    /// Of what.
+    pub(crate) unit: &'static str,
+    /// Seconds from start to end of the process.
+    pub(crate) seconds: f64,
+    /// How many a second.
+    pub(crate) rate: f64,
+    /// What the process took; nothing where it was this one.
+    pub(crate) cost: Option<Cost>,
+    /// Bytes on disk for each of them, where the step stores.
+    pub(crate) bytes_each: Option<f64>,
+}
+
+impl Step {
+    /// A step that took so long.
+    pub(crate) fn new(what: impl Into<String>, count: u64, unit: &'static str, took: Duration) -> Self {
+        let seconds = took.as_secs_f64();
+        let rate = as_float(count) / seconds;
+        Self { what: what.into(), count, unit, seconds, rate, cost: None, bytes_each: None }
+    }
+}
+
+/// A count as a number to divide.
+pub(crate) fn as_float(count: u64) -> f64 {
+    let low = u32::try_from(count & 0xffff_ffff).map_or(0.0, f64::from);
+    let high = u32::try_from(count >> 32).map_or(0.0, f64::from);
+    high.mul_add(4_294_967_296.0, low)
+}
+
+fn show<T>(number: Option<T>, how: impl FnOnce(T) -> String) -> String {
+    number.map_or_else(String::new, how)
+}
+
+impl Report {
+    /// Prints the table, and writes the document where one is asked for.
+    pub(crate) fn publish(&self, json: Option<&Path>) -> anyhow::Result<()> {
+        println!("{self}");
+        if let Some(path) = json {
+            let document = serde_json::to_vec_pretty(self)?;
+            fs::write(path, document).with_context(|| path.display().to_string())?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}\n{}", self.what, self.durability)?;
+        let mut table = Table::new();
+        table.load_preset(presets::UTF8_BORDERS_ONLY);
+        table.set_header(["STEP", "COUNT", "SECONDS", "A SECOND", "CPU US EACH", "PEAK MIB", "BYTES EACH"]);
+        for step in &self.steps {
+            table.add_row([
+                step.what.clone(),
+                format!("{} {}", step.count, step.unit),
+                format!("{:.2}", step.seconds),
+                format!("{:.0}", step.rate),
+                show(step.cost, |cost| format!("{:.2}", cost.cpu * 1e6 / as_float(step.count))),
+                show(step.cost, |cost| (cost.peak / 1_048_576).to_string()),
+                show(step.bytes_each, |bytes| format!("{bytes:.1}")),
+            ]);
+        }
+        write!(f, "{table}")
+    }
+}
