@@ -8,6 +8,7 @@ use schemas::ids::ChainId;
 use schemas::numbers::{Epoch, Micros, Seconds, Seq};
 use serde::Serialize;
 
+use crate::known::KnownSince;
 use crate::rows::{BranchNumber, HistoryEntry};
 
 /// A place on a device chain at which its clock is in doubt.
@@ -61,25 +62,18 @@ pub struct RunEnd {
 
 /// The doubts about the clocks of a licence's devices, in the order of chains and places.
 ///
-/// `known` says for places of chains since when they are known; times up to `tolerance` ahead of that are believed.
+/// Times up to `tolerance` ahead of the moment since which their event is known are believed.
 pub fn flags(
     history: &[HistoryEntry],
     ends: &[RunEnd],
-    known: &[(ChainId, Seq, Micros)],
+    known: &KnownSince,
     tolerance: Seconds,
 ) -> Vec<ClockFlag> {
     let mut flags: Vec<ClockFlag> = stepped(history).collect();
-    let mut received: BTreeMap<(ChainId, Seq), Micros> = BTreeMap::new();
-    for (chain, seq, at) in known {
-        let first = received.entry((*chain, *seq)).or_insert(*at);
-        *first = (*first).min(*at);
-    }
     flags.extend(ends.iter().filter_map(|end| {
-        let covering =
-            received.range((end.chain, end.seq)..).take_while(|((chain, _), _)| *chain == end.chain);
-        let received_at = covering.map(|(_, at)| *at).min()?;
-        let doubt = Doubt::AheadOfReceipt { received_at };
         let RunEnd { chain, branch, seq, at } = *end;
+        let received_at = known.of_event(&chain, branch, seq)?;
+        let doubt = Doubt::AheadOfReceipt { received_at };
         (at > received_at + tolerance).then_some(ClockFlag { chain, branch, seq, at, doubt })
     }));
     flags.sort_unstable();
@@ -134,6 +128,7 @@ mod tests {
 
     use super::*;
     use crate::fixture::{ISSUED, at, chain};
+    use crate::known::KnownHead;
 
     const DAY: Seconds = Seconds::days(1);
 
@@ -144,7 +139,9 @@ mod tests {
     #[test]
     fn a_time_beyond_its_receipt_is_flagged_and_a_late_report_is_not() {
         let received = at(ISSUED);
-        let known = [(chain(), Seq(5), received + Seconds::days(3)), (chain(), Seq(9), received)];
+        let head = |seq, at| KnownHead { chain: chain(), branch: 0, seq: Seq(seq), at };
+        let heads = [head(5, received + Seconds::days(3)), head(9, received)];
+        let known = KnownSince::of(heads, &BTreeMap::new());
         for (at, flagged) in [
             (received - Seconds::days(700), false),
             (received, false),
@@ -169,7 +166,7 @@ mod tests {
             kind: event.body.kind(),
             core: event.encode(),
         };
-        let flags = flags(&[entry], &[], &[], DAY);
+        let flags = flags(&[entry], &[], &KnownSince::default(), DAY);
         let doubt = Doubt::Stepped { expected, wall, cured: false };
         assert_eq!(flags.iter().map(|flag| (flag.seq, flag.doubt)).collect::<Vec<_>>(), [(Seq(3), doubt)]);
     }

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use schemas::event::authority::{AuthorityRestored, LicenseIssued};
-use schemas::event::device::QuotaReturned;
 use schemas::event::{Body, Event};
 use schemas::grant::{Grant, SeqRange};
 use schemas::ids::{ChainId, Digest, Link};
@@ -14,7 +13,7 @@ use crate::authority::{Issuer, License};
 use crate::chain::Head;
 use crate::evidence::{Chain, Part, Parting};
 use crate::parking::Parked;
-use crate::rows::{self, BranchNumber, Rows, StoredRun};
+use crate::rows::{BranchNumber, HistoryEntry, Rows, StoredRun};
 use crate::run::Suffix;
 use crate::trust;
 use crate::writer::{ChainWriter, TooLong, Written};
@@ -139,9 +138,12 @@ impl<'a> Draft<'a> {
         self.runs.iter().find(|run| run.chain == *chain && run.branch == branch && run.covers(seq))
     }
 
-    /// What the trunk of a chain states to have returned in the events that this unit of work attached.
-    pub(crate) fn attached_returns(&self, chain: &ChainId) -> impl Iterator<Item = (Seq, QuotaReturned)> {
-        rows::returns(&self.rows.history, *chain)
+    /// The lifecycle events of a chain that this unit of work attached, in the order in which it did.
+    pub(crate) fn attached_history<'r>(
+        &'r self,
+        chain: &'r ChainId,
+    ) -> impl Iterator<Item = &'r HistoryEntry> {
+        self.rows.history.iter().filter(|entry| entry.chain == *chain)
     }
 
     /// Signs `body` as the next event of the authority chain, now or just after the event before it, and folds it.

@@ -3,21 +3,28 @@
 //! The sums are the same whatever the order and the cuts in which a chain's events arrived, because each attached
 //! event is folded exactly once.
 
+mod branch;
 mod fingerprints;
+mod parting;
 
 use std::collections::BTreeMap;
 
 use schemas::codes::Code;
-use schemas::event::device::{Claim, FeatureConsumed, FeatureRefunded, FingerprintComponent, QuotaReturned};
+use schemas::event::device::{
+    ChainOpened, Claim, FeatureConsumed, FeatureRefunded, FingerprintComponent, QuotaReturned,
+};
 use schemas::event::{Body, Event};
-use schemas::grant::{SeqRange, TookIn};
+use schemas::grant::SeqRange;
 use schemas::ids::{ChainId, Commitment, Digest};
 use schemas::numbers::{FeatureNumber, Micros, Seq, Total};
 use schemas::period::{self, Period};
 use schemas::run::DeviceOrigin;
 use schemas::text::Text;
 
+pub use self::branch::{Branch, BranchSum, Closed, Start, Steps};
+pub(crate) use self::branch::{Stretch, way};
 pub use self::fingerprints::Fingerprints;
+pub use self::parting::{Parting, Told};
 use crate::chain::Head;
 use crate::forks::{self, Fork, Verdict};
 use crate::parking::{self, Parked};
@@ -56,74 +63,6 @@ pub struct Chain {
     pub meters: BTreeMap<(FeatureNumber, Period), Meter>,
 }
 
-/// One branch of a chain: the events after the place where it parts from its parent.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Branch {
-    /// The branch that it parts from; itself for the trunk.
-    pub parent: BranchNumber,
-    /// Its first place; 1 for the trunk.
-    pub first_seq: Seq,
-    /// Its head.
-    pub head: Head,
-    /// Its first event.
-    pub first: Start,
-    /// The event that stands at its first place on its parent; nothing for the trunk.
-    pub rival: Option<Start>,
-    /// The `at` of the last event.
-    pub last_at: Micros,
-    /// The place of the last event that noted a step of the clock, or whose time lies before that of the one before it.
-    pub unsteady: Option<Seq>,
-    /// Where and when it was closed, here or before it parted.
-    pub closed: Option<Closed>,
-    /// What its own events state of the sums; nothing for the trunk, whose sums are the chain's without the others'.
-    pub sums: BTreeMap<(FeatureNumber, Period), BranchSum>,
-}
-
-impl Branch {
-    /// What a grant says that takes the branch in as far as it is attached.
-    pub fn took_in(&self, chain: ChainId) -> TookIn {
-        TookIn { chain, first_seq: self.first_seq, seq: self.head.seq, link: self.head.link }
-    }
-}
-
-/// The first event after a parting.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Start {
-    /// Its time.
-    pub at: Micros,
-    /// Whether it is `agent.started`.
-    pub is_start: bool,
-}
-
-impl Start {
-    /// What matters of the event that stands first.
-    pub fn of(event: &Event) -> Self {
-        Self { at: event.at, is_start: matches!(event.body, Body::AgentStarted(_)) }
-    }
-}
-
-/// Where and when a branch was closed.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Closed {
-    /// The place of `chain.closed`.
-    pub seq: Seq,
-    /// Its time.
-    pub at: Micros,
-}
-
-/// What the events of one branch state of one sum.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct BranchSum {
-    /// Units used before the branch parted, as its first consumption states them.
-    pub base: Option<Total>,
-    /// Units used by its own events.
-    pub used: Total,
-    /// Units that its own events give back to the meter.
-    pub refunded: Total,
-    /// The largest R that its own events state.
-    pub returned: Option<Total>,
-}
-
 /// Units of one feature in one period on one chain, cumulative.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Meter {
@@ -131,7 +70,7 @@ pub struct Meter {
     pub used: Total,
     /// Units given back to the meter, all branches together.
     pub refunded: Total,
-    /// The largest R that the trunk states.
+    /// The largest R that any branch states.
     pub returned: Total,
     /// R as it counts: what was returned before the histories parted. No copy frees what another may spend.
     pub freed: Total,
@@ -142,19 +81,6 @@ impl Meter {
     pub fn net(&self) -> u64 {
         self.used.get().saturating_sub(self.refunded.get())
     }
-}
-
-/// Where a branch parts, and what must be known of its parent.
-#[derive(Clone, Debug)]
-pub struct Parting {
-    /// The branch that it parts from.
-    pub parent: BranchNumber,
-    /// The event of the parent that stands at the branch's first place.
-    pub rival: Start,
-    /// The time of the event before it, if there is one.
-    pub before: Option<Micros>,
-    /// What the trunk states to have returned, by place.
-    pub returns: Vec<(Seq, QuotaReturned)>,
 }
 
 /// Consecutive events that extend a branch.
@@ -276,6 +202,10 @@ impl Chain {
         let parent = parting.as_ref().map_or(branch, |parting| parting.parent);
         let inherited = self.branches.get(&parent).and_then(|parent| parent.closed);
         let before = parting.as_ref().and_then(|parting| parting.before);
+        let steps = parting.as_ref().map_or_else(Steps::default, |parting| parting.told.steps);
+        let stated = parting.iter().flat_map(|parting| &parting.told.returned);
+        let stated =
+            stated.map(|(key, total)| (*key, BranchSum { returned: *total, ..BranchSum::default() }));
         self.branches.insert(
             branch,
             Branch {
@@ -286,38 +216,33 @@ impl Chain {
                 rival: parting.as_ref().map(|parting| parting.rival),
                 last_at: before.unwrap_or(first.at),
                 unsteady: None,
+                steps_before: steps,
+                steps,
                 closed: inherited.filter(|closed| closed.seq < first_seq),
-                sums: BTreeMap::new(),
+                sums: stated.collect(),
             },
         );
         if let Some(parting) = parting {
-            self.count_returns_before(first_seq, &parting.returns);
+            self.count_returns_before(first_seq, &parting.told.returned);
             let seq = self.fork.map_or(first_seq, |fork| fork.seq.min(first_seq));
             self.fork = Some(Fork { seq, verdict: Verdict::Unknown });
         }
     }
 
     /// What was returned after the first parting does not count.
-    fn count_returns_before(&mut self, place: Seq, returns: &[(Seq, QuotaReturned)]) {
+    fn count_returns_before(&mut self, place: Seq, returned: &BTreeMap<(FeatureNumber, Period), Total>) {
         if self.fork.as_ref().is_some_and(|fork| fork.seq <= place) {
             return;
         }
-        for meter in self.meters.values_mut() {
-            meter.freed = Total::ZERO;
-        }
-        for (_, returned) in returns.iter().filter(|(seq, _)| *seq < place) {
-            let meter = self.meters.entry((returned.feature, returned.period)).or_default();
-            meter.freed = meter.freed.max(returned.total);
+        for (key, meter) in &mut self.meters {
+            meter.freed = returned.get(key).copied().unwrap_or_default();
         }
     }
 
     fn fold(&mut self, place: Place, event: &Event, rows: &mut Rows) {
         let (chain, branch, seq) = place;
         let on = self.on(branch);
-        if event.at < on.last_at || matches!(event.body, Body::ClockNoted(_)) {
-            on.unsteady = Some(seq);
-        }
-        on.last_at = event.at;
+        on.note_time(seq, event);
         if on.closed.is_some() {
             rows.findings.push(Finding { chain, branch, seq, code: Code::EventAfterClose });
         }
@@ -410,19 +335,8 @@ impl Chain {
     fn live(&mut self, place: Place, event: &Event, rows: &mut Rows) {
         let (chain, branch, seq) = place;
         match &event.body {
-            Body::ChainOpened(opened) if self.opened_at.is_none() => {
-                self.opened_at = Some(event.at);
-                self.agent = Some(opened.agent.clone());
-                self.host = opened.host;
-                self.record_fingerprint(seq, &opened.fingerprint);
-            }
-            Body::ActivationRequested(requested) if self.requested_at.is_none() => {
-                self.requested_at = Some(event.at);
-                self.follows = match &requested.claim {
-                    Claim::Successor(claim) => Some(claim.follows),
-                    _ => None,
-                };
-            }
+            Body::ChainOpened(opened) => self.record_opening(seq, event.at, opened),
+            Body::ActivationRequested(requested) => self.record_request(event.at, &requested.claim),
             Body::QuotaReturned(returned) => self.take_return(place, returned, rows),
             Body::VariableSet(set) => {
                 let variable = Variable { seq, at: event.at, value: set.value };
@@ -437,6 +351,32 @@ impl Chain {
                 self.on(branch).closed.get_or_insert(Closed { seq, at: event.at });
             }
             _ => {}
+        }
+    }
+
+    /// Of two openings the one that says the least counts, whichever came first: the earlier one, where they differ in
+    /// that.
+    fn record_opening(&mut self, seq: Seq, at: Micros, opened: &ChainOpened) {
+        let says = (at, Some(opened.agent.clone()), opened.host);
+        let known = self.opened_at.map(|at| (at, self.agent.clone(), self.host));
+        if known.is_none_or(|known| says < known) {
+            self.opened_at = Some(says.0);
+            (self.agent, self.host) = (says.1, says.2);
+        }
+        self.record_fingerprint(seq, &opened.fingerprint);
+    }
+
+    /// Of two requests one that follows no chain counts before one that does, then the earlier one, whichever came
+    /// first: a second request moves no other chain's seat.
+    fn record_request(&mut self, at: Micros, claim: &Claim) {
+        let follows = match claim {
+            Claim::Successor(claim) => Some(claim.follows),
+            _ => None,
+        };
+        let known = self.requested_at.map(|at| (self.follows.is_some(), at, self.follows));
+        if known.is_none_or(|known| (follows.is_some(), at, follows) < known) {
+            self.requested_at = Some(at);
+            self.follows = follows;
         }
     }
 
@@ -456,34 +396,19 @@ impl Chain {
     fn take_return(&mut self, (chain, branch, seq): Place, returned: &QuotaReturned, rows: &mut Rows) {
         let key = (returned.feature, returned.period);
         let forked = self.fork.is_some();
-        let before = if branch == 0 {
-            let meter = self.meters.entry(key).or_default();
-            let before = meter.returned;
-            meter.returned = meter.returned.max(returned.total);
-            if !forked {
-                meter.freed = meter.returned;
-            }
-            Some(before)
-        } else {
-            self.meters.entry(key).or_default();
-            let sum = self.on(branch).sums.entry(key).or_default();
-            let before = sum.returned;
-            sum.returned = before.max(Some(returned.total));
-            before
-        };
+        let sum = self.on(branch).sums.entry(key).or_default();
+        let before = sum.returned;
+        sum.returned = before.max(returned.total);
+        let meter = self.meters.entry(key).or_default();
+        meter.returned = meter.returned.max(returned.total);
+        if !forked {
+            meter.freed = meter.returned;
+        }
         rows.meters.insert((chain, returned.feature, returned.period));
-        if before.is_some_and(|before| before.saturating_plus(returned.n.get()) != returned.total) {
+        if before.saturating_plus(returned.n.get()) != returned.total {
             rows.findings.push(Finding { chain, branch, seq, code: Code::TotalMismatch });
         }
     }
-}
-
-/// The claim among events.
-pub fn claim_among<'a>(mut events: impl Iterator<Item = &'a Event>) -> Option<&'a Claim> {
-    events.find_map(|event| match &event.body {
-        Body::ActivationRequested(requested) => Some(&requested.claim),
-        _ => None,
-    })
 }
 
 /// The UTC day on which a consumption counts: the day of use where it is given and not later than the event.

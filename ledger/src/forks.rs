@@ -1,21 +1,32 @@
 //! What the branches of a forked chain tell of how it forked.
 //!
-//! A copy of a device's state that is started again begins with `agent.started`; times are the device's own effective
-//! time, which both copies carried on from one mark. So, as far as that can be told:
+//! A copy of a device's state that is started again begins with `agent.started`, and with `clock.noted` where the clock
+//! went on meanwhile; times are the device's own effective time, which both copies carried on from one mark. So, as far
+//! as that can be told:
 //!
 //! | the two sides of a parting | verdict |
 //! |---|---|
-//! | both were at work in the same stretch of time | clone |
+//! | both were at work in the same stretch of time, even if no step forward since the parting was true | clone |
 //! | one ended before the other began, and the later began with a start, or neither did | restored |
 //! | one ended before the other began, and only the earlier began with a start | unknown |
-//! | they touch in one instant, or a clock was stepped or ran backwards on either side | unknown |
+//! | they touch in one instant, or overlap only if a step forward was true | unknown |
+//! | a clock was set back or a time runs backwards on either side, or the clock stood behind when they parted | unknown |
+//!
+//! A step forward is what power-off leaves, and is believed as far as it says how late a side began: a device that is
+//! put back after three days wakes with one. It is not believed as far as it would prove that a side was at work for
+//! longer: a clock that stands years ahead is what a backup may have been put back for.
+//!
+//! That is where it ends: a copy whose clock is set far ahead before its first event looks like one that began after
+//! the other had ended, until the other is seen at work beyond that time. Nothing in the chain tells more; whoever knows
+//! when it came sees a time that lies after its receipt ([`crate::clocks`]). Names of program and machine starts tell
+//! nothing: a machine that is set back resumes under the names that it had.
 
 use std::collections::BTreeMap;
 
 use schemas::numbers::{Micros, Seq};
 use serde::Serialize;
 
-use crate::evidence::{Branch, Start};
+use crate::evidence::{Branch, Start, Stretch, way};
 use crate::rows::BranchNumber;
 
 /// A chain whose histories part.
@@ -61,10 +72,11 @@ impl Fork {
     pub fn among(branches: &BTreeMap<BranchNumber, Branch>) -> Option<Self> {
         let parting = branches.values().filter(|branch| branch.rival.is_some());
         let seq = parting.map(|branch| branch.first_seq).min()?;
-        if branches.values().any(|branch| branch.unsteady.is_some_and(|unsteady| unsteady >= seq)) {
+        if times_are_in_doubt(branches, seq) {
             return Some(Self { seq, verdict: Verdict::Unknown });
         }
-        let paths: Vec<Vec<Step<'_>>> = branches.keys().map(|number| path(branches, *number)).collect();
+        let paths: Vec<Vec<Stretch<'_>>> =
+            branches.iter().map(|(number, branch)| way(branches, *number, branch.head.seq)).collect();
         let pairs = paths
             .iter()
             .enumerate()
@@ -73,30 +85,13 @@ impl Fork {
     }
 }
 
-/// A branch on the way from the chain's beginning, and the last place on it before the way leaves it.
-#[derive(Clone, Copy)]
-struct Step<'a> {
-    number: BranchNumber,
-    branch: &'a Branch,
-    left_after: Seq,
-}
-
-/// The way from the chain's beginning to the head of a branch.
-fn path(branches: &BTreeMap<BranchNumber, Branch>, to: BranchNumber) -> Vec<Step<'_>> {
-    let mut number = to;
-    let mut left_after = branches[&to].head.seq;
-    let mut path = Vec::new();
-    loop {
-        let branch = &branches[&number];
-        path.push(Step { number, branch, left_after });
-        if branch.parent == number {
-            break;
-        }
-        left_after = Seq(branch.first_seq.0 - 1);
-        number = branch.parent;
-    }
-    path.reverse();
-    path
+/// Whether times after the first parting, at `seq`, tell no order: one runs backwards, or they may be held by a clock
+/// that stands behind.
+fn times_are_in_doubt(branches: &BTreeMap<BranchNumber, Branch>, seq: Seq) -> bool {
+    branches.values().any(|branch| {
+        let parts_first = branch.rival.is_some() && branch.first_seq == seq;
+        branch.unsteady.is_some_and(|unsteady| unsteady >= seq) || parts_first && branch.steps_before.behind
+    })
 }
 
 /// When a chain was closed: where it was restored, by the copy that went on; otherwise by every copy that is known.
@@ -112,17 +107,14 @@ pub(crate) fn closed_at(branches: &BTreeMap<BranchNumber, Branch>, fork: Option<
 }
 
 /// What two histories tell, from where they part.
-fn verdict(one: &[Step<'_>], other: &[Step<'_>]) -> Verdict {
-    let shared = one.iter().zip(other).take_while(|(one, other)| one.number == other.number).count() - 1;
-    let parted = one[shared].left_after.min(other[shared].left_after);
-    let (Some(one), Some(other)) = (side(one, other, shared, parted), side(other, one, shared, parted))
-    else {
-        return Verdict::Unknown;
-    };
+fn verdict(one: &[Stretch<'_>], other: &[Stretch<'_>]) -> Verdict {
+    let Some((one, other)) = sides(one, other) else { return Verdict::Unknown };
     let in_turn = |earlier: Side, later: Side| (earlier.last_at < later.first.at).then_some((earlier, later));
     match in_turn(one, other).or_else(|| in_turn(other, one)) {
         Some((earlier, later)) if later.first.is_start || !earlier.first.is_start => Verdict::Restored,
-        None if one.first.at < other.last_at && other.first.at < one.last_at => Verdict::Clone,
+        None if one.first.at < other.surely_at_work() && other.first.at < one.surely_at_work() => {
+            Verdict::Clone
+        }
         _ => Verdict::Unknown,
     }
 }
@@ -132,16 +124,33 @@ fn verdict(one: &[Step<'_>], other: &[Step<'_>]) -> Verdict {
 struct Side {
     first: Start,
     last_at: Micros,
+    /// How far the steps of its clock forward come to, in microseconds.
+    ahead: u64,
 }
 
-/// The side of `way` after the place `parted` on the branch that it shares with `other` up to there.
-fn side(way: &[Step<'_>], other: &[Step<'_>], shared: usize, parted: Seq) -> Option<Side> {
-    let first = if way[shared].left_after == parted {
-        way.get(shared + 1)?.branch.first
-    } else {
-        other.get(shared + 1)?.branch.rival?
+impl Side {
+    /// When it was last at work, if none of its steps forward was true.
+    fn surely_at_work(&self) -> Micros {
+        Micros::new(self.last_at.get().saturating_sub(self.ahead))
+    }
+}
+
+/// The two sides after the last place that both ways share.
+fn sides(one: &[Stretch<'_>], other: &[Stretch<'_>]) -> Option<(Side, Side)> {
+    let shared = one.iter().zip(other).take_while(|(one, other)| one.number == other.number).count() - 1;
+    let parted = one[shared].left_after.min(other[shared].left_after);
+    let leaves = |way: &[Stretch<'_>]| {
+        let next = way.get(shared + 1).filter(|_| way[shared].left_after == parted)?;
+        Some((next.branch.first, next.branch.rival?, next.branch.steps_before.ahead))
     };
-    Some(Side { first, last_at: way.last()?.branch.last_at })
+    let (leaving, staying) = (leaves(one), leaves(other));
+    let (_, rival, before) = leaving.or(staying)?;
+    let side = |way: &[Stretch<'_>], leaves: Option<(Start, Start, u64)>| {
+        let last = way.last()?.branch;
+        let first = leaves.map_or(rival, |(first, ..)| first);
+        Some(Side { first, last_at: last.last_at, ahead: last.steps.ahead.saturating_sub(before) })
+    };
+    Some((side(one, leaving)?, side(other, staying)?))
 }
 
 #[cfg(test)]

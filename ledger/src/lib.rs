@@ -25,6 +25,7 @@ pub mod forks;
 pub mod grants;
 pub mod inspect;
 pub mod keys;
+pub mod known;
 pub mod license_key;
 pub mod merge;
 pub mod parking;

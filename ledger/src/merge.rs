@@ -2,10 +2,12 @@
 
 mod attaching;
 
+use std::collections::BTreeSet;
+
 use schemas::codes::Code;
-use schemas::event::Body;
 use schemas::event::authority::ReleaseReason;
-use schemas::event::device::{Claim, QuotaReturned, SuccessorClaim};
+use schemas::event::device::{Claim, SuccessorClaim};
+use schemas::event::{Body, Kind};
 use schemas::grant::{Revocations, SeqRange, TookIn};
 use schemas::ids::{ChainId, Digest, Link};
 use schemas::numbers::Seq;
@@ -13,13 +15,12 @@ use schemas::run::{DeviceOrigin, Origin};
 
 use self::attaching::Attaching;
 use crate::authority::License;
-use crate::chain::{Head, verify_successor};
+use crate::chain::verify_successor;
 use crate::digest::BranchEvidence;
 use crate::draft::Draft;
-use crate::evidence::claim_among;
 use crate::grants;
 use crate::license_key::KeySecret;
-use crate::rows::{BranchNumber, StoredRun};
+use crate::rows::{BranchNumber, HistoryEntry, StoredRun};
 use crate::run::VerifiedRun;
 use crate::seats;
 use crate::writer::TooLong;
@@ -28,10 +29,7 @@ use crate::writer::TooLong;
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Plan {
     /// Every event of it is known.
-    Known {
-        /// The branch that holds the last one.
-        branch: BranchNumber,
-    },
+    Known,
     /// It extends `branch`, from its event number `from` on.
     Append {
         /// The branch.
@@ -92,7 +90,7 @@ pub fn decide<E>(
     let Some((seq, branch, end)) = best else { return Ok(Plan::Wait { against }) };
     let from = usize::try_from(seq.0 + 1 - span.first.0).expect("an overlap is shorter than its run");
     Ok(if seq == span.last {
-        Plan::Known { branch }
+        Plan::Known
     } else if seq == end {
         Plan::Append { branch, from }
     } else {
@@ -138,11 +136,11 @@ pub trait Stored<E> {
     /// When it cannot be read.
     fn authority_link(&mut self, chain: &ChainId, seq: Seq) -> Result<Option<Link>, E>;
 
-    /// What the trunk states to have returned, in order.
+    /// Tells the lifecycle events of one kind on a device chain, at least each branch's in order.
     ///
     /// # Errors
-    /// When it cannot be read.
-    fn returns(&mut self, chain: &ChainId) -> Result<Vec<(Seq, QuotaReturned)>, E>;
+    /// When they cannot be read.
+    fn history(&mut self, chain: &ChainId, kind: Kind, hear: &mut dyn FnMut(&HistoryEntry)) -> Result<(), E>;
 
     /// The bytes of a run that is parked, if it is there.
     ///
@@ -200,7 +198,7 @@ pub fn merge_chain<E>(
         }
         return Ok(outcome);
     }
-    let mut attaching = Attaching::new(draft, chain, origin, stored);
+    let mut attaching = Attaching::new(draft, chain, origin, stored, secret);
     attaching.take(runs)?;
     let Attaching { moved, outcome, .. } = attaching;
     let mut outcome = outcome;
@@ -255,18 +253,47 @@ fn refuse_newcomer(
         return Some(Code::ChainGap);
     };
     let license = draft.license();
-    match first.events().first().map(|linked| &linked.event.body) {
-        Some(Body::ChainOpened(opened))
-            if opened.product == license.product && opened.environment == license.environment => {}
-        _ => return Some(Code::OriginMismatch),
+    let mut openings = attaching.iter().take_while(|run| run.span().first == first.span().first);
+    let opens = |run: &&VerifiedRun| match &run.events()[0].event.body {
+        body @ Body::ChainOpened(_) => refuse_event(license, chain, body, secret).is_none(),
+        _ => false,
+    };
+    if !openings.any(opens) {
+        return Some(Code::OriginMismatch);
     }
-    let events = attaching.iter().flat_map(|run| run.events()).map(|linked| &linked.event);
-    match claim_among(events) {
-        Some(Claim::LicenseKey(claim)) if secret.license_key(license.key).proves(chain, &claim.proof) => None,
-        Some(Claim::Trial(_)) if license.is_trial() => None,
-        Some(Claim::Successor(claim)) => refuse_successor(license, chain, claim),
-        Some(Claim::LicenseKey(_)) | None => Some(Code::ClaimInvalid),
-        Some(_) => Some(Code::ClaimUnsupported),
+    let bodies = attaching.iter().flat_map(|run| run.events()).map(|linked| &linked.event.body);
+    let claims = bodies.filter(|body| matches!(body, Body::ActivationRequested(_)));
+    let mut refused = Some(Code::ClaimInvalid);
+    for claim in claims {
+        refused = refuse_event(license, chain, claim, secret);
+        if refused.is_none() {
+            break;
+        }
+    }
+    refused
+}
+
+/// Why an event may not stand on a chain of the licence, in whichever history: an opening is for the licence's product,
+/// and a claim proves that the chain may have an activation.
+fn refuse_event(license: &License, chain: &ChainId, body: &Body, secret: &KeySecret) -> Option<Code> {
+    match body {
+        Body::ChainOpened(opened) => {
+            let fits = opened.product == license.product && opened.environment == license.environment;
+            (!fits).then_some(Code::OriginMismatch)
+        }
+        Body::ActivationRequested(requested) => refuse_claim(license, chain, &requested.claim, secret),
+        _ => None,
+    }
+}
+
+/// Why a claim does not prove that the chain may have an activation of the licence.
+fn refuse_claim(license: &License, chain: &ChainId, claim: &Claim, secret: &KeySecret) -> Option<Code> {
+    match claim {
+        Claim::LicenseKey(claim) if secret.license_key(license.key).proves(chain, &claim.proof) => None,
+        Claim::Trial(_) if license.is_trial() => None,
+        Claim::Successor(claim) => refuse_successor(license, chain, claim),
+        Claim::LicenseKey(_) => Some(Code::ClaimInvalid),
+        _ => Some(Code::ClaimUnsupported),
     }
 }
 
@@ -277,24 +304,16 @@ fn refuse_successor(license: &License, chain: &ChainId, claim: &SuccessorClaim) 
     (!signed).then_some(Code::ClaimInvalid)
 }
 
-/// The runs that follow each other from the chain's beginning on.
+/// The runs that follow each other from the chain's beginning on, whichever history of it they tell.
 fn attaching(runs: &[VerifiedRun]) -> Vec<&VerifiedRun> {
-    let mut head = Head::START;
+    let mut known: BTreeSet<(Seq, Link)> = BTreeSet::from([(Seq(0), Link::START)]);
     let mut attaching = Vec::new();
     for run in runs {
-        let span = run.span();
-        let known = span.last <= head.seq;
-        let agrees = |earlier: &&VerifiedRun| earlier.link_at(span.last) == run.link_at(span.last);
-        if known && !attaching.iter().any(agrees) {
-            continue;
+        let header = run.header();
+        if known.contains(&(Seq(header.first_seq.0 - 1), header.prev)) {
+            known.extend((header.first_seq.0..).map(Seq).zip(run.events().iter().map(|linked| linked.link)));
+            attaching.push(run);
         }
-        if !known && run.link_at(head.seq) != Some(head.link) {
-            break;
-        }
-        if !known {
-            head = run.head();
-        }
-        attaching.push(run);
     }
     attaching
 }

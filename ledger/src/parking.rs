@@ -31,6 +31,21 @@ pub fn has_room(parked: &BTreeMap<Digest, Parked>, size: u64) -> bool {
     parked.len() < limits::PARKED_RUNS && bytes.saturating_add(size) <= limits::PARKED_BYTES as u64
 }
 
+/// Of runs that wait, by their places, how many can attach to a chain that is known up to `head`, when they are in the
+/// order of their first places: each begins at most one place beyond what is known or those before it reach. The others
+/// have a gap before them.
+pub fn within_reach(head: Seq, spans: impl IntoIterator<Item = SeqRange>) -> usize {
+    let mut reach = head;
+    let within = spans.into_iter().take_while(|span| {
+        let attaches = span.first <= reach.next();
+        if attaches {
+            reach = reach.max(span.last);
+        }
+        attaches
+    });
+    within.count()
+}
+
 /// The stretches that are missing before the runs that wait, in order; `head` is the last place that is attached. A
 /// run that waits although its place is known belongs to another history: of that, the event before it is missing.
 pub fn missing(head: Seq, parked: &BTreeMap<Digest, Parked>) -> Vec<SeqRange> {
@@ -88,5 +103,18 @@ mod tests {
             full.insert(name, full[&Digest([0; 32])]);
         }
         assert!(!has_room(&full, 1));
+    }
+
+    #[test]
+    fn what_has_a_gap_before_it_is_not_within_reach() {
+        let within = |head, spans: &[(u64, u64)]| {
+            let spans = spans.iter().map(|(first, last)| SeqRange { first: Seq(*first), last: Seq(*last) });
+            within_reach(Seq(head), spans)
+        };
+        assert_eq!(within(4, &[(6, 9)]), 0);
+        assert_eq!(within(5, &[(6, 9)]), 1);
+        assert_eq!(within(20, &[(6, 9), (8, 30), (31, 31), (33, 40)]), 3);
+        assert_eq!(within(0, &[(1, 1), (2, 5), (2, 9), (10, 10)]), 4);
+        assert_eq!(within(7, &[]), 0);
     }
 }

@@ -49,9 +49,9 @@ pub(crate) fn from_stored(run: &StoredRun, place: Seq) -> Option<Vec<u8>> {
     shortest(&run.header(), &run.pairs, place)
 }
 
-/// The shortest run of a believed one's first events that is believed by itself.
-pub(crate) fn from_run(run: &VerifiedRun) -> Option<Vec<u8>> {
-    shortest(run.header(), run.suffix(0).pairs, run.span().first)
+/// The shortest run of a believed one's events from `place` on that is believed by itself.
+pub(crate) fn from_run(run: &VerifiedRun, place: Seq) -> Option<Vec<u8>> {
+    shortest(run.header(), run.suffix(0).pairs, place)
 }
 
 /// Puts two runs together: the file that proves.

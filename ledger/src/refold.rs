@@ -10,8 +10,8 @@ use thiserror::Error;
 
 use crate::authority::License;
 use crate::chain::Head;
-use crate::evidence::{Chain, Part, Parting};
-use crate::rows::{self, Rows, StoredRun};
+use crate::evidence::{Chain, Part, Parting, Told};
+use crate::rows::{Rows, StoredRun};
 
 /// Why stored runs do not fold.
 #[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
@@ -137,7 +137,7 @@ fn fold_device(
     let events = events(run)?;
     let is_new = run.branch != 0 && !chain.branches.contains_key(&run.branch);
     let parting =
-        if is_new { Some(parting(run, earlier, rows).ok_or(RefoldError::Unattached)?) } else { None };
+        if is_new { Some(parting(chain, run, earlier, rows).ok_or(RefoldError::Unattached)?) } else { None };
     let part = Part {
         chain: run.chain,
         branch: run.branch,
@@ -151,17 +151,19 @@ fn fold_device(
 }
 
 /// Where the first run of a branch parts from what is stored before it.
-fn parting(run: &StoredRun, earlier: &[StoredRun], rows: &Rows) -> Option<Parting> {
+fn parting(chain: &Chain, run: &StoredRun, earlier: &[StoredRun], rows: &Rows) -> Option<Parting> {
     let before = Head { seq: Seq(run.first_seq.0 - 1), link: run.prev };
     let parent = earlier.iter().find(|earlier| before == Head::START || earlier.holds(before))?.branch;
     let mut of_parent = earlier.iter().filter(|earlier| earlier.branch == parent);
     let rival = of_parent.find(|earlier| earlier.covers(run.first_seq))?;
     let holds_before = |earlier: &&StoredRun| earlier.branch == parent && earlier.holds(before);
     let before = earlier.iter().find(holds_before).and_then(|earlier| earlier.start_at(before.seq));
+    let mut told = Told::before(&chain.branches, parent, run.first_seq);
+    rows.history.iter().filter(|entry| entry.chain == run.chain).for_each(|entry| told.hear(entry));
     Some(Parting {
         parent,
         rival: rival.start_at(run.first_seq)?,
         before: before.map(|start| start.at),
-        returns: rows::returns(&rows.history, run.chain).collect(),
+        told,
     })
 }

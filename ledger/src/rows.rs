@@ -6,8 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use schemas::codes::Code;
-use schemas::event::device::QuotaReturned;
-use schemas::event::{Body, Event, Kind};
+use schemas::event::{Event, Kind};
 use schemas::ids::{ChainId, Commitment, Link};
 use schemas::numbers::{FeatureNumber, Micros, Seq};
 use schemas::period::Period;
@@ -73,25 +72,6 @@ pub struct HistoryEntry {
     pub kind: Kind,
     /// Its core.
     pub core: Vec<u8>,
-}
-
-/// What the trunk of a chain states to have returned, among history entries.
-pub(crate) fn returns(
-    history: &[HistoryEntry],
-    chain: ChainId,
-) -> impl Iterator<Item = (Seq, QuotaReturned)> {
-    let of_trunk = history.iter().filter(move |entry| entry.chain == chain && entry.branch == 0);
-    of_trunk.filter_map(HistoryEntry::returned)
-}
-
-impl HistoryEntry {
-    /// Its place and what it states to have returned, if that is what it says.
-    pub fn returned(&self) -> Option<(Seq, QuotaReturned)> {
-        match Event::decode(&self.core).ok()?.body {
-            Body::QuotaReturned(returned) => Some((self.seq, returned)),
-            _ => None,
-        }
-    }
 }
 
 /// A device variable as last set.

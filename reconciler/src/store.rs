@@ -15,6 +15,7 @@ use ledger::catalog::{Catalog, CatalogDraft};
 use ledger::digest::BranchEvidence;
 use ledger::draft::Update;
 use ledger::forks::Verdict;
+use ledger::known::KnownSince;
 use ledger::merge::Stored;
 use ledger::refold::RefoldError;
 use ledger::rows::{HistoryEntry, StoredRun, Variable};
@@ -22,11 +23,12 @@ use ledger::writer::TooLong;
 use schemas::bundle::Attachment;
 use schemas::canonical::DecodeError;
 use schemas::codes::Code;
-use schemas::grant::{Grant, GrantStatus, Revocations};
+use schemas::grant::{Grant, GrantStatus, Revocations, SeqRange};
 use schemas::ids::{ChainId, Commitment, CustomerId, Digest, KeyReference, LicenseId};
 use schemas::numbers::{FeatureNumber, Micros, Seconds, Seq};
 use schemas::period::Period;
 use schemas::refusal::Refusal;
+use schemas::terms::OnFork;
 use schemas::text::Text;
 use thiserror::Error;
 
@@ -131,6 +133,9 @@ pub trait Store {
     /// The licence of a device chain.
     fn license_of_chain(&mut self, chain: &ChainId) -> Result<Option<LicenseId>, StoreError>;
 
+    /// The last place of a device chain that is attached, on any of its branches; 0 when it is not known.
+    fn last_place(&mut self, chain: &ChainId) -> Result<Seq, StoreError>;
+
     /// A licence as it stands.
     fn license(&mut self, license: &LicenseId) -> Result<Option<License>, StoreError>;
 
@@ -153,8 +158,8 @@ pub trait Store {
         chain: &ChainId,
     ) -> Result<Vec<(Text, Variable)>, StoreError>;
 
-    /// When branch heads of the licence's chains became known: chain, place of the head, time.
-    fn known(&mut self, license: &LicenseId) -> Result<Vec<(ChainId, Seq, Micros)>, StoreError>;
+    /// Since when the events of the licence's device chains are known.
+    fn known(&mut self, license: &LicenseId) -> Result<KnownSince, StoreError>;
 
     /// Hands usage rows that match to `each`, in the order of licence, chain, feature, period and day.
     fn usage(
@@ -255,6 +260,8 @@ pub struct LicenseSummary {
     pub activations: u64,
     /// Most activations at one time.
     pub max_activations: u32,
+    /// How far a device's clock may be off.
+    pub clock_tolerance: Seconds,
 }
 
 /// Which activations are listed.
@@ -365,6 +372,8 @@ pub struct ForkRow {
     pub verdict: Option<Verdict>,
     /// Branches that are attached.
     pub branches: u64,
+    /// What follows from it by the terms of the licence.
+    pub on_fork: OnFork,
 }
 
 /// Bytes that are refused for now, with the reason.
@@ -376,6 +385,8 @@ pub struct NewQuarantine {
     pub source: String,
     /// The device chain, where that is known.
     pub chain: Option<ChainId>,
+    /// The places of the run's events, where it is one that was believed.
+    pub span: Option<SeqRange>,
     /// The bytes.
     pub bytes: Vec<u8>,
 }
@@ -391,6 +402,8 @@ pub struct QuarantineEntry {
     pub source: String,
     /// The device chain, where that is known.
     pub chain: Option<ChainId>,
+    /// The places of the run's events, where they are known.
+    pub span: Option<SeqRange>,
     /// When it came.
     pub received_at: Micros,
     /// The SHA-256 of the bytes.

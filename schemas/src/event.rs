@@ -88,6 +88,10 @@ pub struct Kind(pub u16);
 impl Kind {
     /// The kind of nearly every event there is.
     const FEATURE_CONSUMED: Self = Self(6);
+    /// `quota.returned`.
+    pub const QUOTA_RETURNED: Self = Self(8);
+    /// `clock.noted`.
+    pub const CLOCK_NOTED: Self = Self(10);
 
     /// Who writes events of this kind; none for one that is only passed over.
     pub fn writer(self) -> Option<Writer> {

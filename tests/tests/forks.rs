@@ -140,6 +140,34 @@ fn what_is_too_much_to_park_waits_in_quarantine_and_goes_in() {
     assert_eq!(number(&usage["rows"][0], "n"), 70);
 }
 
+#[test]
+fn a_history_is_known_since_it_came_and_not_since_the_other_one_did() {
+    let lab = Lab::with_policy(STANDARD);
+    let license = lab.issue();
+    let together = || HandMade::new(1, &license).consume(5);
+    let first = together().consume(1).consume(1).consume(1).close();
+    let second = together().consume(2).close();
+    lab.write("first.cfbundle", first.bundle());
+    lab.write("second.cfbundle", second.bundle());
+    for order in [["first", "second"], ["second", "first"]] {
+        let home = order.concat();
+        lab.copy("counterfoil-home", &home);
+        for name in order {
+            lab.vendor(&format!("--home {home} merge {name}.cfbundle")).done();
+        }
+        let history = lab.vendor(&format!("--home {home} audit history {}", license.id)).done();
+        let told = history["events"].as_array().expect("events");
+        let since = |seq| {
+            let at = |event: &&Value| number(event, "seq") == seq && text(event, "writer") == "device";
+            text(told.iter().find(at).expect("an event"), "known_at")
+        };
+        let (opened, of_first, of_second) = (since(1), since(7), since(5));
+        assert_eq!(of_first < of_second, order[0] == "first", "{history:#}");
+        assert_eq!(opened, of_first.min(of_second));
+        lab.vendor(&format!("--home {home} rebuild --check")).done();
+    }
+}
+
 /// Puts a copy of a device's state back in its place.
 fn put_back(lab: &Lab, copy: &str, device: &str) {
     std::fs::remove_dir_all(lab.path(device)).expect("the state is there");

@@ -45,6 +45,7 @@ scenarios! {
     machine_dead
     quota_below_use
     reinstalled
+    restored_after_days
     restored_and_healed
     sealed_and_late
     snapshot_continued_twice

@@ -5,16 +5,16 @@ use std::collections::BTreeSet;
 use schemas::codes::Code;
 use schemas::event::Body;
 use schemas::event::authority::ChainForked;
-use schemas::event::device::QuotaReturned;
 use schemas::ids::{ChainId, Digest, Link};
 use schemas::limits;
 use schemas::numbers::Seq;
 use schemas::run::DeviceOrigin;
 
-use super::{ChainOutcome, Plan, Stored, decide};
+use super::{ChainOutcome, Plan, Stored, decide, refuse_event};
 use crate::digest::BranchEvidence;
 use crate::draft::Draft;
-use crate::evidence::{Chain, Parting};
+use crate::evidence::{Chain, Parting, Told};
+use crate::license_key::KeySecret;
 use crate::parking;
 use crate::proof;
 use crate::rows::{BranchNumber, StoredRun};
@@ -26,6 +26,7 @@ pub(super) struct Attaching<'a, 'd, E> {
     chain: ChainId,
     origin: DeviceOrigin,
     stored: &'a mut dyn Stored<E>,
+    secret: &'a KeySecret,
     /// The links of the stored run that was looked at last.
     seen: Option<(BranchNumber, Seq, Vec<Link>)>,
     /// Branches that moved, the one that moved last at the end.
@@ -56,9 +57,10 @@ impl<'a, 'd, E> Attaching<'a, 'd, E> {
         chain: ChainId,
         origin: DeviceOrigin,
         stored: &'a mut dyn Stored<E>,
+        secret: &'a KeySecret,
     ) -> Self {
         let (moved, outcome) = (Vec::new(), ChainOutcome::default());
-        Self { draft, chain, origin, stored, seen: None, moved, outcome }
+        Self { draft, chain, origin, stored, secret, seen: None, moved, outcome }
     }
 
     /// Attaches what can be attached, of `runs` and of what waited for them, parks the rest, and records what of it is
@@ -131,8 +133,15 @@ impl<'a, 'd, E> Attaching<'a, 'd, E> {
     fn attach(&mut self, candidate: &Candidate<'_>) -> Result<bool, E> {
         let run = candidate.run();
         let branches = self.branches();
-        match decide(&branches, |branch, seq| self.link_at(branch, seq), run)? {
-            Plan::Known { .. } => Ok(true),
+        let plan = decide(&branches, |branch, seq| self.link_at(branch, seq), run)?;
+        if let Plan::Append { from, .. } | Plan::Part { from, .. } = plan
+            && let Some(code) = self.refuse(run, from)
+        {
+            self.tell_apart(plan, run)?;
+            return Ok(self.leave_out(candidate, code));
+        }
+        match plan {
+            Plan::Known => Ok(true),
             Plan::Append { branch, from } => {
                 self.extend(branch, None, run, from);
                 Ok(true)
@@ -140,6 +149,32 @@ impl<'a, 'd, E> Attaching<'a, 'd, E> {
             Plan::Part { parent, from } => self.part(candidate, parent, from, branches.len()),
             Plan::Wait { .. } => Ok(false),
         }
+    }
+
+    /// Why a run may not attach from its event number `from` on.
+    fn refuse(&self, run: &VerifiedRun, from: usize) -> Option<Code> {
+        let license = self.draft.license();
+        let mut bodies = run.events()[from..].iter().map(|linked| &linked.event.body);
+        bodies.find_map(|body| refuse_event(license, &self.chain, body, self.secret))
+    }
+
+    /// Records that a run which may not attach contradicts what is known.
+    fn tell_apart(&mut self, plan: Plan, run: &VerifiedRun) -> Result<(), E> {
+        let Plan::Part { parent, from } = plan else { return Ok(()) };
+        let place = Seq(run.span().first.0 + from as u64);
+        if !self.is_recorded(place) {
+            self.outcome.forked = true;
+            let one = proof::from_stored(&self.run_holding(parent, place)?, place);
+            self.record(place, one, proof::from_run(run, place));
+        }
+        Ok(())
+    }
+
+    /// Says of a run that it may not even wait, unless it was parked: there it stays. Gives whether it waits no longer.
+    fn leave_out(&mut self, candidate: &Candidate<'_>, code: Code) -> bool {
+        let Candidate::Given(number, _) = candidate else { return false };
+        self.outcome.left_out.push((*number, code));
+        true
     }
 
     fn part(
@@ -150,9 +185,7 @@ impl<'a, 'd, E> Attaching<'a, 'd, E> {
         branches: usize,
     ) -> Result<bool, E> {
         if branches == limits::BRANCHES {
-            let Candidate::Given(number, _) = candidate else { return Ok(false) };
-            self.outcome.left_out.push((*number, Code::BranchesFull));
-            return Ok(true);
+            return Ok(self.leave_out(candidate, Code::BranchesFull));
         }
         let run = candidate.run();
         let place = Seq(run.span().first.0 + from as u64);
@@ -161,7 +194,7 @@ impl<'a, 'd, E> Attaching<'a, 'd, E> {
         let before = Seq(place.0 - 1);
         let before = if before == Seq(0) { None } else { self.run_holding(parent, before)?.start_at(before) };
         let before = before.map(|start| start.at);
-        let parting = Parting { parent, rival, before, returns: self.returns()? };
+        let parting = Parting { parent, rival, before, told: self.told(parent, place)? };
         let branch = self.known().map_or(0, Chain::next_branch);
         self.extend(branch, Some(parting), run, from);
         self.outcome.forked = true;
@@ -176,7 +209,10 @@ impl<'a, 'd, E> Attaching<'a, 'd, E> {
     }
 
     fn park(&mut self, number: usize, run: &VerifiedRun) -> Result<(), E> {
-        let Some(known) = self.known() else { return Ok(()) };
+        let Some(known) = self.known() else {
+            self.outcome.left_out.push((number, Code::ChainGap));
+            return Ok(());
+        };
         let (name, bytes) = parking::name(run);
         if known.parked.contains_key(&name) {
             return Ok(());
@@ -225,10 +261,15 @@ impl<'a, 'd, E> Attaching<'a, 'd, E> {
         }
     }
 
-    fn returns(&mut self) -> Result<Vec<(Seq, QuotaReturned)>, E> {
-        let mut returns = self.stored.returns(&self.chain)?;
-        returns.extend(self.draft.attached_returns(&self.chain));
-        Ok(returns)
+    /// What was told before `place` on the way to it.
+    fn told(&mut self, parent: BranchNumber, place: Seq) -> Result<Told, E> {
+        let known = &self.draft.license().chains[&self.chain];
+        let mut told = Told::before(&known.branches, parent, place);
+        for kind in Told::KINDS {
+            self.stored.history(&self.chain, kind, &mut |entry| told.hear(entry))?;
+        }
+        self.draft.attached_history(&self.chain).for_each(|entry| told.hear(entry));
+        Ok(told)
     }
 
     /// Two signed events at one place.
@@ -253,7 +294,7 @@ impl<'a, 'd, E> Attaching<'a, 'd, E> {
             return Ok(());
         }
         let one = proof::from_stored(&self.run_holding(branch, place)?, place);
-        self.record(place, one, proof::from_run(run));
+        self.record(place, one, proof::from_run(run, run.span().first));
         Ok(())
     }
 

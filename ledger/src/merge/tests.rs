@@ -15,6 +15,7 @@ use schemas::numbers::{Amount, Seconds};
 use self::world::{Device, World, merge, month, total};
 use super::*;
 use crate::authority::License;
+use crate::chain::Head;
 use crate::fixture::{ISSUED, RENDER, at};
 use crate::forks::Verdict;
 
@@ -42,7 +43,7 @@ fn every_plan_follows_from_the_head_and_the_overlap() {
     let append = |from| Plan::Append { branch: 0, from };
     let part = |from| Plan::Part { parent: 0, from };
     let (waits, contradicts) = (Plan::Wait { against: None }, Plan::Wait { against: Some(0) });
-    let same = Plan::Known { branch: 0 };
+    let same = Plan::Known;
     let table = [
         (0, &known, 1, 6, append(0)),
         (0, &known, 2, 3, waits),

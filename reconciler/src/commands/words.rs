@@ -4,7 +4,7 @@
 use std::fmt::{self, Display};
 
 use ledger::quotas;
-use schemas::ids::{ChainId, Commitment, LicenseId};
+use schemas::ids::{Commitment, LicenseId};
 use schemas::numbers::{FeatureNumber, Micros, Seconds};
 use schemas::pack::ProductFeature;
 use schemas::period::Reset;
@@ -70,8 +70,8 @@ pub(crate) fn second(at: Micros) -> Micros {
 }
 
 /// The beginning of a chain's name that commands take for the whole.
-pub(crate) fn short(chain: &ChainId) -> String {
-    chain.to_string()[..16].to_owned()
+pub(crate) fn short(chain: &impl Display) -> String {
+    chain.to_string().chars().take(16).collect()
 }
 
 /// A span as options take it.

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ledger::authority::License;
 use ledger::draft::Draft;
-use ledger::evidence::claim_among;
 use ledger::merge::{ChainOutcome, Stored, merge_chain};
 use ledger::recovery::{self, Enclosed};
 use ledger::run::VerifiedRun;
@@ -12,6 +11,7 @@ use ledger::trust;
 use ledger::writer::TooLong;
 use schemas::bundle::{Answer, Attachment};
 use schemas::codes::Code;
+use schemas::event::Body;
 use schemas::event::device::Claim;
 use schemas::grant::{Grant, GrantStatus, Revocations, SeqRange};
 use schemas::ids::{ChainId, KeyReference, LicenseId, PublicKey};
@@ -67,6 +67,12 @@ impl Outcome {
     /// Whether runs of it are parked that were not before.
     pub(super) fn is_parked(&self) -> bool {
         self.told.contains(&Code::ChainGap)
+    }
+
+    /// The same while more of the chain waits for these reasons.
+    pub(super) fn beside(mut self, codes: impl Iterator<Item = Code>) -> Self {
+        self.codes.extend(codes);
+        self
     }
 
     /// What became of a chain whose bundle came in pieces, with a later piece.
@@ -203,11 +209,14 @@ impl<'a> Batch<'a> {
     fn in_order(&self, stops: &[Stop]) -> Vec<Stop> {
         let follows = |stop: &Stop| {
             let runs = &self.parcels[stop.parcel].deliveries[&stop.chain].runs;
-            let events = runs.iter().flat_map(VerifiedRun::events).map(|linked| &linked.event);
-            match claim_among(events) {
-                Some(Claim::Successor(claim)) => Some(claim.follows),
+            let mut bodies = runs.iter().flat_map(VerifiedRun::events).map(|linked| &linked.event.body);
+            bodies.find_map(|body| match body {
+                Body::ActivationRequested(requested) => match &requested.claim {
+                    Claim::Successor(claim) => Some(claim.follows),
+                    _ => None,
+                },
                 _ => None,
-            }
+            })
         };
         let followed: BTreeMap<ChainId, ChainId> =
             stops.iter().filter_map(|stop| Some((stop.chain, follows(stop)?))).collect();

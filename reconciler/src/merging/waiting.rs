@@ -3,10 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
+use ledger::parking;
 use ledger::recovery::Enclosed;
 use schemas::bundle::{Attachment, Bundle};
 use schemas::codes::Code;
+use schemas::grant::SeqRange;
 use schemas::ids::ChainId;
+use schemas::numbers::Seq;
 use schemas::refusal::Refusal;
 
 use super::batch::{Batch, Outcome};
@@ -19,6 +22,8 @@ use crate::vendor::Vendor;
 #[derive(Debug, Default)]
 pub(super) struct Waiting {
     moved: BTreeSet<ChainId>,
+    /// Chains of which everything is looked at, whether or not it can attach.
+    asked_for: BTreeSet<ChainId>,
     askers: BTreeMap<ChainId, Vec<Asker>>,
     /// Whose runs are parked beside their chain.
     parked: BTreeMap<ChainId, Vec<Asker>>,
@@ -69,24 +74,30 @@ impl Waiting {
         for entry in vendor.store.quarantine()? {
             let Some(chain) = entry.chain else { continue };
             if only.is_none_or(|only| only.contains(&entry.id)) {
-                self.moved.insert(chain);
+                self.asked_for.insert(chain);
                 self.askers.entry(chain).or_default().push(Asker { source: entry.source, answer: None });
             }
         }
         Ok(())
     }
 
-    /// Tries again what waits for chains that moved. One pass is enough: all runs of a chain are tried together.
+    /// Tries again what waits for chains that moved, as far as it can attach now.
     pub(super) fn retry(&self, vendor: &mut Vendor) -> Result<Vec<Retried>, Refusal> {
         let mut entries: BTreeMap<ChainId, Vec<QuarantineEntry>> = BTreeMap::new();
         for entry in vendor.store.quarantine()? {
-            if let Some(chain) = entry.chain.filter(|chain| self.moved.contains(chain)) {
+            let wanted = |chain: &ChainId| self.moved.contains(chain) || self.asked_for.contains(chain);
+            if let Some(chain) = entry.chain.filter(wanted) {
                 entries.entry(chain).or_default().push(entry);
             }
         }
         let mut retried = Vec::new();
         for (chain, entries) in entries {
-            if let Some(outcome) = retry_chain(vendor, chain, &entries)? {
+            let outcome = if self.asked_for.contains(&chain) {
+                retry_chain(vendor, chain, &entries)?
+            } else {
+                retry_within_reach(vendor, chain, entries)?
+            };
+            if let Some(outcome) = outcome {
                 retried
                     .push(Retried { outcome, askers: self.askers.get(&chain).cloned().unwrap_or_default() });
             }
@@ -95,17 +106,53 @@ impl Waiting {
     }
 }
 
+/// Merges the quarantined runs of a chain that can attach, as often as the chain moves. Runs with a gap before them are
+/// not read, so that a long backlog out of order is read once and not each time that the chain moves.
+fn retry_within_reach(
+    vendor: &mut Vendor,
+    chain: ChainId,
+    mut entries: Vec<QuarantineEntry>,
+) -> Result<Option<Outcome>, Refusal> {
+    // Where the places are not known, it is looked at each time.
+    let span = |entry: &QuarantineEntry| entry.span.unwrap_or(SeqRange { first: Seq(0), last: Seq(0) });
+    entries.sort_by_key(|entry| (span(entry).first, entry.id));
+    let mut tried: Option<Outcome> = None;
+    loop {
+        let head = vendor.store.last_place(&chain)?;
+        let near = parking::within_reach(head, entries.iter().map(span));
+        if near == 0 {
+            break;
+        }
+        let beyond = entries.split_off(near);
+        let outcome = retry_chain(vendor, chain, &entries)?;
+        entries = beyond;
+        let Some(outcome) = outcome else { break };
+        let moved = outcome.events > 0;
+        tried = Some(match tried {
+            Some(earlier) => earlier.followed_by(outcome),
+            None => outcome,
+        });
+        if !moved {
+            break;
+        }
+    }
+    // What was not read waits as it did.
+    Ok(tried.map(|outcome| outcome.beside(entries.iter().filter_map(|entry| entry.code.parse().ok()))))
+}
+
 /// What goes into quarantine of a file that cannot be read as a bundle: all of it, if it was kept.
 pub(super) fn file(unread: Unread) -> Option<NewQuarantine> {
     let Unread { source, refusal, bytes } = unread;
-    Some(NewQuarantine { code: refusal.code(), source: source.name, chain: None, bytes: bytes? })
+    let (code, source, bytes) = (refusal.code(), source.name, bytes?);
+    Some(NewQuarantine { code, source, chain: None, span: None, bytes })
 }
 
 /// What goes into quarantine of attachments that do not open their commitments.
 pub(super) fn false_attachments(parcel: &Parcel) -> NewQuarantine {
     let bundle = Bundle { attachments: parcel.false_attachments.clone(), ..Bundle::default() };
     let source = parcel.source.name.clone();
-    NewQuarantine { code: Code::AttachmentMismatch, source, chain: None, bytes: bundle.encode() }
+    let (code, bytes) = (Code::AttachmentMismatch, bundle.encode());
+    NewQuarantine { code, source, chain: None, span: None, bytes }
 }
 
 /// Merges all quarantined runs of a chain together; those that went in leave the quarantine.
@@ -133,16 +180,20 @@ fn retry_chain(
 /// The runs that wait, each as a bundle of its own with the attachments that it refers to.
 fn runs_to_keep(source: &str, parcel: &Parcel, outcome: &Outcome) -> Vec<NewQuarantine> {
     let delivery = &parcel.deliveries[&outcome.chain];
-    let entry =
-        |code, bytes| NewQuarantine { code, source: source.to_owned(), chain: Some(outcome.chain), bytes };
+    let entry = |code, span, bytes| {
+        let (source, chain) = (source.to_owned(), Some(outcome.chain));
+        NewQuarantine { code, source, chain, span, bytes }
+    };
     let waiting = outcome.waiting.iter().map(|(run, code)| {
         let run = &delivery.runs[*run];
         // Where a licence worked on the chain, it has taken back what the enclosed grant proves.
         let enclosed = parcel.enclosed.get(&outcome.chain).filter(|_| *code == Code::LicenseUnknown);
-        entry(*code, bundle_of(run.to_bytes(), parcel.attachments_of([run]), enclosed))
+        entry(*code, Some(run.span()), bundle_of(run.to_bytes(), parcel.attachments_of([run]), enclosed))
     });
-    let broken =
-        delivery.broken.iter().map(|(run, code)| entry(*code, bundle_of(run.clone(), Vec::new(), None)));
+    let broken = delivery
+        .broken
+        .iter()
+        .map(|(run, code)| entry(*code, None, bundle_of(run.clone(), Vec::new(), None)));
     waiting.chain(broken).collect()
 }
 

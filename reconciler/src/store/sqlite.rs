@@ -6,6 +6,7 @@
 mod catalog;
 mod copy;
 mod evidence;
+mod known;
 mod license;
 mod lists;
 mod periods;
@@ -20,12 +21,13 @@ use std::time::Duration;
 
 use ledger::authority::{Issuer, License};
 use ledger::catalog::{Catalog, revocations};
+use ledger::known::KnownSince;
 use ledger::merge::Stored;
 use ledger::rows::{BranchNumber, HistoryEntry, StoredRun, Variable};
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _, TransactionBehavior, params};
 use schemas::bundle::Attachment;
 use schemas::codes::Code;
-use schemas::event::device::QuotaReturned;
+use schemas::event::Kind;
 use schemas::grant::{Grant, Revocations};
 use schemas::ids::{ChainId, Commitment, Digest, KeyReference, LicenseId, Link, Salt};
 use schemas::migrations::LEDGER_SQLITE;
@@ -201,6 +203,10 @@ impl Store for SqliteStore {
         Ok(statement.query_row([chain.as_bytes()], |row| row.get(0)).optional()?.map(LicenseId))
     }
 
+    fn last_place(&mut self, chain: &ChainId) -> Result<Seq, StoreError> {
+        evidence::last_place(&self.connection, chain)
+    }
+
     fn license(&mut self, license: &LicenseId) -> Result<Option<License>, StoreError> {
         // One read transaction, so that the tables of a licence agree with each other.
         let transaction = self.connection.transaction()?;
@@ -232,8 +238,8 @@ impl Store for SqliteStore {
         lists::variables(&self.connection, license, chain)
     }
 
-    fn known(&mut self, license: &LicenseId) -> Result<Vec<(ChainId, Seq, Micros)>, StoreError> {
-        lists::known(&self.connection, license)
+    fn known(&mut self, license: &LicenseId) -> Result<KnownSince, StoreError> {
+        known::since(&self.connection, license)
     }
 
     fn usage(
@@ -356,8 +362,13 @@ impl Stored<StoreError> for StoredEvidence<'_> {
         Ok(run.and_then(|run| run.link_at(seq)))
     }
 
-    fn returns(&mut self, chain: &ChainId) -> Result<Vec<(Seq, QuotaReturned)>, StoreError> {
-        runs::returns(self.connection, &self.license, chain)
+    fn history(
+        &mut self,
+        chain: &ChainId,
+        kind: Kind,
+        hear: &mut dyn FnMut(&HistoryEntry),
+    ) -> Result<(), StoreError> {
+        lists::history_of_kind(self.connection, &self.license, (*chain, kind), hear)
     }
 
     fn parked(&mut self, chain: &ChainId, name: &Digest) -> Result<Option<Vec<u8>>, StoreError> {

@@ -1,6 +1,10 @@
 -- Chains may fork: branches with what is known of each, recorded forks, and runs that wait for events before them.
 --
--- Only projections are made anew, empty: the program folds the runs into them before it goes on.
+-- Only projections are made anew, empty: the program folds the runs into them before it goes on. Of what waits in
+-- quarantine, the places are kept from now on; what waited before is looked at each time.
+
+ALTER TABLE quarantine ADD COLUMN first_seq INTEGER;
+ALTER TABLE quarantine ADD COLUMN last_seq INTEGER;
 
 DROP TABLE chains;
 CREATE TABLE chains (
@@ -35,6 +39,10 @@ CREATE TABLE branches (
     rival_is_start INTEGER,
     last_at        INTEGER NOT NULL,
     unsteady       INTEGER,
+    ahead_before   INTEGER NOT NULL,
+    behind_before  INTEGER NOT NULL,
+    ahead          INTEGER NOT NULL,
+    behind         INTEGER NOT NULL,
     closed_seq     INTEGER,
     closed_at      INTEGER,
     PRIMARY KEY (license_id, chain, branch)
@@ -49,7 +57,7 @@ CREATE TABLE branch_sums (
     base        INTEGER,
     used        INTEGER NOT NULL,
     refunded    INTEGER NOT NULL,
-    returned    INTEGER,
+    returned    INTEGER NOT NULL,
     PRIMARY KEY (license_id, chain, branch, feature, period)
 ) STRICT, WITHOUT ROWID;
 

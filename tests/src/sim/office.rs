@@ -14,13 +14,12 @@ use ledger::license_key::{self, KeySecret};
 use ledger::merge::Stored;
 use ledger::parking::Parked;
 use ledger::refold;
-use ledger::rows::{BranchNumber, Rows, StoredRun, UsageSum};
+use ledger::rows::{BranchNumber, HistoryEntry, Rows, StoredRun, UsageSum};
 use ledger::run::{VerifiedRun, verify_device};
 use ledger::trust;
 use schemas::certificate::CertificateBody;
-use schemas::event::Body;
 use schemas::event::authority::LicenseIssued;
-use schemas::event::device::QuotaReturned;
+use schemas::event::{Body, Kind};
 use schemas::grant::{Grant, GrantBody};
 use schemas::ids::{ChainId, CustomerId, Digest, KeyReference, LicenseId, Link, PublicKey};
 use schemas::numbers::{Epoch, FeatureNumber, Micros, Seq};
@@ -96,7 +95,7 @@ pub type Usage = BTreeMap<(ChainId, FeatureNumber, Period, u32), UsageSum>;
 pub struct Shelf {
     authority: Vec<StoredRun>,
     devices: BTreeMap<(ChainId, BranchNumber), Vec<StoredRun>>,
-    returns: BTreeMap<ChainId, Vec<(Seq, QuotaReturned)>>,
+    history: BTreeMap<(ChainId, Kind), Vec<HistoryEntry>>,
     parked: BTreeMap<(ChainId, Digest), Vec<u8>>,
     quarantine: BTreeMap<ChainId, Vec<VerifiedRun>>,
     grants: BTreeMap<ChainId, Grant>,
@@ -135,10 +134,8 @@ impl Shelf {
             self.parked.remove(&name).expect("it was parked");
         }
         self.grants.extend(grants);
-        for entry in rows.history.iter().filter(|entry| entry.branch == 0) {
-            if let Some(returned) = entry.returned() {
-                self.returns.entry(entry.chain).or_default().push(returned);
-            }
+        for entry in rows.history {
+            self.history.entry((entry.chain, entry.kind)).or_default().push(entry);
         }
         for (key, sum) in &rows.usage {
             let known = self.usage.entry(*key).or_default();
@@ -176,8 +173,14 @@ impl Stored<Infallible> for &Shelf {
         Ok(runs[after - 1].clone())
     }
 
-    fn returns(&mut self, chain: &ChainId) -> Result<Vec<(Seq, QuotaReturned)>, Infallible> {
-        Ok(self.returns.get(chain).cloned().unwrap_or_default())
+    fn history(
+        &mut self,
+        chain: &ChainId,
+        kind: Kind,
+        hear: &mut dyn FnMut(&HistoryEntry),
+    ) -> Result<(), Infallible> {
+        self.history.get(&(*chain, kind)).into_iter().flatten().for_each(hear);
+        Ok(())
     }
 
     fn authority_link(&mut self, chain: &ChainId, seq: Seq) -> Result<Option<Link>, Infallible> {

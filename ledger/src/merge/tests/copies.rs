@@ -1,8 +1,9 @@
 //! What copies of a device can and cannot get: nothing that one of them gives back is free while another may spend it.
 
 use schemas::event::authority::LicenseStatusChanged;
-use schemas::event::device::{FeatureRefunded, QuotaReturned};
+use schemas::event::device::{ActivationRequested, Claim, FeatureRefunded, QuotaReturned, SuccessorClaim};
 use schemas::grant::{GrantStatus, Revocations};
+use schemas::ids::Signature;
 use schemas::limits;
 use schemas::numbers::Amount;
 
@@ -185,4 +186,52 @@ fn so_many_histories_are_kept_and_what_is_more_waits() {
     let mut known = on(5);
     known.consume(1);
     assert_eq!(world.merge(&known).events, 1, "a history that is kept goes on");
+}
+
+/// A device that asks twice: in one history with its key, in another as the successor of a chain that never signed.
+#[test]
+fn a_history_that_claims_what_it_cannot_prove_tells_of_the_fork_and_moves_nothing() {
+    let mut world = World::new(|_| ());
+    let (other, device) = (Device::new(2), Device::new(1));
+    world.merge(&other);
+    world.merge(&device);
+    let mut forged = device.clone();
+    forged.events.truncate(1);
+    forged.slip(-1);
+    let claim = SuccessorClaim { follows: other.chain(), signature: Signature([7; 64]) };
+    let claim = Claim::Successor(claim);
+    forged.push(Body::ActivationRequested(Box::new(ActivationRequested { claim })));
+    forged.consume(5);
+    let before = world.license.chains[&device.chain()].clone();
+    let (outcome, _) = world.merge_runs(forged.chain(), &[forged.whole()]);
+    assert_eq!((outcome.left_out, outcome.events), (vec![(0, Code::ClaimInvalid)], 0));
+    assert!(outcome.forked && world.license.fork_of(&device.chain()) == Some(Seq(2)));
+    assert_eq!(world.license.chains[&device.chain()], before);
+    assert_eq!(world.status(&other), Some(GrantStatus::Active));
+    // As a newcomer it is refused, and waits for what proves it.
+    let mut empty = World::new(|_| ());
+    assert_eq!(empty.merge(&forged).refused, Some(Code::ChainGap));
+    empty.merge(&other);
+    assert_eq!(empty.merge(&forged).refused, Some(Code::ClaimInvalid));
+}
+
+#[test]
+fn of_copies_that_opened_in_their_own_words_any_proves_the_chain() {
+    let opened = |seconds| {
+        let mut device = Device::silent(1);
+        device.slip(seconds);
+        device.push(Body::ChainOpened(Box::new(crate::fixture::opened())));
+        device.consume(1);
+        device
+    };
+    let (silent, mut asking) = (opened(0), opened(9));
+    asking.ask();
+    for parts in [[silent.run(1, 1), asking.run(1, 3)], [asking.run(1, 3), silent.run(1, 1)]] {
+        let mut world = World::new(|_| ());
+        let (outcome, _) = world.merge_runs(silent.chain(), &parts);
+        assert_eq!((outcome.refused, outcome.events), (None, 4));
+        let known = &world.license.chains[&silent.chain()];
+        assert_eq!(known.opened_at, Some(silent.events[0].at), "the earlier opening, whichever came first");
+        assert_eq!(known.requested_at, Some(asking.events[2].at));
+    }
 }

@@ -4,14 +4,16 @@
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
-use schemas::event::device::{AgentStarted, QuotaReturned, VariableSet};
-use schemas::ids::{Commitment, InstanceId};
-use schemas::numbers::{Amount, FeatureNumber, Micros, Total};
+use schemas::event::device::{AgentStarted, ChainOpened, ClockNoted, FingerprintComponent, VariableSet};
+use schemas::ids::{Commitment, FingerprintTag, InstanceId};
+use schemas::numbers::{FeatureNumber, Micros};
 use schemas::period::Period;
+use schemas::text::Text;
 
 use super::*;
 use crate::digest::ChainEvidence;
-use crate::evidence::Chain;
+use crate::evidence::{Chain, Meter};
+use crate::fixture::{ISSUED, at, opened};
 use crate::forks::Fork;
 
 /// What a copy of the device does next.
@@ -24,6 +26,8 @@ enum Step {
     Close,
     /// The clock stands so many seconds later, or earlier, and nobody noted it.
     Slip(i64),
+    /// The clock stands so many seconds later, or earlier, and that is noted.
+    Note(i64),
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -34,6 +38,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => Just(Step::Start),
         1 => Just(Step::Close),
         1 => (-20..20_i64).prop_map(Step::Slip),
+        1 => (-20..20_i64).prop_map(Step::Note),
     ];
     prop::collection::vec(step, 1..8)
 }
@@ -41,12 +46,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 fn take(device: &mut Device, step: Step, salt: u8) {
     match step {
         Step::Consume(n) => device.consume(n),
-        Step::Return(n) => device.push(Body::QuotaReturned(QuotaReturned {
-            feature: RENDER,
-            period: month(),
-            n: Amount::new(n).expect("small"),
-            total: total(n),
-        })),
+        Step::Return(n) => device.give_back(n, n),
         Step::Set(value) => device.push(Body::VariableSet(VariableSet {
             name: crate::fixture::text("site"),
             value: Commitment([value; 32]),
@@ -57,10 +57,16 @@ fn take(device: &mut Device, step: Step, salt: u8) {
         })),
         Step::Close => device.close(),
         Step::Slip(seconds) => device.slip(seconds),
+        Step::Note(seconds) => {
+            let expected = at(ISSUED);
+            device.slip(seconds.max(0));
+            let wall = Micros::new(expected.get().saturating_add_signed(seconds * 1_000_000));
+            device.push(Body::ClockNoted(ClockNoted { expected, wall }));
+        }
     }
 }
 
-/// Copies of one device: each begins at an event of an earlier copy, and goes on by itself.
+/// Copies of one device: each begins at an event of an earlier copy, or before the first one, and goes on by itself.
 #[derive(Clone, Debug)]
 struct Copies {
     first: Vec<Step>,
@@ -81,13 +87,30 @@ impl Copies {
         let mut devices = vec![device];
         for (salt, (of, after, steps)) in (1_u8..).zip(&self.others) {
             let mut copy = of.get(&devices).clone();
-            copy.events.truncate(2 + after.index(copy.events.len() - 1));
+            copy.events.truncate(after.index(copy.events.len() + 1));
+            copy.begin(salt);
             for step in steps {
                 take(&mut copy, *step, salt);
             }
             devices.push(copy);
         }
         devices
+    }
+}
+
+impl Device {
+    /// Opens the chain and asks for an activation, as far as it did not: a copy does so in its own words.
+    fn begin(&mut self, salt: u8) {
+        if self.events.is_empty() {
+            self.slip(i64::from(salt % 3));
+            let host = Some(Commitment([salt; 32]));
+            let fingerprint = vec![FingerprintComponent { component: 1, tag: FingerprintTag([salt; 16]) }];
+            self.push(Body::ChainOpened(Box::new(ChainOpened { host, fingerprint, ..opened() })));
+        }
+        if self.events.len() == 1 {
+            self.slip(i64::from(salt % 2));
+            self.ask();
+        }
     }
 }
 
@@ -126,14 +149,16 @@ fn deliver(runs: &[VerifiedRun]) -> World {
     world
 }
 
-/// What must not depend on the order.
+/// What must not depend on the order: all that a chain's projections tell, but for numbers of branches.
 #[derive(Debug, PartialEq)]
 struct Evidence {
     chain: ChainEvidence,
     fork: Option<Fork>,
+    opening: (Option<Micros>, Option<Text>, Option<Commitment>),
+    request: (Option<Micros>, Option<ChainId>),
+    fingerprint: (Seq, Vec<FingerprintComponent>),
     closed_at: Option<Micros>,
-    fingerprint_at: Seq,
-    used: BTreeMap<(FeatureNumber, Period), (Total, Total)>,
+    meters: BTreeMap<(FeatureNumber, Period), Meter>,
     parked: usize,
 }
 
@@ -144,9 +169,11 @@ fn evidence(chain: ChainId, known: &Chain) -> Evidence {
     Evidence {
         chain: of,
         fork: known.fork,
+        opening: (known.opened_at, known.agent.clone(), known.host),
+        request: (known.requested_at, known.follows),
+        fingerprint: (known.fingerprint_at, known.fingerprint.clone()),
         closed_at: known.closed_at,
-        fingerprint_at: known.fingerprint_at,
-        used: known.meters.iter().map(|(key, meter)| (*key, (meter.used, meter.freed))).collect(),
+        meters: known.meters.clone(),
         parked: known.parked.len(),
     }
 }

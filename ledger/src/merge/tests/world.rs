@@ -9,7 +9,7 @@ use schemas::event::device::{
     ActivationRequested, ChainClosed, ChainOpened, Claim, CloseReason, FeatureConsumed, FingerprintComponent,
     LicenseKeyClaim, QuotaReturned, TrialClaim,
 };
-use schemas::event::{Body, Event};
+use schemas::event::{Body, Event, Kind};
 use schemas::grant::{GrantStatus, Revocations};
 use schemas::ids::{ChainId, CustomerId, Digest, KeyReference, LicenseId, Link, PublicKey};
 use schemas::numbers::{Amount, Epoch, Micros, Revision, Seconds, Seq, Total};
@@ -30,7 +30,7 @@ use crate::license_key::{self, KeySecret};
 use crate::merge::{ChainOutcome, Stored, merge_chain};
 use crate::quotas;
 use crate::refold;
-use crate::rows::{self, BranchNumber, HistoryEntry, Rows, StoredRun};
+use crate::rows::{BranchNumber, HistoryEntry, Rows, StoredRun};
 use crate::run::{RunBuilder, VerifiedRun, verify_device};
 use crate::trust;
 
@@ -404,8 +404,14 @@ impl Stored<Infallible> for Shelf {
         Ok(self.link_at(chain, seq))
     }
 
-    fn returns(&mut self, chain: &ChainId) -> Result<Vec<(Seq, QuotaReturned)>, Infallible> {
-        Ok(rows::returns(&self.history, *chain).collect())
+    fn history(
+        &mut self,
+        chain: &ChainId,
+        kind: Kind,
+        hear: &mut dyn FnMut(&HistoryEntry),
+    ) -> Result<(), Infallible> {
+        self.history.iter().filter(|entry| (entry.chain, entry.kind) == (*chain, kind)).for_each(hear);
+        Ok(())
     }
 
     fn parked(&mut self, chain: &ChainId, name: &Digest) -> Result<Option<Vec<u8>>, Infallible> {

@@ -95,8 +95,7 @@ struct Fork {
 impl Fork {
     fn of(license: &License, chain: &ChainId) -> Option<Self> {
         let evidence = license.chains.get(chain)?;
-        let recorded = license.forks.get(chain).map(|fork| fork.seq);
-        let seq = evidence.fork.map(|fork| fork.seq).into_iter().chain(recorded).min()?;
+        let seq = license.fork_of(chain)?;
         let heads = evidence.branches.values().map(|branch| branch.head);
         Some(Self {
             seq,

@@ -6,6 +6,7 @@ use clap::Args;
 use ledger::clocks::{self, ClockFlag, Doubt, RunEnd};
 use schemas::codes::Exit;
 use schemas::ids::LicenseId;
+use schemas::numbers::Seconds;
 use schemas::refusal::Refusal;
 use schemas::run::Origin;
 use serde::Serialize;
@@ -33,15 +34,16 @@ pub(crate) struct AuditClocksArgs {
 impl AuditClocksArgs {
     pub(crate) fn run(self, context: &Context) -> Result<Exit, Refusal> {
         let mut vendor = context.vendor()?;
-        let licenses: Vec<LicenseId> = if let Some(license) = self.license {
-            vec![vendor.find_license(&license)?.id]
+        let licenses: Vec<(LicenseId, Seconds)> = if let Some(license) = self.license {
+            let license = vendor.find_license(&license)?;
+            vec![(license.id, license.terms.rules.clock_tolerance)]
         } else {
             let all = vendor.store.licenses(&LicenseFilter::default())?;
-            all.into_iter().map(|license| license.id).collect()
+            all.into_iter().map(|license| (license.id, license.clock_tolerance)).collect()
         };
         let mut found = Vec::new();
-        for license_id in licenses {
-            let flags = flags(&mut vendor, &license_id)?;
+        for (license_id, tolerance) in licenses {
+            let flags = flags(&mut vendor, &license_id, tolerance)?;
             found.extend(flags.into_iter().map(|flag| Flagged { license_id, flag }));
         }
         context.output.result(&Clocks { clocks: found })?;
@@ -49,8 +51,7 @@ impl AuditClocksArgs {
     }
 }
 
-fn flags(vendor: &mut Vendor, id: &LicenseId) -> Result<Vec<ClockFlag>, Refusal> {
-    let license = vendor.find_license(&id.uuid().to_string())?;
+fn flags(vendor: &mut Vendor, id: &LicenseId, tolerance: Seconds) -> Result<Vec<ClockFlag>, Refusal> {
     let (history, known) = (vendor.store.history(id)?, vendor.store.known(id)?);
     let mut ends = Vec::new();
     vendor.store.runs(Some(id), &mut |_, run| {
@@ -59,7 +60,7 @@ fn flags(vendor: &mut Vendor, id: &LicenseId) -> Result<Vec<ClockFlag>, Refusal>
         }
         Ok(())
     })?;
-    Ok(clocks::flags(&history, &ends, &known, license.terms.rules.clock_tolerance))
+    Ok(clocks::flags(&history, &ends, &known, tolerance))
 }
 
 #[derive(Serialize)]
@@ -95,7 +96,7 @@ impl fmt::Display for Clocks {
                 }
             };
             table.row([
-                flag.chain.to_string().chars().take(16).collect(),
+                words::short(&flag.chain),
                 flag.seq.to_string(),
                 words::second(flag.at).to_string(),
                 what,

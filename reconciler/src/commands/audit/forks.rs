@@ -15,7 +15,6 @@ use crate::cli::Context;
 use crate::commands::words;
 use crate::output::Table;
 use crate::store::ForkRow;
-use crate::vendor::Vendor;
 
 /// List the device chains that were continued twice: copied, or set back to an older state
 ///
@@ -38,16 +37,9 @@ impl AuditForksArgs {
         let wanted = self.license.map(|license| vendor.find_license(&license)).transpose()?;
         let forks = vendor.store.forks()?.into_iter();
         let of_license = forks.filter(|fork| wanted.as_ref().is_none_or(|wanted| wanted.id == fork.license));
-        let forks: Result<Vec<Shown>, Refusal> =
-            of_license.map(|fork| Shown::read(&mut vendor, fork)).collect();
-        context.output.result(&Forks { forks: forks? })?;
+        context.output.result(&Forks { forks: of_license.map(Shown::of).collect() })?;
         Ok(Exit::Done)
     }
-}
-
-/// The name of a fork: the beginning of its chain's, since a chain's partings are one fork.
-pub(super) fn name(chain: &ChainId) -> String {
-    chain.to_string().chars().take(16).collect()
 }
 
 #[derive(Serialize)]
@@ -57,6 +49,7 @@ struct Forks {
 
 #[derive(Serialize)]
 struct Shown {
+    /// The beginning of the chain's name: a chain's partings are one fork.
     fork: String,
     license_id: LicenseId,
     chain: ChainId,
@@ -72,18 +65,17 @@ struct Shown {
 }
 
 impl Shown {
-    fn read(vendor: &mut Vendor, fork: ForkRow) -> Result<Self, Refusal> {
-        let license = vendor.find_license(&fork.license.uuid().to_string())?;
-        Ok(Self {
-            fork: name(&fork.chain),
+    fn of(fork: ForkRow) -> Self {
+        Self {
+            fork: words::short(&fork.chain),
             license_id: fork.license,
             chain: fork.chain,
             seq: fork.seq,
             verdict: fork.verdict.unwrap_or(Verdict::Unknown),
             branches: fork.branches,
             found_at: fork.at,
-            policy: license.terms.rules.on_fork,
-        })
+            policy: fork.on_fork,
+        }
     }
 }
 

@@ -2,11 +2,11 @@
 
 mod says;
 
-use std::collections::BTreeMap;
 use std::fmt;
 
 use clap::Args;
 use ledger::commitment;
+use ledger::known::KnownSince;
 use ledger::rows::HistoryEntry;
 use schemas::codes::Exit;
 use schemas::event::{Body, Event, Kind, Writer};
@@ -39,7 +39,7 @@ impl AuditHistoryArgs {
         let mut vendor = context.vendor()?;
         let license = vendor.find_license(&self.license)?;
         let features = vendor.product(&license.product)?.features;
-        let known = KnownSince::of(vendor.store.known(&license.id)?);
+        let known = vendor.store.known(&license.id)?;
         let entries = vendor.store.history(&license.id)?;
         let events = entries
             .iter()
@@ -86,7 +86,7 @@ impl Told {
         Ok(Self {
             at: event.at,
             known_at: match writer {
-                Writer::Device => known.of_event(&entry.chain, entry.seq),
+                Writer::Device => known.of_event(&entry.chain, entry.branch, entry.seq),
                 Writer::Authority | Writer::Catalog => Some(event.at),
             },
             chain: entry.chain,
@@ -118,32 +118,6 @@ fn word(writer: Writer) -> &'static str {
         Writer::Device => "device",
         Writer::Authority => "authority",
         Writer::Catalog => "catalog",
-    }
-}
-
-/// Since when the events of device chains are known: from the first grant that took in a head at or beyond them.
-struct KnownSince(BTreeMap<ChainId, BTreeMap<Seq, Micros>>);
-
-impl KnownSince {
-    fn of(heads: Vec<(ChainId, Seq, Micros)>) -> Self {
-        let mut chains: BTreeMap<ChainId, BTreeMap<Seq, Micros>> = BTreeMap::new();
-        for (chain, seq, at) in heads {
-            let known = chains.entry(chain).or_default().entry(seq).or_insert(at);
-            *known = at.min(*known);
-        }
-        // A head that became known later is passed over where one beyond it was known before.
-        for heads in chains.values_mut() {
-            let mut earliest = Micros::MAX;
-            for known in heads.values_mut().rev() {
-                earliest = earliest.min(*known);
-                *known = earliest;
-            }
-        }
-        Self(chains)
-    }
-
-    fn of_event(&self, chain: &ChainId, seq: Seq) -> Option<Micros> {
-        self.0.get(chain)?.range(seq..).next().map(|(_, at)| *at)
     }
 }
 

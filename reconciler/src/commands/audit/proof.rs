@@ -12,9 +12,8 @@ use schemas::numbers::Seq;
 use schemas::refusal::Refusal;
 use serde::Serialize;
 
-use super::forks;
 use crate::cli::Context;
-use crate::commands::files;
+use crate::commands::{files, words};
 use crate::vendor::Vendor;
 
 /// Write the proof that a device's chain has two histories
@@ -44,7 +43,7 @@ impl AuditProofArgs {
         let (license, chain) = find(&mut vendor, &self.fork)?;
         let (seq, proof) = recorded(&mut vendor, &license, &chain)?;
         files::write(&self.output, FileKind::Bundle, proof, self.armor)?;
-        context.output.result(&Written { fork: forks::name(&chain), chain, seq, file: self.output })?;
+        context.output.result(&Written { fork: words::short(&chain), chain, seq, file: self.output })?;
         Ok(Exit::Done)
     }
 }

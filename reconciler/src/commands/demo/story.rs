@@ -9,6 +9,8 @@ use schemas::refusal::Refusal;
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::commands::words;
+
 /// What the story ends with.
 #[derive(Debug, Serialize)]
 pub(super) struct Findings {
@@ -118,7 +120,7 @@ fn copy_a_device(stage: &mut Stage<'_>) -> Result<String, Refusal> {
     let status = stage.agent_json("press", &["status"])?;
     let chain = text(&status, "chain")?;
     stage.vendor(&["audit", "forks"])?;
-    stage.vendor(&["audit", "proof", &chain[..16], "-o", "fork.cfbundle"])?;
+    stage.vendor(&["audit", "proof", &words::short(&chain), "-o", "fork.cfbundle"])?;
     stage.vendor(&["verify", "fork.cfbundle"])?;
     Ok(chain)
 }

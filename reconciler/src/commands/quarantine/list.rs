@@ -64,7 +64,7 @@ pub(super) struct EntryLine {
 
 impl EntryLine {
     pub(super) fn of(entry: QuarantineEntry) -> Self {
-        let QuarantineEntry { id, code, source, chain, received_at, digest, size } = entry;
+        let QuarantineEntry { id, code, source, chain, received_at, digest, size, .. } = entry;
         Self { id, code, source, chain, received_at, size, digest }
     }
 }

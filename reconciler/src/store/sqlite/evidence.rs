@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use ledger::authority::{License, RecordedFork};
 use ledger::chain::Head;
 use ledger::draft::Update;
-use ledger::evidence::{Branch, BranchSum, Chain, Closed, Meter, Start};
+use ledger::evidence::{Branch, BranchSum, Chain, Closed, Meter, Start, Steps};
 use ledger::forks::{Fork, Verdict};
 use ledger::parking::Parked;
 use ledger::rows::{BranchNumber, Rows};
@@ -91,6 +91,15 @@ pub(super) fn parked_bytes(
         .query_row(params![license.as_bytes(), chain.as_bytes(), name.as_bytes()], |row| row.get(0))
         .optional()?;
     Ok(bytes)
+}
+
+/// The last place of a chain that is attached on any branch.
+pub(super) fn last_place(connection: &Connection, chain: &ChainId) -> Result<Seq, StoreError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT coalesce(max(b.seq), 0) FROM chain_licenses c
+         JOIN branches b ON b.license_id = c.license_id AND b.chain = c.chain WHERE c.chain = ?1",
+    )?;
+    Ok(Seq(uint(statement.query_row([chain.as_bytes()], |row| row.get(0))?)?))
 }
 
 /// The device chains of a licence.
@@ -191,8 +200,8 @@ fn write_branch(
         .prepare_cached(
             "INSERT OR REPLACE INTO branches
              (license_id, chain, branch, parent, first_seq, seq, link, first_at, first_is_start, rival_at, rival_is_start,
-              last_at, unsteady, closed_seq, closed_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
+              last_at, unsteady, ahead_before, behind_before, ahead, behind, closed_seq, closed_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)",
         )?
         .execute(params![
             license.as_bytes(),
@@ -208,6 +217,10 @@ fn write_branch(
             branch.rival.map(|rival| rival.is_start),
             int(branch.last_at.get()),
             branch.unsteady.map(|seq| int(seq.0)),
+            int(branch.steps_before.ahead),
+            branch.steps_before.behind,
+            int(branch.steps.ahead),
+            branch.steps.behind,
             branch.closed.map(|closed| int(closed.seq.0)),
             branch.closed.map(|closed| int(closed.at.get())),
         ])?;
@@ -235,7 +248,7 @@ fn write_sum(
             sum.base.map(|base| int(base.get())),
             int(sum.used.get()),
             int(sum.refunded.get()),
-            sum.returned.map(|returned| int(returned.get())),
+            int(sum.returned.get()),
         ])?;
     Ok(())
 }
@@ -315,7 +328,7 @@ fn read_branches(
 ) -> Result<(), StoreError> {
     let mut statement = connection.prepare_cached(
         "SELECT chain, branch, parent, first_seq, seq, link, first_at, first_is_start, rival_at, rival_is_start, last_at,
-                unsteady, closed_seq, closed_at
+                unsteady, ahead_before, behind_before, ahead, behind, closed_seq, closed_at
          FROM branches WHERE license_id = ?1",
     )?;
     let mut rows = statement.query([id.as_bytes()])?;
@@ -331,7 +344,7 @@ fn read_branch(row: &Row<'_>) -> Result<Branch, StoreError> {
         (Some(at), Some(is_start)) => Some(Start { at, is_start }),
         _ => None,
     };
-    let closed = match (optional_seq(row.get(12)?)?, optional_micros(row.get(13)?)?) {
+    let closed = match (optional_seq(row.get(16)?)?, optional_micros(row.get(17)?)?) {
         (Some(seq), Some(at)) => Some(Closed { seq, at }),
         _ => None,
     };
@@ -343,6 +356,8 @@ fn read_branch(row: &Row<'_>) -> Result<Branch, StoreError> {
         rival,
         last_at: micros(row.get(10)?)?,
         unsteady: optional_seq(row.get(11)?)?,
+        steps_before: Steps { ahead: uint(row.get(12)?)?, behind: row.get(13)? },
+        steps: Steps { ahead: uint(row.get(14)?)?, behind: row.get(15)? },
         closed,
         sums: BTreeMap::new(),
     })
@@ -366,7 +381,7 @@ fn read_sums(
             base: row.get::<_, Option<i64>>(4)?.map(total).transpose()?,
             used: total(row.get(5)?)?,
             refunded: total(row.get(6)?)?,
-            returned: row.get::<_, Option<i64>>(7)?.map(total).transpose()?,
+            returned: total(row.get(7)?)?,
         };
         let branch = branch.ok_or(StoreError::Damaged("sum"))?;
         branch.sums.insert((FeatureNumber(row.get(2)?), period(row.get(3)?)?), sum);
@@ -420,6 +435,6 @@ fn origin(bytes: &[u8]) -> Result<DeviceOrigin, StoreError> {
     }
 }
 
-fn optional_seq(number: Option<i64>) -> Result<Option<Seq>, StoreError> {
+pub(super) fn optional_seq(number: Option<i64>) -> Result<Option<Seq>, StoreError> {
     number.map(|number| uint(number).map(Seq)).transpose()
 }

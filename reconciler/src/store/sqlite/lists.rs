@@ -5,7 +5,7 @@ use ledger::digest::BranchEvidence;
 use ledger::forks::Verdict;
 use ledger::license_key;
 use ledger::rows::{HistoryEntry, Variable};
-use rusqlite::{Connection, ToSql};
+use rusqlite::{Connection, Row, ToSql, params};
 use schemas::canonical;
 use schemas::event::Kind;
 use schemas::ids::{ChainId, Commitment, CustomerId, KeyReference, LicenseId, Link};
@@ -85,6 +85,7 @@ pub(super) fn licenses(
             valid_until: optional_micros(row.get(6)?)?,
             activations: uint(row.get(7)?)?,
             max_activations: terms.rules.max_activations,
+            clock_tolerance: terms.rules.clock_tolerance,
         });
     }
     Ok(found)
@@ -144,16 +145,38 @@ pub(super) fn history(connection: &Connection, license: &LicenseId) -> Result<Ve
     let mut rows = statement.query([license.as_bytes()])?;
     let mut history = Vec::new();
     while let Some(row) = rows.next()? {
-        history.push(HistoryEntry {
-            chain: ChainId(row.get(0)?),
-            branch: row.get(1)?,
-            seq: Seq(uint(row.get(2)?)?),
-            at: micros(row.get(3)?)?,
-            kind: Kind(row.get(4)?),
-            core: row.get(5)?,
-        });
+        history.push(history_entry(row)?);
     }
     Ok(history)
+}
+
+/// Tells the lifecycle events of one kind on a chain, each branch's in order.
+pub(super) fn history_of_kind(
+    connection: &Connection,
+    license: &LicenseId,
+    (chain, kind): (ChainId, Kind),
+    hear: &mut dyn FnMut(&HistoryEntry),
+) -> Result<(), StoreError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT chain, branch, seq, at, kind, core FROM history WHERE license_id = ?1 AND chain = ?2 AND kind = ?3
+         ORDER BY branch, seq",
+    )?;
+    let mut rows = statement.query(params![license.as_bytes(), chain.as_bytes(), kind.0])?;
+    while let Some(row) = rows.next()? {
+        hear(&history_entry(row)?);
+    }
+    Ok(())
+}
+
+fn history_entry(row: &Row<'_>) -> Result<HistoryEntry, StoreError> {
+    Ok(HistoryEntry {
+        chain: ChainId(row.get(0)?),
+        branch: row.get(1)?,
+        seq: Seq(uint(row.get(2)?)?),
+        at: micros(row.get(3)?)?,
+        kind: Kind(row.get(4)?),
+        core: row.get(5)?,
+    })
 }
 
 /// The device variables of a chain.
@@ -176,22 +199,6 @@ pub(super) fn variables(
         variables.push((text(&row.get::<_, String>(0)?)?, variable));
     }
     Ok(variables)
-}
-
-/// When branch heads became known.
-pub(super) fn known(
-    connection: &Connection,
-    license: &LicenseId,
-) -> Result<Vec<(ChainId, Seq, Micros)>, StoreError> {
-    let mut statement = connection.prepare_cached(
-        "SELECT chain, seq, known_at FROM known WHERE license_id = ?1 ORDER BY chain, known_at, seq",
-    )?;
-    let mut rows = statement.query([license.as_bytes()])?;
-    let mut known = Vec::new();
-    while let Some(row) = rows.next()? {
-        known.push((ChainId(row.get(0)?), Seq(uint(row.get(1)?)?), micros(row.get(2)?)?));
-    }
-    Ok(known)
 }
 
 /// Usage rows that match.
@@ -254,14 +261,15 @@ pub(super) fn evidence(connection: &Connection) -> Result<Vec<EvidenceRow>, Stor
 pub(super) fn forks(connection: &Connection) -> Result<Vec<ForkRow>, StoreError> {
     let mut statement = connection.prepare_cached(
         "SELECT c.license_id, c.chain, min(coalesce(f.seq, c.fork_seq), coalesce(c.fork_seq, f.seq)), f.at, c.fork_verdict,
-                (SELECT count(*) FROM branches b WHERE b.license_id = c.license_id AND b.chain = c.chain)
-         FROM chains c LEFT JOIN forks f ON f.license_id = c.license_id AND f.chain = c.chain
+                (SELECT count(*) FROM branches b WHERE b.license_id = c.license_id AND b.chain = c.chain), l.terms
+         FROM chains c JOIN licenses l ON l.license_id = c.license_id LEFT JOIN forks f ON f.license_id = c.license_id AND f.chain = c.chain
          WHERE c.fork_seq IS NOT NULL OR f.seq IS NOT NULL ORDER BY c.license_id, c.chain",
     )?;
     let mut rows = statement.query([])?;
     let mut forks = Vec::new();
     while let Some(row) = rows.next()? {
         let verdict: Option<String> = row.get(4)?;
+        let terms: Terms = canonical::from_bytes(&row.get::<_, Vec<u8>>(6)?)?;
         forks.push(ForkRow {
             license: LicenseId(row.get(0)?),
             chain: ChainId(row.get(1)?),
@@ -271,6 +279,7 @@ pub(super) fn forks(connection: &Connection) -> Result<Vec<ForkRow>, StoreError>
                 .map(|word| Verdict::from_word(&word).ok_or(StoreError::Damaged("verdict")))
                 .transpose()?,
             branches: uint(row.get(5)?)?,
+            on_fork: terms.rules.on_fork,
         });
     }
     Ok(forks)

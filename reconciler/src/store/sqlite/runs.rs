@@ -4,8 +4,7 @@ use ledger::chain::{self, Head};
 use ledger::rows::{BranchNumber, StoredRun};
 use ledger::trust;
 use rusqlite::{Connection, OptionalExtension as _, params};
-use schemas::event::device::QuotaReturned;
-use schemas::event::{Body, Event, Writer};
+use schemas::event::Writer;
 use schemas::grant::Grant;
 use schemas::ids::{ChainId, LicenseId};
 use schemas::numbers::Seq;
@@ -113,27 +112,6 @@ pub(super) fn run_holding(
     let Some(row) = rows.next()? else { return Ok(None) };
     let run = read_run(row, 0, branch)?;
     Ok((seq <= run.head.seq).then_some(run))
-}
-
-/// What the trunk of a chain states to have returned, in order.
-pub(super) fn returns(
-    connection: &Connection,
-    license: &LicenseId,
-    chain: &ChainId,
-) -> Result<Vec<(Seq, QuotaReturned)>, StoreError> {
-    let mut statement = connection.prepare_cached(
-        "SELECT seq, core FROM history WHERE license_id = ?1 AND chain = ?2 AND branch = 0 ORDER BY seq",
-    )?;
-    let mut rows = statement.query(params![license.as_bytes(), chain.as_bytes()])?;
-    let mut returns = Vec::new();
-    while let Some(row) = rows.next()? {
-        if let Body::QuotaReturned(returned) =
-            Event::decode(row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?)?.body
-        {
-            returns.push((Seq(uint(row.get(0)?)?), returned));
-        }
-    }
-    Ok(returns)
 }
 
 type Walked = (Head, Head, (Vec<u8>, schemas::ids::Signature));

@@ -6,12 +6,12 @@ use std::rc::Rc;
 use ledger::authority::License;
 use ledger::draft::Draft;
 use ledger::escrow;
-use ledger::evidence::claim_among;
 use ledger::merge::{ChainOutcome, Stored as _, merge_chain};
 use ledger::parking;
 use ledger::quotas;
 use ledger::recovery::{self, Enclosed};
 use ledger::run::VerifiedRun;
+use schemas::event::Body;
 use schemas::event::device::Claim;
 use schemas::grant::{Grant, Revocations};
 use schemas::ids::{ChainId, Digest};
@@ -88,11 +88,7 @@ impl File {
     fn waiting_successors(&mut self) -> Vec<Stop> {
         let known: BTreeSet<ChainId> = self.license().chains.keys().copied().collect();
         let unknown = self.shelf.quarantine.iter().filter(|(chain, _)| !known.contains(chain));
-        let ready = unknown.filter(|(_, runs)| {
-            let events = runs.iter().flat_map(VerifiedRun::events).map(|linked| &linked.event);
-            let claim = claim_among(events);
-            matches!(claim, Some(Claim::Successor(claim)) if known.contains(&claim.follows))
-        });
+        let ready = unknown.filter(|(_, runs)| follows(runs).is_some_and(|follows| known.contains(&follows)));
         ready.map(|(chain, _)| Stop { chain: *chain, runs: Vec::new(), enclosed: None }).collect()
     }
 
@@ -111,6 +107,18 @@ impl File {
             self.shelf.quarantine.insert(chain, waiting.into_values().collect());
         }
     }
+}
+
+/// The chain that a successor's request among runs names.
+fn follows(runs: &[VerifiedRun]) -> Option<ChainId> {
+    let mut events = runs.iter().flat_map(VerifiedRun::events);
+    events.find_map(|linked| match &linked.event.body {
+        Body::ActivationRequested(requested) => match &requested.claim {
+            Claim::Successor(claim) => Some(claim.follows),
+            _ => None,
+        },
+        _ => None,
+    })
 }
 
 fn take_back(keys: &Keys, draft: &mut Draft<'_>, mut shelf: &Shelf, grant: &Grant) -> bool {
