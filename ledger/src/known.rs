@@ -98,6 +98,17 @@ mod tests {
     }
 
     #[test]
+    fn a_head_that_was_taken_in_again_later_and_other_chains_move_nothing() {
+        let other = ChainId([2; 32]);
+        let heads =
+            [head(0, 9, 10), head(0, 5, 20), head(0, 9, 30), KnownHead { chain: other, ..head(0, 20, 1) }];
+        for seq in [4, 9] {
+            assert_eq!(since(&heads, 0, seq), Some(10), "{seq}");
+        }
+        assert_eq!(since(&heads, 0, 10), None);
+    }
+
+    #[test]
     fn a_branch_is_known_from_its_own_heads_and_those_beyond_it() {
         let heads = [head(0, 20, 10), head(1, 9, 30), head(2, 10, 20)];
         // What both histories share was known with the trunk; the trunk's later events tell nothing of the branch.

@@ -133,35 +133,3 @@ impl fmt::Display for History {
         })
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_event_is_known_from_the_first_head_at_or_beyond_it() {
-        let (chain, other) = (ChainId([1; 32]), ChainId([2; 32]));
-        let known = KnownSince::of(vec![
-            (chain, Seq(5), Micros::new(20)),
-            (chain, Seq(9), Micros::new(30)),
-            (other, Seq(9), Micros::new(10)),
-        ]);
-        let cases = [(1, Some(20)), (5, Some(20)), (6, Some(30)), (9, Some(30)), (10, None)];
-        for (seq, expected) in cases {
-            assert_eq!(known.of_event(&chain, Seq(seq)), expected.map(Micros::new), "{seq}");
-        }
-        assert_eq!(known.of_event(&ChainId([3; 32]), Seq(1)), None);
-    }
-
-    #[test]
-    fn a_head_that_was_taken_in_again_later_moves_nothing() {
-        let chain = ChainId([1; 32]);
-        let known = KnownSince::of(vec![
-            (chain, Seq(9), Micros::new(10)),
-            (chain, Seq(5), Micros::new(20)),
-            (chain, Seq(9), Micros::new(30)),
-        ]);
-        assert_eq!(known.of_event(&chain, Seq(4)), Some(Micros::new(10)));
-        assert_eq!(known.of_event(&chain, Seq(9)), Some(Micros::new(10)));
-    }
-}
