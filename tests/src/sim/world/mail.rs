@@ -14,12 +14,13 @@ use super::super::office::{Fate, text};
 use super::super::situations::Situation;
 use super::{Letter, Next, World};
 
-/// A chain at the vendor's before a report.
+/// A chain at the vendor's beside a report.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-struct Before {
+struct Held {
     head: Head,
     status: Option<GrantStatus>,
     is_late: bool,
+    sync_by: Option<Micros>,
 }
 
 impl World<'_> {
@@ -126,7 +127,7 @@ impl World<'_> {
     /// The vendor takes a run in, up to the point where its process ends.
     pub(super) fn merge(&mut self, letter: &Letter, fate: Fate) {
         let run = verify_device(&letter.bytes).expect("a device signed it");
-        let before = self.before(letter.chain);
+        let before = self.held(letter.chain);
         let license = self.chains[letter.chain].license;
         let file = &mut self.sites[license].file;
         self.report.merges += 1;
@@ -134,7 +135,7 @@ impl World<'_> {
             file.merge(self.keys, self.now, fate, std::slice::from_ref(&run), letter.enclosed.as_deref());
         if fate == Fate::LostBeforeKeeping {
             self.tally().saw(Situation::VendorLostDecision);
-            assert_eq!(self.before(letter.chain), before, "what was not kept is not there");
+            assert_eq!(self.held(letter.chain), before, "what was not kept is not there");
             self.check(letter.chain);
             return;
         }
@@ -156,33 +157,36 @@ impl World<'_> {
         }
     }
 
-    /// What a report finds of its chain at the vendor's.
-    fn before(&mut self, number: usize) -> Before {
+    /// What the vendor holds of a chain.
+    fn held(&mut self, number: usize) -> Held {
         let chain = &self.chains[number];
         let (status, is_late) = (chain.status, chain.is_answer_late(self.now));
-        Before { head: self.sites[chain.license].file.license().head, status, is_late }
+        let license = self.sites[chain.license].file.license();
+        let sync_by = license.activations.get(&self.ids[number]).and_then(|known| known.sync_by);
+        Held { head: license.head, status, is_late, sync_by }
     }
 
     /// The same again at the same instant changes nothing, whatever it is.
     fn merge_again(&mut self, letter: &Letter) {
         let run = verify_device(&letter.bytes).expect("a device signed it");
-        let Before { head, .. } = self.before(letter.chain);
+        let Held { head, .. } = self.held(letter.chain);
         let file = &mut self.sites[self.chains[letter.chain].license].file;
         file.merge(self.keys, self.now, Fate::Kept, std::slice::from_ref(&run), letter.enclosed.as_deref());
         invariants::merging_is_idempotent(head, file.license().head);
     }
 
     /// Of a device that was decided about: a denial is decided afresh. What comes too late to be applied is answered anew.
-    fn check_idempotence(&mut self, number: usize, before: Before) {
+    fn check_idempotence(&mut self, number: usize, before: Held) {
         let chain = &self.chains[number];
         if matches!(before.status, None | Some(GrantStatus::Denied)) || chain.waiting() > 0 {
             return;
         }
-        let after = self.sites[chain.license].file.license().head;
+        let after = self.held(number);
+        invariants::a_known_report_moves_no_deadline(before.sync_by, after.sync_by);
         if before.is_late {
-            self.tally().saw_if(after != before.head, Situation::AnsweredAnew);
+            self.tally().saw_if(after.head != before.head, Situation::AnsweredAnew);
         } else {
-            invariants::merging_is_idempotent(before.head, after);
+            invariants::merging_is_idempotent(before.head, after.head);
         }
     }
 
