@@ -28,6 +28,38 @@ pub fn issue_grant(
     took_in: Vec<TookIn>,
     revocations: Revocations,
 ) -> Result<(), TooLong> {
+    issue(draft, chain, took_in, revocations, Deadline::Anew)
+}
+
+/// Decides anew what a device is told that said nothing new, because its last answer came too late. Its check-in deadline
+/// stays: whoever sends an old report again gains no time by it. The applied grant is something new to report.
+///
+/// # Errors
+/// As [`issue_grant`].
+pub(crate) fn answer_again(
+    draft: &mut Draft<'_>,
+    chain: ChainId,
+    revocations: Revocations,
+) -> Result<(), TooLong> {
+    issue(draft, chain, Vec::new(), revocations, Deadline::Kept)
+}
+
+/// When a device that may go on must be heard of again.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Deadline {
+    /// As the licence says, counted from now.
+    Anew,
+    /// As its last grant says.
+    Kept,
+}
+
+fn issue(
+    draft: &mut Draft<'_>,
+    chain: ChainId,
+    took_in: Vec<TookIn>,
+    revocations: Revocations,
+    deadline: Deadline,
+) -> Result<(), TooLong> {
     seats::release_if_closed(draft, &chain)?;
     let Seating { verdict, displaced } = seats::seating(draft.license(), &chain, draft.now());
     if took_in.is_empty() && decided_the_same(draft.license(), &chain, verdict, draft.now()) {
@@ -40,7 +72,7 @@ pub fn issue_grant(
     if verdict == Verdict::Active {
         start_validity(draft)?;
     }
-    let grant = grant(draft.license(), chain, draft.now(), verdict, took_in, revocations);
+    let grant = grant(draft.license(), chain, draft.now(), (verdict, deadline), took_in, revocations);
     draft.write(Body::GrantIssued(Box::new(grant)))
 }
 
@@ -98,18 +130,18 @@ fn start_validity(draft: &mut Draft<'_>) -> Result<(), TooLong> {
     draft.write(Body::EntitlementChanged(Box::new(EntitlementChanged { terms, reason: None })))
 }
 
-/// What a device chain is told with this verdict.
+/// What a device chain is told with this verdict, and until when it may go on.
 pub(crate) fn grant(
     license: &License,
     chain: ChainId,
     now: Micros,
-    verdict: Verdict,
+    (verdict, deadline): (Verdict, Deadline),
     took_in: Vec<TookIn>,
     revocations: Revocations,
 ) -> GrantBody {
     let rules = &license.terms.rules;
-    let sync_by = match verdict {
-        Verdict::Active => rules.sync_every.map(|every| now + every),
+    let sync_by = match (verdict, deadline) {
+        (Verdict::Active, Deadline::Anew) => rules.sync_every.map(|every| now + every),
         _ => license.activations.get(&chain).and_then(|activation| activation.sync_by),
     };
     let check_in = CheckIn { sync_by, grace: rules.grace, after: rules.after };

@@ -23,7 +23,7 @@ use schemas::text::Text;
 use crate::authority::{self, Activation, GrantPlace, License, Quota, Released, Standing, line_periods};
 use crate::chain::{self, Head};
 use crate::draft::Draft;
-use crate::grants;
+use crate::grants::{self, Deadline};
 use crate::quotas;
 use crate::seats::{self, Verdict};
 use crate::trust::{self, VerifiedGrant};
@@ -323,7 +323,14 @@ fn grant_again(
     draft: &Draft<'_>,
 ) -> GrantBody {
     let chain = lost.body().device;
-    let mut grant = grants::grant(assumed, chain, draft.now(), verdict, Vec::new(), revocations.clone());
+    let mut grant = grants::grant(
+        assumed,
+        chain,
+        draft.now(),
+        (verdict, Deadline::Anew),
+        Vec::new(),
+        revocations.clone(),
+    );
     let mut quotas = accounts(&quotas::reserved(assumed, &chain, draft.now(), None));
     // Of a period that is over too, the device is told no less than what is known.
     let known = assumed.activations.get(&chain).map(|activation| &activation.quotas);

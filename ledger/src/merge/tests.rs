@@ -107,6 +107,8 @@ fn an_answer_that_can_no_longer_be_applied_is_given_anew_once_an_instant() {
     };
     for (days, written) in [(0, 1), (2, 0), (3, 1), (5, 0), (7, 1)] {
         assert_eq!(again(&mut world, &device, days), written, "after {days} days");
+        let sync_by = world.license.activations[&device.chain()].sync_by;
+        assert_eq!(sync_by, Some(at(ISSUED) + Seconds::days(30)), "an old report moves no deadline");
     }
     for (days, written) in [(7, 1), (9, 0), (10, 1)] {
         assert_eq!(again(&mut world, &denied, days), written, "denied, after {days} days");

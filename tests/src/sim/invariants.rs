@@ -71,6 +71,11 @@ pub fn merging_is_idempotent(before: Head, after: Head) {
     assert_eq!(after, before, "the same again writes nothing");
 }
 
+/// Nobody gains time with a report that was taken in before.
+pub fn a_known_report_moves_no_deadline(before: Option<Micros>, after: Option<Micros>) {
+    assert_eq!(after, before, "the deadline");
+}
+
 /// What a device is answered can be applied.
 pub fn an_answer_can_be_applied(chain: &Chain, now: u64) {
     assert!(!chain.is_answer_late(now), "it could be applied until {:?}", chain.import_until);
