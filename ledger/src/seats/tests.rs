@@ -187,6 +187,28 @@ fn a_seat_moves_as_often_as_the_window_allows() {
 }
 
 #[test]
+fn a_transfer_counts_for_the_whole_window_and_no_longer() {
+    let mut world = seats_of(1, SameDevice::Count);
+    world.license.terms.rules.transfers = Some(limit(1));
+    assert_eq!(moves_of(&mut world, 2), [None, None]);
+    let moved_at = world.license.activations[&device(2, 2).chain()].granted_at.expect("granted");
+    let over = moved_at + Seconds::days(90);
+    let left = |now| transfers(&world.license, now).left;
+    assert_eq!([left(Micros::new(over.get() - 1)), left(over)], [Some(0), Some(1)]);
+}
+
+#[test]
+fn a_seat_that_is_not_free_yet_was_not_given_up() {
+    let mut world = seats_of(1, SameDevice::Count);
+    let device = device(1, 1);
+    world.merge(&device);
+    let free_at = world.license.silent_from(&device.chain()).expect("it has a deadline");
+    world.write(released(device.chain(), ReleaseReason::Operator, free_at));
+    let vacant = |now| transfers(&world.license, now).vacant;
+    assert_eq!([vacant(Micros::new(free_at.get() - 1)), vacant(free_at)], [0, 1]);
+}
+
+#[test]
 fn a_seat_that_was_never_used_is_no_transfer() {
     let mut world = seats_of(2, SameDevice::Count);
     world.license.terms.rules.transfers = Some(limit(0));
@@ -462,6 +484,13 @@ fn an_old_chain_that_closed_first_leaves_its_seat_to_its_successor() {
         seating(&world.license, &new.chain(), now),
         Seating { verdict: Verdict::Active, displaced: Vec::new() }
     );
+    let mut followed = world.clone();
+    let another = device(3, 1);
+    followed.merge(&another);
+    follow(&mut followed, &another, &old);
+    seat(&mut followed, &new);
+    let second = verdict(&followed.license, &another.chain(), followed.license.last_at);
+    assert_eq!(second, Verdict::Denied(Code::HealRefused), "it has one successor");
     world.license.activations.get_mut(&old.chain()).expect("granted").released =
         Some(Released { at: now, why: ReleaseReason::Operator, seat_free_at: now });
     let taken_away = verdict(&world.license, &new.chain(), now);
