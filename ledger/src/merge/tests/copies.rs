@@ -186,3 +186,18 @@ fn so_many_histories_are_kept_and_what_is_more_waits() {
     known.consume(1);
     assert_eq!(world.merge(&known).events, 1, "a history that is kept goes on");
 }
+
+#[test]
+fn a_chain_is_closed_when_its_last_copy_was() {
+    let (mut world, mut device, mut copy) = copied();
+    world.merge(&copy);
+    copy.consume(1);
+    for (of, closed) in [(&mut device, false), (&mut copy, true)] {
+        of.close();
+        world.merge(of);
+        assert_eq!(world.license.chains[&of.chain()].closed_at.is_some(), closed);
+    }
+    let last = copy.events.last().expect("it closed").at;
+    assert!(device.events.iter().all(|event| event.at < last));
+    assert_eq!(world.license.chains[&copy.chain()].closed_at, Some(last));
+}
