@@ -158,6 +158,16 @@ mod tests {
     }
 
     #[test]
+    fn what_was_received_twice_is_judged_by_its_first_receipt() {
+        let first = at(ISSUED);
+        for known in [[first, first + Seconds::days(9)], [first + Seconds::days(9), first]] {
+            let known = known.map(|received| (chain(), Seq(5), received));
+            assert_eq!(flags(&[], &[end(5, first + Seconds::days(2))], &known, DAY).len(), 1);
+            assert_eq!(flags(&[], &[end(5, first)], &known, DAY), []);
+        }
+    }
+
+    #[test]
     fn a_step_that_the_device_noted_is_flagged() {
         let (expected, wall) = (at(ISSUED), at("2030-01-01"));
         let event = Event { at: wall, body: Body::ClockNoted(ClockNoted { expected, wall }) };

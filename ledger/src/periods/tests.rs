@@ -302,3 +302,17 @@ fn a_period_begins_at_its_first_instant_and_none_begins_where_the_licence_ends()
         assert_eq!(has_next(&world, at(NEXT_OVER)), expected, "{until}");
     }
 }
+
+#[test]
+fn a_licence_has_periods_from_its_issue_on_and_none_but_used_ones_when_it_is_revoked() {
+    let mut world = World::new(|terms| terms.entitlement.starts_at = at("2026-08-01"));
+    let mut device = Device::new(1);
+    device.consume(1);
+    world.merge(&device);
+    let periods = |world: &World| -> Vec<Period> {
+        reckon(&world.license, at(NEXT_OVER)).iter().map(|found| found.period).collect()
+    };
+    assert_eq!(periods(&world), [month(), month().next(), month().next().next()]);
+    world.license.standing = Standing::Revoked;
+    assert_eq!(periods(&world), [month()]);
+}
