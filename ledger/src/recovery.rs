@@ -24,7 +24,7 @@ use crate::chain::{self, Head};
 use crate::draft::Draft;
 use crate::grants;
 use crate::quotas;
-use crate::seats::{self, Verdict};
+use crate::seats::{self, SeatDecision};
 use crate::trust::{self, VerifiedGrant};
 use crate::writer::TooLong;
 
@@ -239,16 +239,16 @@ fn take_activation_back(
     let chain = lost.body().device;
     let seated = draft.license().activations.get(&chain).is_some_and(|known| known.granted_at.is_some());
     let assumed = assume(draft.license(), lost);
-    let verdict = match lost.body().status {
-        GrantStatus::Denied => Verdict::Denied(denial(lost.body().reason.as_ref())),
-        _ => seats::verdict(&assumed, &chain, draft.now()),
+    let decision = match lost.body().status {
+        GrantStatus::Denied => SeatDecision::Denied(denial(lost.body().reason.as_ref())),
+        _ => seats::decision(&assumed, &chain, draft.now()),
     };
-    if lost.holds_seat() && !seated && verdict != Verdict::Active {
+    if lost.holds_seat() && !seated && decision != SeatDecision::Active {
         // A seat is given by a grant that says active, and by no other.
-        let active = grant_again(&assumed, lost, Verdict::Active, revocations, draft);
+        let active = grant_again(&assumed, lost, SeatDecision::Active, revocations, draft);
         draft.write(Body::GrantIssued(Box::new(active)))?;
     }
-    let grant = grant_again(&assumed, lost, verdict, revocations, draft);
+    let grant = grant_again(&assumed, lost, decision, revocations, draft);
     draft.write(Body::GrantIssued(Box::new(grant)))?;
     let known = draft.license().activations.get(&chain);
     if lost.is_released() && known.is_some_and(|activation| activation.released.is_none()) {
@@ -294,12 +294,12 @@ fn assume(license: &License, lost: &Lost) -> License {
 fn grant_again(
     assumed: &License,
     lost: &Lost,
-    verdict: Verdict,
+    decision: SeatDecision,
     revocations: &Revocations,
     draft: &Draft<'_>,
 ) -> GrantBody {
     let chain = lost.body().device;
-    let mut grant = grants::grant(assumed, chain, draft.now(), verdict, Vec::new(), revocations.clone());
+    let mut grant = grants::grant(assumed, chain, draft.now(), decision, Vec::new(), revocations.clone());
     let mut quotas = accounts(&quotas::reserved(assumed, &chain, draft.now(), None));
     // Of a period that is over too, the device is told no less than what is known.
     let known = assumed.activations.get(&chain).map(|activation| &activation.quotas);
