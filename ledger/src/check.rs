@@ -67,7 +67,7 @@ impl Life {
 
 /// What the licence as a whole rests on.
 #[derive(Clone, Debug)]
-pub struct Standing {
+pub struct Basis {
     /// How far the chain is.
     pub life: Life,
     /// What the last applied grant allows.
@@ -85,7 +85,7 @@ pub struct Standing {
 #[derive(Clone, Debug)]
 pub struct Snapshot {
     /// What the licence as a whole rests on.
-    pub standing: Standing,
+    pub basis: Basis,
     /// The clock's mark.
     pub mark: Mark,
     /// Units left in each of the granted windows.
@@ -96,7 +96,7 @@ impl Snapshot {
     /// The snapshot of a device without a grant.
     pub fn bare(life: Life) -> Self {
         Self {
-            standing: Standing { life, granted: None, mismatch_since: None, restored: false, ended: None },
+            basis: Basis { life, granted: None, mismatch_since: None, restored: false, ended: None },
             mark: Mark::kept(Micros::default(), false),
             left: Box::default(),
         }
@@ -110,17 +110,17 @@ impl Snapshot {
 
     /// The same at the effective time `now`.
     pub fn check_at(&self, feature: Option<&str>, release: Option<Micros>, now: Micros) -> Answer {
-        let granted = self.standing.granted.as_deref();
+        let granted = self.basis.granted.as_deref();
         let found = feature.and_then(|name| granted?.feature(name));
         let mut answer = Answer {
             allowed: false,
             code: Code::Allowed,
             feature: found.map(|feature| feature.number),
             known_since: granted.map(|granted| granted.issued_at),
-            next_deadline: granted.and_then(|granted| self.standing.next_deadline(granted, now)),
+            next_deadline: granted.and_then(|granted| self.basis.next_deadline(granted, now)),
             remaining: None,
         };
-        let verdict = self.standing.judge(found, now).and_then(|code| {
+        let verdict = self.basis.judge(found, now).and_then(|code| {
             if feature.is_some() && found.is_none() {
                 return Err(Code::FeatureAbsent);
             }
@@ -147,7 +147,7 @@ impl Snapshot {
     }
 }
 
-impl Standing {
+impl Basis {
     /// What the licence as a whole says at `now`: `Ok` with `allowed` or a warning, `Err` with the first reason that
     /// applies. The feature matters where a rule is about metered features only, and for its own validity.
     pub fn judge(&self, feature: Option<&Feature>, now: Micros) -> Result<Code, Code> {

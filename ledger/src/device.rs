@@ -28,7 +28,7 @@ pub use self::open::Opening;
 pub use self::refused::Refused;
 pub use self::returns::{Return, Returned};
 use crate::chain::{self, Head};
-use crate::check::{Granted, Life, Snapshot, Standing, Window};
+use crate::check::{Basis, Granted, Life, Snapshot, Window};
 use crate::clock::Mark;
 use crate::fingerprint;
 use crate::trust::VerifiedGrant;
@@ -50,7 +50,7 @@ pub struct Device {
     inherited: Option<Arc<AppliedGrant>>,
     revocations: Revocations,
     refused: Option<Refused>,
-    standing: Standing,
+    basis: Basis,
     left: Vec<u64>,
     mark: Mark,
     started: bool,
@@ -136,7 +136,7 @@ impl Device {
             origin,
             opened,
             mark: Mark::kept(saved.mark, saved.behind),
-            standing: Standing {
+            basis: Basis {
                 life,
                 granted: None,
                 mismatch_since: saved.mismatch_since,
@@ -189,7 +189,7 @@ impl Device {
 
     /// Whether the chain is closed.
     pub fn is_closed(&self) -> bool {
-        self.standing.life.is_closed()
+        self.basis.life.is_closed()
     }
 
     /// The last applied grant.
@@ -207,7 +207,7 @@ impl Device {
     /// has it go on so after a fork.
     pub fn may_be_succeeded(&self) -> bool {
         let heals = |grant: &AppliedGrant| grant.verified.body.forked == Some(OnFork::Heal);
-        let stands = !self.is_closed() && self.standing.ended.is_none();
+        let stands = !self.is_closed() && self.basis.ended.is_none();
         stands && (self.saved.restored || self.grant().is_some_and(heals))
     }
 
@@ -222,8 +222,8 @@ impl Device {
     }
 
     /// What the licence as a whole rests on.
-    pub fn standing(&self) -> &Standing {
-        &self.standing
+    pub fn basis(&self) -> &Basis {
+        &self.basis
     }
 
     /// The fingerprint as it was recorded last.
@@ -253,12 +253,12 @@ impl Device {
 
     /// The number of a feature that the licence has.
     pub fn feature_number(&self, name: &str) -> Option<FeatureNumber> {
-        self.standing.granted.as_deref()?.feature(name).map(|feature| feature.number)
+        self.basis.granted.as_deref()?.feature(name).map(|feature| feature.number)
     }
 
     /// What checks depend on, as it is now.
     pub fn snapshot(&self) -> Snapshot {
-        Snapshot { standing: self.standing.clone(), mark: self.mark, left: self.left.as_slice().into() }
+        Snapshot { basis: self.basis.clone(), mark: self.mark, left: self.left.as_slice().into() }
     }
 
     /// Takes in the event that now stands at `head`.
@@ -283,7 +283,7 @@ impl Device {
                     self.recall(Some(refused));
                 }
             }
-            Body::ChainClosed(_) => self.standing.life = Life::after(&event.body),
+            Body::ChainClosed(_) => self.basis.life = Life::after(&event.body),
             _ => {}
         }
     }
@@ -327,12 +327,12 @@ impl Device {
     /// Takes in what the events since the last applied grant say was refused: no row beside them keeps it.
     pub fn recall(&mut self, refused: Option<Refused>) {
         self.refused = refused;
-        self.standing.ended = refused.and_then(Refused::ended);
+        self.basis.ended = refused.and_then(Refused::ended);
     }
 
     fn set_restored(&mut self, restored: bool) {
         self.saved.restored = restored;
-        self.standing.restored = restored || self.only_inherits();
+        self.basis.restored = restored || self.only_inherits();
     }
 
     fn only_inherits(&self) -> bool {
@@ -341,9 +341,9 @@ impl Device {
 
     fn prepare_grant(&mut self) {
         let prepare = |grant: &AppliedGrant| Arc::new(Granted::new(&grant.verified, self.mark.at()));
-        self.standing.granted = self.rests_on().map(prepare);
-        self.standing.restored = self.saved.restored || self.only_inherits();
-        let windows = self.standing.granted.as_deref().map_or(&[][..], Granted::windows);
+        self.basis.granted = self.rests_on().map(prepare);
+        self.basis.restored = self.saved.restored || self.only_inherits();
+        let windows = self.basis.granted.as_deref().map_or(&[][..], Granted::windows);
         self.left = windows.iter().map(|window| self.left_of(window)).collect();
     }
 
@@ -358,7 +358,7 @@ impl Device {
         // A clock that was cured may stand before the beginning of a grace that it had put off.
         let since = (!is_same).then(|| self.saved.mismatch_since.map_or(at, |since| since.min(at)));
         self.saved.mismatch_since = since;
-        self.standing.mismatch_since = since;
+        self.basis.mismatch_since = since;
     }
 
     fn clock_tolerance(&self) -> Seconds {
@@ -367,7 +367,7 @@ impl Device {
 
     /// Brings what is left of the granted windows up to a meter that moved.
     fn spend_down(&mut self, feature: FeatureNumber, period: Period) {
-        let Some(granted) = self.standing.granted.clone() else { return };
+        let Some(granted) = self.basis.granted.clone() else { return };
         for (at, window) in granted.windows().iter().enumerate() {
             if window.feature == feature && window.period == period {
                 self.left[at] = self.left_of(window);

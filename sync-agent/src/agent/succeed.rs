@@ -57,7 +57,7 @@ impl Agent {
             return Err(Code::Deactivated.into());
         }
         if !device.may_be_succeeded() {
-            let code = device.standing().ended.unwrap_or(Code::NotRestored);
+            let code = device.basis().ended.unwrap_or(Code::NotRestored);
             return Err(Refusal::new(code, format!("chain {}", device.chain())));
         }
         // What cannot be reported is not closed.

@@ -148,7 +148,7 @@ fn reopened(state: &Device) -> Device {
         opened: state.opened().clone(),
         saved: state.saved(),
         fingerprint: state.fingerprint().to_vec(),
-        life: state.standing().life,
+        life: state.basis().life,
         meters: state.meters().clone(),
         grant: state.grant().cloned(),
         revocations: state.revocations().clone(),
