@@ -76,7 +76,7 @@ pub struct Basis {
     pub mismatch_since: Option<Micros>,
     /// Whether reserved quota is not spent: the device learned that it was set back to an older state, or goes on from
     /// such a one and was not answered yet.
-    pub restored: bool,
+    pub set_back: bool,
     /// Why nothing is allowed any more, where a grant took the licence away that could not be applied.
     pub ended: Option<Code>,
 }
@@ -96,7 +96,7 @@ impl Snapshot {
     /// The snapshot of a device without a grant.
     pub fn bare(life: Life) -> Self {
         Self {
-            basis: Basis { life, granted: None, mismatch_since: None, restored: false, ended: None },
+            basis: Basis { life, granted: None, mismatch_since: None, set_back: false, ended: None },
             mark: Mark::kept(Micros::default(), false),
             left: Box::default(),
         }
@@ -154,7 +154,7 @@ impl Basis {
         let granted = self.active_grant()?;
         let is_hard = feature.is_some_and(|feature| feature.mode == Mode::Hard);
         let stopped = matches!(granted.forked, Some(OnFork::Stop | OnFork::Heal));
-        if is_hard && (stopped || self.restored || self.life == Life::Succeeded) {
+        if is_hard && (stopped || self.set_back || self.life == Life::Succeeded) {
             return Err(Code::Forked);
         }
         if now < granted.starts_at {

@@ -77,7 +77,7 @@ pub struct Saved {
     /// Since when the fingerprint does not match.
     pub mismatch_since: Option<Micros>,
     /// Whether the device learned that it was set back to an older state.
-    pub restored: bool,
+    pub set_back: bool,
 }
 
 impl Saved {
@@ -92,7 +92,7 @@ impl Saved {
             applied: None,
             fingerprint: None,
             mismatch_since: None,
-            restored: false,
+            set_back: false,
         }
     }
 }
@@ -129,7 +129,7 @@ pub struct Parts {
 
 impl Device {
     /// Puts the state of a chain together.
-    pub fn restore(parts: Parts) -> Self {
+    pub fn from_parts(parts: Parts) -> Self {
         let Parts { origin, opened, saved, fingerprint, life, meters, grant, revocations } = parts;
         let mut device = Self {
             chain: chain::device_chain(&origin.signer, &origin.reference),
@@ -140,7 +140,7 @@ impl Device {
                 life,
                 granted: None,
                 mismatch_since: saved.mismatch_since,
-                restored: saved.restored,
+                set_back: saved.set_back,
                 ended: None,
             },
             saved,
@@ -208,7 +208,7 @@ impl Device {
     pub fn may_be_succeeded(&self) -> bool {
         let heals = |grant: &AppliedGrant| grant.verified.body.forked == Some(OnFork::Heal);
         let stands = !self.is_closed() && self.basis.ended.is_none();
-        stands && (self.saved.restored || self.grant().is_some_and(heals))
+        stands && (self.saved.set_back || self.grant().is_some_and(heals))
     }
 
     /// The newest list of revoked issuers.
@@ -279,7 +279,7 @@ impl Device {
             }
             Body::GrantRefused(body) => {
                 if let Some(refused) = Refused::read(body) {
-                    self.set_restored(true);
+                    self.note_set_back(true);
                     self.recall(Some(refused));
                 }
             }
@@ -311,7 +311,7 @@ impl Device {
             self.revocations.clone_from(&body.revocations);
         }
         self.grant = Some(Arc::new(applied));
-        self.set_restored(false);
+        self.note_set_back(false);
         self.recall(None);
         self.prepare_grant();
         self.judge_fingerprint(at);
@@ -330,9 +330,9 @@ impl Device {
         self.basis.ended = refused.and_then(Refused::ended);
     }
 
-    fn set_restored(&mut self, restored: bool) {
-        self.saved.restored = restored;
-        self.basis.restored = restored || self.only_inherits();
+    fn note_set_back(&mut self, set_back: bool) {
+        self.saved.set_back = set_back;
+        self.basis.set_back = set_back || self.only_inherits();
     }
 
     fn only_inherits(&self) -> bool {
@@ -342,7 +342,7 @@ impl Device {
     fn prepare_grant(&mut self) {
         let prepare = |grant: &AppliedGrant| Arc::new(Granted::new(&grant.verified, self.mark.at()));
         self.basis.granted = self.rests_on().map(prepare);
-        self.basis.restored = self.saved.restored || self.only_inherits();
+        self.basis.set_back = self.saved.set_back || self.only_inherits();
         let windows = self.basis.granted.as_deref().map_or(&[][..], Granted::windows);
         self.left = windows.iter().map(|window| self.left_of(window)).collect();
     }

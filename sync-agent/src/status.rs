@@ -100,7 +100,7 @@ impl Why {
             State::Suspended => reason.unwrap_or(Code::LicenseSuspended),
             State::Revoked => reason.unwrap_or(Code::LicenseRevoked),
             State::Released => reason.unwrap_or(Code::Released),
-            State::Active | State::Pending if device.saved().restored => Code::AckUnknown,
+            State::Active | State::Pending if device.saved().set_back => Code::AckUnknown,
             State::Pending if device.rests_on().is_some() => Code::SuccessorPending,
             State::Active if grant.is_some_and(|body| body.forked.is_some()) => Code::Forked,
             _ => return None,
@@ -233,7 +233,7 @@ impl Status {
             unacknowledged: saved.head.seq.0.saturating_sub(device.ack().seq.0),
             unreported_records: Vec::new(),
             time,
-            restored: saved.restored,
+            restored: saved.set_back,
             forked: device.grant().and_then(|applied| applied.verified.body.forked),
             clock_behind: saved.behind,
             clock_noted: saved.noted,
@@ -265,7 +265,7 @@ fn quotas(device: &Device, granted: &Granted, now: Micros) -> Vec<QuotaStatus> {
         let windows = granted.windows().iter().zip(device.left());
         let held = windows.filter(|(window, _)| window.feature == feature.number && now < window.end);
         // What a device that was set back has left, it does not know.
-        let known = |left: u64| (!device.basis().restored).then_some(left);
+        let known = |left: u64| (!device.basis().set_back).then_some(left);
         quotas.extend(held.map(|(window, left)| line(window.period, known(*left))));
     }
     quotas

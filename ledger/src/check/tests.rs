@@ -107,7 +107,7 @@ fn a_fork_stops_reserved_quota_only_unless_it_is_only_flagged() {
         assert_eq!(said(&snapshot, "miles", ISSUED), (true, Code::Allowed));
     }
     let mut restored = snapshot(|_| {});
-    restored.basis.restored = true;
+    restored.basis.set_back = true;
     assert_eq!(said(&restored, "render", ISSUED), (false, Code::Forked));
     assert_eq!(said(&restored, "export", ISSUED), (true, Code::Allowed));
 }

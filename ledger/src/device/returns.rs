@@ -53,7 +53,7 @@ impl Device {
         if feature.mode != Mode::Hard {
             return Err(DeviceError::NotReserved(feature.name.clone()));
         }
-        if self.basis.restored {
+        if self.basis.set_back {
             return Err(DeviceError::NotAllowed(Code::Forked));
         }
         let at = self.mark.time(now.reading);

@@ -245,7 +245,7 @@ fn a_device_that_was_set_back_says_so_once_and_stops_reserved_quota() {
     assert_eq!(apply_at(&mut device, offered(3, other_link), ISSUED), Err(Code::AckUnknown));
     let own = |grant: &mut VerifiedGrant| grant.body.ack = Ack { seq: Seq(3), link: link(Seq(3)) };
     apply_at(&mut device, offered(4, own), ISSUED).expect("its own history");
-    assert!(!device.basis().restored);
+    assert!(!device.basis().set_back);
 }
 
 #[test]

@@ -117,7 +117,7 @@ pub fn install(seed: u64, license: usize, secret: &KeySecret, hardware: &Hardwar
     let claim = Claim::LicenseKey(LicenseKeyClaim { proof });
     let opening = Opening { origin: origin.clone(), opened: opened.clone(), host: None, claim };
     let at = Micros::new(wall);
-    let mut state = Device::restore(Parts {
+    let mut state = Device::from_parts(Parts {
         origin,
         fingerprint: opened.fingerprint.clone(),
         opened,
@@ -143,7 +143,7 @@ fn sign(device: &mut Device, key: &SecretKey, event: Event, log: &mut Vec<Kept>)
 
 /// The state of a device as it is put together from its parts.
 fn reopened(state: &Device) -> Device {
-    Device::restore(Parts {
+    Device::from_parts(Parts {
         origin: state.origin().clone(),
         opened: state.opened().clone(),
         saved: state.saved(),
