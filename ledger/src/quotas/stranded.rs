@@ -7,7 +7,7 @@ use schemas::numbers::{FeatureNumber, Micros};
 use schemas::period::Period;
 
 use super::{accounts, hard, is_open, share};
-use crate::authority::License;
+use crate::authority::{Activation, License};
 use crate::escrow::Account;
 
 /// Units of a hard quota that a device holds, as far as is known, although its activation was released.
@@ -52,7 +52,7 @@ pub fn lacks(license: &License, chain: &ChainId, feature: FeatureNumber, period:
     let terms = &license.terms;
     let rule = terms.rules.quotas.iter().find(|rule| rule.feature == feature);
     let share = rule.map_or(0, |rule| share(rule, terms.rules.max_activations).get());
-    let holds_seat = license.activations.get(chain).is_some_and(|known| known.holds_seat());
+    let holds_seat = license.activations.get(chain).is_some_and(Activation::holds_seat);
     let is_hard = hard(terms, feature).is_some();
     holds_seat && is_hard && account(license, chain, feature, period).held() < share
 }

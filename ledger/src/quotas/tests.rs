@@ -386,3 +386,15 @@ fn nothing_is_asked_back_of_a_period_that_is_over() {
     assert_eq!(asked(Micros::new(end.get() - 1)), [month(), month().next()]);
     assert_eq!(asked(end), [month().next()]);
 }
+
+#[test]
+fn a_grant_says_nothing_of_periods_that_are_final() {
+    let (world, devices) = three();
+    let chain = devices[0].device.chain();
+    let periods = |now| -> Vec<Period> {
+        reserved(&world.license, &chain, now, None).iter().flat_map(|line| [line.first, line.last]).collect()
+    };
+    let over = month().end() + Seconds::days(10);
+    assert!(periods(Micros::new(over.get() - 1)).contains(&month()));
+    assert!(!periods(over).contains(&month()) && !periods(over).is_empty());
+}

@@ -462,6 +462,27 @@ fn a_successor_takes_its_chains_seat_where_the_policy_heals_a_restored_device() 
 }
 
 #[test]
+fn a_device_is_told_to_heal_only_where_its_successor_would_be_given_the_seat() {
+    use forks::Verdict::{Clone, Restored, Unknown};
+    let table = [
+        (OnFork::Heal, Some(limit(1)), Restored, OnFork::Heal),
+        (OnFork::Heal, Some(limit(0)), Restored, OnFork::Stop),
+        (OnFork::Heal, None, Restored, OnFork::Stop),
+        (OnFork::Heal, Some(limit(1)), Clone, OnFork::Stop),
+        (OnFork::Heal, Some(limit(1)), Unknown, OnFork::Stop),
+        (OnFork::Flag, Some(limit(1)), Restored, OnFork::Flag),
+    ];
+    for (policy, heals, how, expected) in table {
+        let (world, old, _) = forked(heals, policy, how);
+        assert_eq!(
+            on_fork(&world.license, &old.chain(), world.license.last_at),
+            expected,
+            "{policy}, {how:?}"
+        );
+    }
+}
+
+#[test]
 fn a_chain_that_did_not_fork_or_is_followed_already_has_no_successor() {
     let no = SeatDecision::Denied(Code::HealRefused);
     let (mut world, old, new) = forked(Some(limit(5)), OnFork::Heal, forks::Verdict::Restored);
