@@ -18,7 +18,7 @@ use crate::keys::SecretKey;
 use crate::license_key;
 use crate::periods::{self, Seal};
 use crate::recovery::Recovery;
-use crate::rows::{HistoryEntry, Known, Rows};
+use crate::rows::{HistoryEntry, KnownHead, Rows};
 use crate::trust::TrustedIssuer;
 
 /// What the ledger holds of one licence. All of it follows from the licence's authority chain and device chains.
@@ -364,7 +364,7 @@ impl License {
                 rows.quotas.insert((grant.device, line.feature, period));
             }
         }
-        rows.known.extend(grant.took_in.iter().map(|took_in| Known {
+        rows.known.extend(grant.took_in.iter().map(|took_in| KnownHead {
             chain: took_in.chain,
             first_seq: took_in.first_seq,
             head: Head { seq: took_in.seq, link: took_in.link },

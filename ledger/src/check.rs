@@ -67,7 +67,7 @@ impl Life {
 
 /// What the licence as a whole rests on.
 #[derive(Clone, Debug)]
-pub struct Standing {
+pub struct Basis {
     /// How far the chain is.
     pub life: Life,
     /// What the last applied grant allows.
@@ -76,7 +76,7 @@ pub struct Standing {
     pub mismatch_since: Option<Micros>,
     /// Whether reserved quota is not spent: the device learned that it was set back to an older state, or goes on from
     /// such a one and was not answered yet.
-    pub restored: bool,
+    pub set_back: bool,
     /// Why nothing is allowed any more, where a grant took the licence away that could not be applied.
     pub ended: Option<Code>,
 }
@@ -85,7 +85,7 @@ pub struct Standing {
 #[derive(Clone, Debug)]
 pub struct Snapshot {
     /// What the licence as a whole rests on.
-    pub standing: Standing,
+    pub basis: Basis,
     /// The clock's mark.
     pub mark: Mark,
     /// Units left in each of the granted windows.
@@ -96,7 +96,7 @@ impl Snapshot {
     /// The snapshot of a device without a grant.
     pub fn bare(life: Life) -> Self {
         Self {
-            standing: Standing { life, granted: None, mismatch_since: None, restored: false, ended: None },
+            basis: Basis { life, granted: None, mismatch_since: None, set_back: false, ended: None },
             mark: Mark::kept(Micros::default(), false),
             left: Box::default(),
         }
@@ -110,17 +110,17 @@ impl Snapshot {
 
     /// The same at the effective time `now`.
     pub fn check_at(&self, feature: Option<&str>, release: Option<Micros>, now: Micros) -> Answer {
-        let granted = self.standing.granted.as_deref();
+        let granted = self.basis.granted.as_deref();
         let found = feature.and_then(|name| granted?.feature(name));
         let mut answer = Answer {
             allowed: false,
             code: Code::Allowed,
             feature: found.map(|feature| feature.number),
             known_since: granted.map(|granted| granted.issued_at),
-            next_deadline: granted.and_then(|granted| self.standing.next_deadline(granted, now)),
+            next_deadline: granted.and_then(|granted| self.basis.next_deadline(granted, now)),
             remaining: None,
         };
-        let verdict = self.standing.judge(found, now).and_then(|code| {
+        let verdict = self.basis.judge(found, now).and_then(|code| {
             if feature.is_some() && found.is_none() {
                 return Err(Code::FeatureAbsent);
             }
@@ -147,14 +147,14 @@ impl Snapshot {
     }
 }
 
-impl Standing {
+impl Basis {
     /// What the licence as a whole says at `now`: `Ok` with `allowed` or a warning, `Err` with the first reason that
     /// applies. The feature matters where a rule is about metered features only, and for its own validity.
     pub fn judge(&self, feature: Option<&Feature>, now: Micros) -> Result<Code, Code> {
         let granted = self.active_grant()?;
         let is_hard = feature.is_some_and(|feature| feature.mode == Mode::Hard);
         let stopped = matches!(granted.forked, Some(OnFork::Stop | OnFork::Heal));
-        if is_hard && (stopped || self.restored || self.life == Life::Succeeded) {
+        if is_hard && (stopped || self.set_back || self.life == Life::Succeeded) {
             return Err(Code::Forked);
         }
         if now < granted.starts_at {

@@ -124,11 +124,13 @@ fn notes(history: &[HistoryEntry]) -> impl Iterator<Item = (&HistoryEntry, Micro
 
 #[cfg(test)]
 mod tests {
-    use schemas::event::device::ClockNoted;
+    use schemas::event::device::{ClockNoted, GrantApplied};
+    use schemas::grant::{Ack, GrantBody};
+    use schemas::ids::{EventId, Link};
 
     use super::*;
-    use crate::fixture::{ISSUED, at, chain};
-    use crate::known::KnownHead;
+    use crate::fixture::{ISSUED, at, chain, grant_body};
+    use crate::known::KnownPlace;
 
     const DAY: Seconds = Seconds::days(1);
 
@@ -139,9 +141,7 @@ mod tests {
     #[test]
     fn a_time_beyond_its_receipt_is_flagged_and_a_late_report_is_not() {
         let received = at(ISSUED);
-        let head = |seq, at| KnownHead { chain: chain(), branch: 0, seq: Seq(seq), at };
-        let heads = [head(5, received + Seconds::days(3)), head(9, received)];
-        let known = KnownSince::of(heads, &BTreeMap::new());
+        let known = known([(chain(), 5, received + Seconds::days(3)), (chain(), 9, received)]);
         for (at, flagged) in [
             (received - Seconds::days(700), false),
             (received, false),
@@ -154,18 +154,64 @@ mod tests {
         assert_eq!(flags(&[], &[end(10, received + Seconds::days(9))], &known, DAY), [], "not known yet");
     }
 
+    fn known(places: impl IntoIterator<Item = (ChainId, u64, Micros)>) -> KnownSince {
+        let place = |(chain, seq, at)| KnownPlace { chain, branch: 0, seq: Seq(seq), at };
+        KnownSince::of(places.into_iter().map(place), &BTreeMap::new())
+    }
+
+    fn entry(seq: u64, body: Body) -> HistoryEntry {
+        let event = Event { at: at("2030-01-01"), body };
+        HistoryEntry {
+            chain: chain(),
+            branch: 0,
+            seq: Seq(seq),
+            at: event.at,
+            kind: event.body.kind(),
+            core: event.encode(),
+        }
+    }
+
+    /// A grant at place `seq` of the vendor's chain that acknowledges the device's up to `ack`, and its receipt.
+    fn granted(seq: u64, ack: u64) -> [HistoryEntry; 2] {
+        let ack = Ack { seq: Seq(ack), link: Link::START };
+        let issued = Body::GrantIssued(Box::new(GrantBody { ack, ..grant_body() }));
+        let applied = GrantApplied { epoch: grant_body().epoch, seq: Seq(seq), grant: EventId([0; 32]) };
+        [entry(seq, issued), entry(9, Body::GrantApplied(applied))]
+    }
+
+    #[test]
+    fn a_cure_stays_when_a_later_grant_acknowledges_less() {
+        let noted = entry(3, Body::ClockNoted(ClockNoted { expected: at(ISSUED), wall: at("2030-01-01") }));
+        for (acks, expected) in [([3, 1], 0), ([1, 3], 0), ([2, 1], 1), ([1, 2], 1)] {
+            let grants = (5..).zip(acks).flat_map(|(seq, ack)| granted(seq, ack));
+            let history: Vec<HistoryEntry> = std::iter::once(noted.clone()).chain(grants).collect();
+            assert_eq!(uncured(&history).len(), expected, "{acks:?}");
+        }
+    }
+
+    #[test]
+    fn another_chains_receipts_do_not_matter() {
+        let received = at(ISSUED);
+        let later = ChainId([255; 32]);
+        assert!(chain() < later);
+        let known = known([(chain(), 5, received + Seconds::days(9)), (later, 5, received)]);
+        assert_eq!(flags(&[], &[end(5, received + Seconds::days(9))], &known, DAY), []);
+    }
+
+    #[test]
+    fn what_was_received_twice_is_judged_by_its_first_receipt() {
+        let first = at(ISSUED);
+        for receipts in [[first, first + Seconds::days(9)], [first + Seconds::days(9), first]] {
+            let known = known(receipts.map(|received| (chain(), 5, received)));
+            assert_eq!(flags(&[], &[end(5, first + Seconds::days(2))], &known, DAY).len(), 1);
+            assert_eq!(flags(&[], &[end(5, first)], &known, DAY), []);
+        }
+    }
+
     #[test]
     fn a_step_that_the_device_noted_is_flagged() {
         let (expected, wall) = (at(ISSUED), at("2030-01-01"));
-        let event = Event { at: wall, body: Body::ClockNoted(ClockNoted { expected, wall }) };
-        let entry = HistoryEntry {
-            chain: chain(),
-            branch: 0,
-            seq: Seq(3),
-            at: wall,
-            kind: event.body.kind(),
-            core: event.encode(),
-        };
+        let entry = entry(3, Body::ClockNoted(ClockNoted { expected, wall }));
         let flags = flags(&[entry], &[], &KnownSince::default(), DAY);
         let doubt = Doubt::Stepped { expected, wall, cured: false };
         assert_eq!(flags.iter().map(|flag| (flag.seq, flag.doubt)).collect::<Vec<_>>(), [(Seq(3), doubt)]);

@@ -28,7 +28,7 @@ pub use self::open::Opening;
 pub use self::refused::Refused;
 pub use self::returns::{Return, Returned};
 use crate::chain::{self, Head};
-use crate::check::{Granted, Life, Snapshot, Standing, Window};
+use crate::check::{Basis, Granted, Life, Snapshot, Window};
 use crate::clock::Mark;
 use crate::fingerprint;
 use crate::trust::VerifiedGrant;
@@ -52,7 +52,7 @@ pub struct Device {
     refused: Option<Refused>,
     /// Whether a grant that was not applied told that the vendor went back to an older ledger.
     sends_again: bool,
-    standing: Standing,
+    basis: Basis,
     left: Vec<u64>,
     mark: Mark,
     started: bool,
@@ -79,7 +79,7 @@ pub struct Saved {
     /// Since when the fingerprint does not match.
     pub mismatch_since: Option<Micros>,
     /// Whether the device learned that it was set back to an older state.
-    pub restored: bool,
+    pub set_back: bool,
 }
 
 impl Saved {
@@ -94,7 +94,7 @@ impl Saved {
             applied: None,
             fingerprint: None,
             mismatch_since: None,
-            restored: false,
+            set_back: false,
         }
     }
 }
@@ -131,18 +131,18 @@ pub struct Parts {
 
 impl Device {
     /// Puts the state of a chain together.
-    pub fn restore(parts: Parts) -> Self {
+    pub fn from_parts(parts: Parts) -> Self {
         let Parts { origin, opened, saved, fingerprint, life, meters, grant, revocations } = parts;
         let mut device = Self {
             chain: chain::device_chain(&origin.signer, &origin.reference),
             origin,
             opened,
             mark: Mark::kept(saved.mark, saved.behind),
-            standing: Standing {
+            basis: Basis {
                 life,
                 granted: None,
                 mismatch_since: saved.mismatch_since,
-                restored: saved.restored,
+                set_back: saved.set_back,
                 ended: None,
             },
             saved,
@@ -192,7 +192,7 @@ impl Device {
 
     /// Whether the chain is closed.
     pub fn is_closed(&self) -> bool {
-        self.standing.life.is_closed()
+        self.basis.life.is_closed()
     }
 
     /// The last applied grant.
@@ -216,11 +216,11 @@ impl Device {
         if self.is_closed() {
             return Err(DeviceError::Closed);
         }
-        if let Some(code) = self.standing.ended {
+        if let Some(code) = self.basis.ended {
             return Err(DeviceError::NotAllowed(code));
         }
         let on_fork = self.grant().and_then(|grant| grant.verified.body.forked);
-        let restored = self.saved.restored;
+        let restored = self.saved.set_back;
         if on_fork == Some(OnFork::Heal) || told && restored {
             return Ok(());
         }
@@ -245,8 +245,8 @@ impl Device {
     }
 
     /// What the licence as a whole rests on.
-    pub fn standing(&self) -> &Standing {
-        &self.standing
+    pub fn basis(&self) -> &Basis {
+        &self.basis
     }
 
     /// The fingerprint as it was recorded last.
@@ -276,12 +276,12 @@ impl Device {
 
     /// The number of a feature that the licence has.
     pub fn feature_number(&self, name: &str) -> Option<FeatureNumber> {
-        self.standing.granted.as_deref()?.feature(name).map(|feature| feature.number)
+        self.basis.granted.as_deref()?.feature(name).map(|feature| feature.number)
     }
 
     /// What checks depend on, as it is now.
     pub fn snapshot(&self) -> Snapshot {
-        Snapshot { standing: self.standing.clone(), mark: self.mark, left: self.left.as_slice().into() }
+        Snapshot { basis: self.basis.clone(), mark: self.mark, left: self.left.as_slice().into() }
     }
 
     /// Takes in the event that now stands at `head`.
@@ -303,11 +303,11 @@ impl Device {
             Body::GrantRefused(body) => {
                 self.sends_again |= Refused::asks_again(body, self.applied_epoch());
                 if let Some(refused) = Refused::read(body) {
-                    self.set_restored(true);
+                    self.note_set_back(true);
                     self.recall(Some(refused), self.sends_again);
                 }
             }
-            Body::ChainClosed(_) => self.standing.life = Life::after(&event.body),
+            Body::ChainClosed(_) => self.basis.life = Life::after(&event.body),
             _ => {}
         }
     }
@@ -335,7 +335,7 @@ impl Device {
             self.revocations.clone_from(&body.revocations);
         }
         self.grant = Some(Arc::new(applied));
-        self.set_restored(false);
+        self.note_set_back(false);
         self.recall(None, false);
         self.prepare_grant();
         self.judge_fingerprint(at);
@@ -351,12 +351,12 @@ impl Device {
     /// Takes in what the events since the last applied grant say was refused: no row beside them keeps it.
     pub fn recall(&mut self, refused: Option<Refused>, sends_again: bool) {
         (self.refused, self.sends_again) = (refused, sends_again);
-        self.standing.ended = refused.and_then(Refused::ended);
+        self.basis.ended = refused.and_then(Refused::ended);
     }
 
-    fn set_restored(&mut self, restored: bool) {
-        self.saved.restored = restored;
-        self.standing.restored = restored || self.only_inherits();
+    fn note_set_back(&mut self, set_back: bool) {
+        self.saved.set_back = set_back;
+        self.basis.set_back = set_back || self.only_inherits();
     }
 
     fn applied_epoch(&self) -> Option<Epoch> {
@@ -369,9 +369,9 @@ impl Device {
 
     fn prepare_grant(&mut self) {
         let prepare = |grant: &AppliedGrant| Arc::new(Granted::new(&grant.verified, self.mark.at()));
-        self.standing.granted = self.rests_on().map(prepare);
-        self.standing.restored = self.saved.restored || self.only_inherits();
-        let windows = self.standing.granted.as_deref().map_or(&[][..], Granted::windows);
+        self.basis.granted = self.rests_on().map(prepare);
+        self.basis.set_back = self.saved.set_back || self.only_inherits();
+        let windows = self.basis.granted.as_deref().map_or(&[][..], Granted::windows);
         self.left = windows.iter().map(|window| self.left_of(window)).collect();
     }
 
@@ -386,7 +386,7 @@ impl Device {
         // A clock that was cured may stand before the beginning of a grace that it had put off.
         let since = (!is_same).then(|| self.saved.mismatch_since.map_or(at, |since| since.min(at)));
         self.saved.mismatch_since = since;
-        self.standing.mismatch_since = since;
+        self.basis.mismatch_since = since;
     }
 
     fn clock_tolerance(&self) -> Seconds {
@@ -395,7 +395,7 @@ impl Device {
 
     /// Brings what is left of the granted windows up to a meter that moved.
     fn spend_down(&mut self, feature: FeatureNumber, period: Period) {
-        let Some(granted) = self.standing.granted.clone() else { return };
+        let Some(granted) = self.basis.granted.clone() else { return };
         for (at, window) in granted.windows().iter().enumerate() {
             if window.feature == feature && window.period == period {
                 self.left[at] = self.left_of(window);

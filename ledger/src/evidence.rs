@@ -60,12 +60,12 @@ pub struct Chain {
     /// When it was closed: by every copy of the device that is known, or by the one that went on after a restore.
     pub closed_at: Option<Micros>,
     /// Units by feature and period.
-    pub meters: BTreeMap<(FeatureNumber, Period), Meter>,
+    pub meters: BTreeMap<(FeatureNumber, Period), ChainSum>,
 }
 
 /// Units of one feature in one period on one chain, cumulative.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct Meter {
+pub struct ChainSum {
     /// Units used, all branches together.
     pub used: Total,
     /// Units given back to the meter, all branches together.
@@ -76,7 +76,7 @@ pub struct Meter {
     pub freed: Total,
 }
 
-impl Meter {
+impl ChainSum {
     /// U: units used, net of refunds.
     pub fn net(&self) -> u64 {
         self.used.get().saturating_sub(self.refunded.get())

@@ -159,7 +159,7 @@ pub(crate) fn pending() -> Device {
     let mut saved = Saved::start(at(ISSUED));
     saved.head.seq = Seq(2);
     saved.head.link = Link([2; 32]);
-    Device::restore(Parts {
+    Device::from_parts(Parts {
         origin: origin(),
         opened: opened(),
         saved,

@@ -12,7 +12,7 @@ use crate::authority::{self, License};
 use crate::draft::Draft;
 use crate::evidence::Chain;
 use crate::quotas;
-use crate::seats::{self, Seating, Verdict};
+use crate::seats::{self, SeatDecision, Seating};
 use crate::writer::TooLong;
 
 /// Decides what a device chain is told now and writes it onto the authority chain.
@@ -61,18 +61,18 @@ fn issue(
     deadline: Deadline,
 ) -> Result<(), TooLong> {
     seats::release_if_closed(draft, &chain)?;
-    let Seating { verdict, displaced } = seats::seating(draft.license(), &chain, draft.now());
-    if took_in.is_empty() && decided_the_same(draft.license(), &chain, verdict, draft.now()) {
+    let Seating { decision, displaced } = seats::seating(draft.license(), &chain, draft.now());
+    if took_in.is_empty() && decided_the_same(draft.license(), &chain, decision, draft.now()) {
         return Ok(());
     }
     for old in displaced {
         draft.write(seats::released(old, ReleaseReason::Superseded, draft.now()))?;
         issue_grant(draft, old, Vec::new(), revocations.clone())?;
     }
-    if verdict == Verdict::Active {
+    if decision == SeatDecision::Active {
         start_validity(draft)?;
     }
-    let grant = grant(draft.license(), chain, draft.now(), (verdict, deadline), took_in, revocations);
+    let grant = grant(draft.license(), chain, draft.now(), (decision, deadline), took_in, revocations);
     draft.write(Body::GrantIssued(Box::new(grant)))
 }
 
@@ -106,13 +106,13 @@ pub fn release(
 }
 
 /// Whether a new decision on a chain without a seat would come out the same.
-fn decided_the_same(license: &License, chain: &ChainId, verdict: Verdict, now: Micros) -> bool {
+fn decided_the_same(license: &License, chain: &ChainId, decision: SeatDecision, now: Micros) -> bool {
     license.activations.get(chain).is_some_and(|activation| {
         let reason = activation.reason.as_ref().map(Text::as_str);
         activation.granted_at.is_none()
             && !activation.is_answer_late(now)
-            && activation.status == verdict.status()
-            && reason == verdict.reason().map(Code::word)
+            && activation.status == decision.status()
+            && reason == decision.reason().map(Code::word)
     })
 }
 
@@ -130,18 +130,18 @@ fn start_validity(draft: &mut Draft<'_>) -> Result<(), TooLong> {
     draft.write(Body::EntitlementChanged(Box::new(EntitlementChanged { terms, reason: None })))
 }
 
-/// What a device chain is told with this verdict, and until when it may go on.
+/// What a device chain is told with this decision, and until when it may go on.
 pub(crate) fn grant(
     license: &License,
     chain: ChainId,
     now: Micros,
-    (verdict, deadline): (Verdict, Deadline),
+    (decision, deadline): (SeatDecision, Deadline),
     took_in: Vec<TookIn>,
     revocations: Revocations,
 ) -> GrantBody {
     let rules = &license.terms.rules;
-    let sync_by = match (verdict, deadline) {
-        (Verdict::Active, Deadline::Anew) => rules.sync_every.map(|every| now + every),
+    let sync_by = match (decision, deadline) {
+        (SeatDecision::Active, Deadline::Anew) => rules.sync_every.map(|every| now + every),
         _ => license.activations.get(&chain).and_then(|activation| activation.sync_by),
     };
     let check_in = CheckIn { sync_by, grace: rules.grace, after: rules.after };
@@ -149,7 +149,7 @@ pub(crate) fn grant(
     let forked = license.fork_of(&chain).is_some();
     let waits = evidence.is_some_and(|chain| !chain.parked.is_empty());
     // G stays as it is while copies may spend it, or while what came may not be all that was spent.
-    let raises = verdict == Verdict::Active && !forked && !waits;
+    let raises = decision == SeatDecision::Active && !forked && !waits;
     let entitlement = license.entitlement_of(&chain, now);
     let raise_until = raises.then(|| quotas::raise_until(&entitlement, now, &check_in));
     GrantBody {
@@ -158,9 +158,9 @@ pub(crate) fn grant(
         product: license.product.clone(),
         environment: license.environment.clone(),
         epoch: license.epoch,
-        status: verdict.status(),
-        reason: verdict.reason().map(|code| Text::new(code.word()).expect("a code is a short word")),
-        entitlement: (!matches!(verdict, Verdict::Denied(_))).then_some(entitlement),
+        status: decision.status(),
+        reason: decision.reason().map(|code| Text::new(code.word()).expect("a code is a short word")),
+        entitlement: (!matches!(decision, SeatDecision::Denied(_))).then_some(entitlement),
         check_in,
         import_until: rules.import_for.map(|import_for| now + import_for),
         clock_tolerance: rules.clock_tolerance,

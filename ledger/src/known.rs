@@ -11,7 +11,7 @@ use crate::rows::BranchNumber;
 
 /// A place on a branch of a device chain that a grant took in.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct KnownHead {
+pub struct KnownPlace {
     /// The chain.
     pub chain: ChainId,
     /// The branch.
@@ -29,7 +29,7 @@ pub struct KnownSince(BTreeMap<(ChainId, BranchNumber), BTreeMap<Seq, Micros>>);
 impl KnownSince {
     /// Puts together what the heads, in any order, tell of chains with these branches.
     pub fn of(
-        heads: impl IntoIterator<Item = KnownHead>,
+        heads: impl IntoIterator<Item = KnownPlace>,
         branches: &BTreeMap<ChainId, Vec<BranchEvidence>>,
     ) -> Self {
         let mut known = Self::default();
@@ -53,7 +53,7 @@ impl KnownSince {
     }
 
     /// Notes a head, on each branch of the way to it as far as the way goes there.
-    fn take(&mut self, head: KnownHead, branches: &[BranchEvidence]) {
+    fn take(&mut self, head: KnownPlace, branches: &[BranchEvidence]) {
         let (mut branch, mut last) = (head.branch, head.seq);
         loop {
             let known = self.0.entry((head.chain, branch)).or_default().entry(last).or_insert(head.at);
@@ -76,11 +76,11 @@ mod tests {
         BranchEvidence { number, parent, first_seq: Seq(first), head: Head::START }
     }
 
-    fn head(branch: BranchNumber, seq: u64, at: u64) -> KnownHead {
-        KnownHead { chain: chain(), branch, seq: Seq(seq), at: Micros::new(at) }
+    fn head(branch: BranchNumber, seq: u64, at: u64) -> KnownPlace {
+        KnownPlace { chain: chain(), branch, seq: Seq(seq), at: Micros::new(at) }
     }
 
-    fn since(heads: &[KnownHead], branch: BranchNumber, seq: u64) -> Option<u64> {
+    fn since(heads: &[KnownPlace], branch: BranchNumber, seq: u64) -> Option<u64> {
         let branches = BTreeMap::from([(
             chain(),
             vec![self::branch(0, 0, 1), self::branch(1, 0, 5), self::branch(2, 1, 8)],
@@ -101,7 +101,7 @@ mod tests {
     fn a_head_that_was_taken_in_again_later_and_other_chains_move_nothing() {
         let other = ChainId([2; 32]);
         let heads =
-            [head(0, 9, 10), head(0, 5, 20), head(0, 9, 30), KnownHead { chain: other, ..head(0, 20, 1) }];
+            [head(0, 9, 10), head(0, 5, 20), head(0, 9, 30), KnownPlace { chain: other, ..head(0, 20, 1) }];
         for seq in [4, 9] {
             assert_eq!(since(&heads, 0, seq), Some(10), "{seq}");
         }

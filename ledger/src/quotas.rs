@@ -2,6 +2,7 @@
 //! and the vendor's time; the arithmetic is in [`crate::escrow`].
 
 mod overview;
+mod stranded;
 
 use std::collections::BTreeMap;
 
@@ -16,6 +17,7 @@ use schemas::period::{Period, Reset};
 use schemas::terms::{Entitlement, Mode, QuotaRule, Terms};
 
 pub use self::overview::{Overview, overview};
+pub use self::stranded::{Stranded, lacks, stranded};
 use crate::authority::{License, Quota};
 use crate::escrow::{self, Account};
 

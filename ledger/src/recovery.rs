@@ -25,7 +25,7 @@ use crate::chain::{self, Head};
 use crate::draft::Draft;
 use crate::grants::{self, Deadline};
 use crate::quotas;
-use crate::seats::{self, Verdict};
+use crate::seats::{self, SeatDecision};
 use crate::trust::{self, VerifiedGrant};
 use crate::writer::TooLong;
 
@@ -260,16 +260,16 @@ fn take_activation_back(
         known.granted_at.is_some() && (known.released.is_some() || holds_dates(known, lost.body()))
     });
     let assumed = assume(draft.license(), lost);
-    let verdict = match lost.body().status {
-        GrantStatus::Denied => Verdict::Denied(denial(lost.body().reason.as_ref())),
-        _ => seats::verdict(&assumed, &chain, draft.now()),
+    let decision = match lost.body().status {
+        GrantStatus::Denied => SeatDecision::Denied(denial(lost.body().reason.as_ref())),
+        _ => seats::decision(&assumed, &chain, draft.now()),
     };
-    if lost.holds_seat() && !seated && verdict != Verdict::Active {
+    if lost.holds_seat() && !seated && decision != SeatDecision::Active {
         // A seat is given by a grant that says active, and by no other; so is the time for which it lets a device run.
-        let active = grant_again(&assumed, lost, Verdict::Active, revocations, draft);
+        let active = grant_again(&assumed, lost, SeatDecision::Active, revocations, draft);
         draft.write(Body::GrantIssued(Box::new(active)))?;
     }
-    let grant = grant_again(&assumed, lost, verdict, revocations, draft);
+    let grant = grant_again(&assumed, lost, decision, revocations, draft);
     draft.write(Body::GrantIssued(Box::new(grant)))?;
     let known = draft.license().activations.get(&chain);
     if lost.is_released() && known.is_some_and(|activation| activation.released.is_none()) {
@@ -318,7 +318,7 @@ fn assume(license: &License, lost: &Lost) -> License {
 fn grant_again(
     assumed: &License,
     lost: &Lost,
-    verdict: Verdict,
+    decision: SeatDecision,
     revocations: &Revocations,
     draft: &Draft<'_>,
 ) -> GrantBody {
@@ -327,7 +327,7 @@ fn grant_again(
         assumed,
         chain,
         draft.now(),
-        (verdict, Deadline::Anew),
+        (decision, Deadline::Anew),
         Vec::new(),
         revocations.clone(),
     );
@@ -340,7 +340,7 @@ fn grant_again(
         raise(told, known.and_then(|known| known.get(&key)).copied().unwrap_or_default());
     }
     grant.quotas = quotas::lines(quotas);
-    if verdict == Verdict::Active && lost.body().status == GrantStatus::Active {
+    if decision == SeatDecision::Active && lost.body().status == GrantStatus::Active {
         // Nor is it given less time: it may never see this grant.
         let spared = Seconds(grant.check_in.grace.0.saturating_add(grant.clock_tolerance.0));
         let until = authority::runs_until(lost.body()).map(|until| until - spared);

@@ -31,7 +31,7 @@ pub struct Rows {
     /// What was found to contradict itself; added.
     pub findings: Vec<Finding>,
     /// Branch heads that became known; added.
-    pub known: Vec<Known>,
+    pub known: Vec<KnownHead>,
     /// Device chains whose evidence moved.
     pub chains: BTreeSet<ChainId>,
     /// Meters that moved.
@@ -100,7 +100,7 @@ pub struct Finding {
 
 /// A branch head and since when it is known.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Known {
+pub struct KnownHead {
     /// The device chain.
     pub chain: ChainId,
     /// The branch's first place.

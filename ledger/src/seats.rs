@@ -24,7 +24,7 @@ use crate::writer::TooLong;
 
 /// What a device chain is told.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Verdict {
+pub enum SeatDecision {
     /// The activation stands.
     Active,
     /// It was asked for and is not given.
@@ -37,7 +37,7 @@ pub enum Verdict {
     Released,
 }
 
-impl Verdict {
+impl SeatDecision {
     /// The status that a grant states.
     pub fn status(self) -> GrantStatus {
         match self {
@@ -62,26 +62,26 @@ impl Verdict {
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Seating {
     /// What the chain is told.
-    pub verdict: Verdict,
+    pub decision: SeatDecision,
     /// The chains whose seats it takes over.
     pub displaced: Vec<ChainId>,
 }
 
 /// Decides on a device chain: the first rule that applies. What its device closed is released, seat or not.
 pub fn seating(license: &License, chain: &ChainId, now: Micros) -> Seating {
-    let verdict = match standing(license, chain) {
-        Some(verdict) => verdict,
+    let decision = match standing(license, chain) {
+        Some(decision) => decision,
         None => match newcomer(license, chain, now) {
-            Ok(displaced) => return Seating { verdict: Verdict::Active, displaced },
-            Err(code) => Verdict::Denied(code),
+            Ok(displaced) => return Seating { decision: SeatDecision::Active, displaced },
+            Err(code) => SeatDecision::Denied(code),
         },
     };
-    Seating { verdict, displaced: Vec::new() }
+    Seating { decision, displaced: Vec::new() }
 }
 
-/// The verdict of [`seating`].
-pub fn verdict(license: &License, chain: &ChainId, now: Micros) -> Verdict {
-    seating(license, chain, now).verdict
+/// What [`seating`] decides.
+pub fn decision(license: &License, chain: &ChainId, now: Micros) -> SeatDecision {
+    seating(license, chain, now).decision
 }
 
 /// When the seat of an activation is free if an operator takes it back now: at once with an override, otherwise when
@@ -125,19 +125,19 @@ pub(crate) fn released(chain: ChainId, why: ReleaseReason, seat_free_at: Micros)
 }
 
 /// What holds of a chain that does not have to be given a seat first.
-fn standing(license: &License, chain: &ChainId) -> Option<Verdict> {
+fn standing(license: &License, chain: &ChainId) -> Option<SeatDecision> {
     let activation = license.activations.get(chain);
     let released = activation.is_some_and(|activation| activation.released.is_some());
     let closed = license.chains.get(chain).is_some_and(|chain| chain.closed_at.is_some());
     if released || closed {
-        return Some(Verdict::Released);
+        return Some(SeatDecision::Released);
     }
     match (license.standing, activation.is_some_and(Activation::holds_seat)) {
-        (Standing::Revoked, true) => Some(Verdict::Revoked),
-        (Standing::Suspended, true) => Some(Verdict::Suspended),
-        (Standing::Revoked, false) => Some(Verdict::Denied(Code::LicenseRevoked)),
-        (Standing::Suspended, false) => Some(Verdict::Denied(Code::LicenseSuspended)),
-        (Standing::Active, true) => Some(Verdict::Active),
+        (Standing::Revoked, true) => Some(SeatDecision::Revoked),
+        (Standing::Suspended, true) => Some(SeatDecision::Suspended),
+        (Standing::Revoked, false) => Some(SeatDecision::Denied(Code::LicenseRevoked)),
+        (Standing::Suspended, false) => Some(SeatDecision::Denied(Code::LicenseSuspended)),
+        (Standing::Active, true) => Some(SeatDecision::Active),
         (Standing::Active, false) => None,
     }
 }

@@ -29,4 +29,5 @@ pub(crate) mod restore;
 mod files;
 mod filter;
 mod root_key;
+mod stranded;
 mod words;

@@ -480,8 +480,8 @@ codes! {
         "Renew the maintenance, or use an older release.",
     QuotaExhausted "quota_exhausted" Refused 403
         "the quota of this feature is used up on this device"
-        "The device has used all units that it holds for this period."
-        "Report to the vendor and apply the answer; it tops the device up while units are free.",
+        "The device has used all units that it holds for this period, or none were free when it was activated: another device may hold them, such as this one before it was reinstalled."
+        "Report to the vendor and apply the answer; it tops the device up while units are free. Where none are, the vendor sees who holds them with `counterfoil license show`, and frees them with `counterfoil activation write-off`.",
     NoQuotaForPeriod "no_quota_for_period" Refused 403
         "this device holds no quota for the present period"
         "Units are granted for certain periods and the present one is not among them."

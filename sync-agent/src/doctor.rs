@@ -110,7 +110,7 @@ impl Examination {
 
     /// What the device and the vendor learned about copies and older states of this record.
     fn history(&mut self, device: &Device) {
-        if device.saved().restored {
+        if device.saved().set_back {
             self.find("record", "the device was set back to an older state; reserved quota is not spent");
         }
         if device.grant().is_none() && device.rests_on().is_some() {

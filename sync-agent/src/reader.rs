@@ -184,7 +184,7 @@ impl AgentReader {
         let rule = grant.verified.body.fingerprint;
         if !fingerprint::is_same(rule, &device.opened().fingerprint, &current) {
             let now = snapshot.mark.time(self.clock.read());
-            snapshot.standing.mismatch_since.get_or_insert(now);
+            snapshot.basis.mismatch_since.get_or_insert(now);
         }
         snapshot
     }

@@ -38,20 +38,20 @@ pub enum State {
 impl State {
     /// The state of a device's chain.
     pub fn of(device: &Device) -> Self {
-        match device.standing().life {
+        match device.basis().life {
             Life::Damaged => return Self::Damaged,
             Life::Unregistered => return Self::Unregistered,
             Life::Closed => return Self::Deactivated,
             Life::Succeeded => return Self::Pending,
             Life::Open => {}
         }
-        match device.standing().ended {
+        match device.basis().ended {
             Some(Code::LicenseSuspended) => return Self::Suspended,
             Some(Code::LicenseRevoked) => return Self::Revoked,
             Some(_) => return Self::Released,
             None => {}
         }
-        let granted = device.standing().granted.as_deref().filter(|_| device.grant().is_some());
+        let granted = device.basis().granted.as_deref().filter(|_| device.grant().is_some());
         match granted.map(|granted| granted.status) {
             None => Self::Pending,
             Some(GrantStatus::Active) => Self::Active,
@@ -93,14 +93,14 @@ impl Why {
     /// Why `device`'s licence does not stand, or what is held back; nothing when all is as it should be.
     pub fn of(device: &Device) -> Option<Self> {
         let grant = device.grant().map(|applied| &applied.verified.body);
-        let reason = grant.filter(|_| device.standing().ended.is_none());
+        let reason = grant.filter(|_| device.basis().ended.is_none());
         let reason = reason.and_then(|body| body.reason.as_ref()?.as_str().parse::<Code>().ok());
         let code = match State::of(device) {
             State::Denied => reason.unwrap_or(Code::NotActivated),
             State::Suspended => reason.unwrap_or(Code::LicenseSuspended),
             State::Revoked => reason.unwrap_or(Code::LicenseRevoked),
             State::Released => reason.unwrap_or(Code::Released),
-            State::Active | State::Pending if device.saved().restored => Code::AckUnknown,
+            State::Active | State::Pending if device.saved().set_back => Code::AckUnknown,
             State::Pending if device.rests_on().is_some() => Code::SuccessorPending,
             State::Active if grant.is_some_and(|body| body.forked.is_some()) => Code::Forked,
             _ => return None,
@@ -223,7 +223,7 @@ impl Status {
             known_since: grant.map(|grant| grant.issued_at),
             entitlement: body.and_then(|body| body.entitlement.clone()),
             quotas: device
-                .standing()
+                .basis()
                 .granted
                 .as_deref()
                 .map_or_else(Vec::new, |granted| quotas(device, granted, time)),
@@ -233,7 +233,7 @@ impl Status {
             unacknowledged: saved.head.seq.next().0.saturating_sub(device.unreported_from().0),
             unreported_records: Vec::new(),
             time,
-            restored: saved.restored,
+            restored: saved.set_back,
             forked: device.grant().and_then(|applied| applied.verified.body.forked),
             clock_behind: saved.behind,
             clock_noted: saved.noted,
@@ -265,7 +265,7 @@ fn quotas(device: &Device, granted: &Granted, now: Micros) -> Vec<QuotaStatus> {
         let windows = granted.windows().iter().zip(device.left());
         let held = windows.filter(|(window, _)| window.feature == feature.number && now < window.end);
         // What a device that was set back has left, it does not know.
-        let known = |left: u64| (!device.standing().restored).then_some(left);
+        let known = |left: u64| (!device.basis().set_back).then_some(left);
         quotas.extend(held.map(|(window, left)| line(window.period, known(*left))));
     }
     quotas

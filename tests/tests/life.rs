@@ -111,6 +111,36 @@ fn a_superseded_device_is_told_and_what_it_holds_stays_out() {
 }
 
 #[test]
+fn a_reinstalled_device_without_quota_is_told_who_holds_it_and_what_frees_it() {
+    let lab = Lab::with_policy(
+        "--max-activations 1 --quota render=1000/month --sync-every 30d --same-device supersede",
+    );
+    let license = lab.issue();
+    let [old, new] = [1, 2].map(|seed| HandMade::new(seed, &license).on_device(1));
+    assert_eq!(told(&lab, "old", &old.clone().consume(30)), active());
+    assert_eq!(told(&lab, "new", &new), active());
+    let stranded = |line: &str| -> Vec<(String, u64)> {
+        let shown = lab.vendor(line).done();
+        let all = shown["stranded"].as_array().expect("what is stranded").clone();
+        all.iter().map(|units| (text(units, "chain"), number(units, "units"))).collect()
+    };
+    let (old, new) = (old.chain().to_string(), new.chain().to_string());
+    let license_shown = format!("license show {}", license.id);
+    let held = stranded(&license_shown);
+    assert!(!held.is_empty() && held.iter().all(|(chain, units)| *chain == old && *units > 0), "{held:?}");
+    assert_eq!(stranded(&format!("activation show {old}")), held);
+    assert_eq!(stranded(&format!("activation show {new}")), held, "it lacks what the other holds");
+    assert_eq!(number(&render(&lab, &license), "next_share"), 0);
+    lab.vendor(&format!("activation write-off {old} --override")).done();
+    lab.vendor(&format!("refresh {new} -o refresh.cfgrant")).done();
+    for line in [license_shown, format!("activation show {old}"), format!("activation show {new}")] {
+        assert_eq!(stranded(&line), [], "{line}");
+    }
+    assert_eq!(number(&render(&lab, &license), "held"), 970, "the new chain holds what is left");
+    all_follows(&lab);
+}
+
+#[test]
 fn a_seat_moves_to_another_device_only_so_often() {
     let lab = Lab::with_policy("--max-activations 1 --transfers 1/90d --sync-every 30d");
     let license = lab.issue();

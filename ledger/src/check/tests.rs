@@ -14,7 +14,7 @@ fn snapshot(change: impl FnOnce(&mut VerifiedGrant)) -> Snapshot {
     let left = granted.windows().iter().map(|window| window.units).collect();
     let mut snapshot = Snapshot::bare(Life::Open);
     snapshot.left = left;
-    snapshot.standing.granted = Some(Arc::new(granted));
+    snapshot.basis.granted = Some(Arc::new(granted));
     snapshot
 }
 
@@ -107,7 +107,7 @@ fn a_fork_stops_reserved_quota_only_unless_it_is_only_flagged() {
         assert_eq!(said(&snapshot, "miles", ISSUED), (true, Code::Allowed));
     }
     let mut restored = snapshot(|_| {});
-    restored.standing.restored = true;
+    restored.basis.set_back = true;
     assert_eq!(said(&restored, "render", ISSUED), (false, Code::Forked));
     assert_eq!(said(&restored, "export", ISSUED), (true, Code::Allowed));
 }
@@ -115,7 +115,7 @@ fn a_fork_stops_reserved_quota_only_unless_it_is_only_flagged() {
 #[test]
 fn a_changed_device_is_warned_in_its_grace_and_then_refused() {
     let mut snapshot = snapshot(|_| {});
-    snapshot.standing.mismatch_since = Some(at("2026-11-24T07:00:00Z"));
+    snapshot.basis.mismatch_since = Some(at("2026-11-24T07:00:00Z"));
     assert_eq!(said(&snapshot, "export", "2026-12-01T06:59:59Z"), (true, Code::FingerprintMismatch));
     assert_eq!(said(&snapshot, "export", "2026-12-01T07:00:00Z"), (false, Code::FingerprintMismatch));
     let answer = snapshot.check_at(None, None, at("2026-11-24T08:00:00Z"));

@@ -89,8 +89,8 @@ impl Device {
 
     /// The feature of a name, if the licence allows its use at `at`.
     fn allowed_feature(&self, name: &str, at: Micros) -> Result<&Feature, DeviceError> {
-        let feature = self.standing.granted.as_deref().and_then(|granted| granted.feature(name));
-        self.standing.judge(feature, at).map_err(DeviceError::NotAllowed)?;
+        let feature = self.basis.granted.as_deref().and_then(|granted| granted.feature(name));
+        self.basis.judge(feature, at).map_err(DeviceError::NotAllowed)?;
         let feature = feature.ok_or(DeviceError::NotAllowed(Code::FeatureAbsent))?;
         match feature.mode {
             Mode::OnOff => Err(DeviceError::NotMetered(feature.name.clone())),

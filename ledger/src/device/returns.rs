@@ -47,13 +47,13 @@ impl Device {
         if self.is_closed() {
             return Err(DeviceError::Closed);
         }
-        let granted = self.standing.granted.as_deref().ok_or(DeviceError::NotAllowed(Code::NotActivated))?;
+        let granted = self.basis.granted.as_deref().ok_or(DeviceError::NotAllowed(Code::NotActivated))?;
         let feature = granted.feature(&command.feature);
         let feature = feature.ok_or(DeviceError::NotAllowed(Code::FeatureAbsent))?;
         if feature.mode != Mode::Hard {
             return Err(DeviceError::NotReserved(feature.name.clone()));
         }
-        if self.standing.restored {
+        if self.basis.set_back {
             return Err(DeviceError::NotAllowed(Code::Forked));
         }
         let at = self.mark.time(now.reading);

@@ -245,7 +245,7 @@ fn a_device_that_was_set_back_says_so_once_and_stops_reserved_quota() {
     assert_eq!(apply_at(&mut device, offered(3, other_link), ISSUED), Err(Code::AckUnknown));
     let own = |grant: &mut VerifiedGrant| grant.body.ack = Ack { seq: Seq(3), link: link(Seq(3)) };
     apply_at(&mut device, offered(4, own), ISSUED).expect("its own history");
-    assert!(!device.standing().restored);
+    assert!(!device.basis().set_back);
 }
 
 #[test]
@@ -282,7 +282,7 @@ fn a_changed_device_is_recorded_before_the_next_event_and_its_grace_does_not_sta
     let command = || Command::Consume(consume("miles", 1));
     let first = device.decide(&command(), &now(at(ISSUED), &changed), Known::default()).expect("warned only");
     assert_eq!(carry_out(&mut device, first), ["fingerprint.changed", "feature.consumed"]);
-    assert_eq!(device.standing().mismatch_since, Some(at(ISSUED)));
+    assert_eq!(device.basis().mismatch_since, Some(at(ISSUED)));
     let again = fingerprint([1, 2, 8, 8, 8]);
     let later = Now {
         reading: Reading { wall: at("2026-11-30T07:00:00Z"), monotonic: Seconds::days(6).micros() },
@@ -290,14 +290,14 @@ fn a_changed_device_is_recorded_before_the_next_event_and_its_grace_does_not_sta
     };
     let second = device.decide(&command(), &later, Known::default()).expect("still in the grace");
     assert_eq!(carry_out(&mut device, second), ["fingerprint.changed", "feature.consumed"]);
-    assert_eq!(device.standing().mismatch_since, Some(at(ISSUED)));
+    assert_eq!(device.basis().mismatch_since, Some(at(ISSUED)));
     let over = at("2026-12-01T07:00:00Z");
     let refused = device.decide(&command(), &now(over, &again), Known::default());
     assert_eq!(refused.map_err(|error| error.code()).err(), Some(Code::FingerprintMismatch));
     let usual = fingerprint(USUAL);
     let noted = device.decide(&Command::Note, &now(over, &usual), Known::default()).expect("notes");
     assert_eq!(carry_out(&mut device, noted), ["fingerprint.changed"]);
-    assert_eq!(device.standing().mismatch_since, None);
+    assert_eq!(device.basis().mismatch_since, None);
 }
 
 #[test]
@@ -310,7 +310,7 @@ fn a_component_that_cannot_be_read_today_is_no_event() {
     let too_few = fingerprint([1, 0, 0, 0, 5]);
     let noted = device.decide(&Command::Note, &now(at(ISSUED), &too_few), Known::default()).expect("notes");
     assert_eq!(carry_out(&mut device, noted), ["fingerprint.changed"]);
-    assert_eq!(device.standing().mismatch_since, Some(at(ISSUED)));
+    assert_eq!(device.basis().mismatch_since, Some(at(ISSUED)));
 }
 
 #[test]

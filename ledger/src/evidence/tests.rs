@@ -19,7 +19,7 @@ fn found(act: impl FnOnce(&mut Device)) -> Vec<(u64, Code)> {
     findings
 }
 
-fn merged(act: impl FnOnce(&mut Device)) -> (super::Meter, Vec<(u64, Code)>) {
+fn merged(act: impl FnOnce(&mut Device)) -> (super::ChainSum, Vec<(u64, Code)>) {
     let mut world = World::new(|_| ());
     let mut device = Device::new(1);
     device.consume(10);

@@ -340,3 +340,45 @@ fn a_gap_is_a_condition_of_the_seal_until_it_is_filled() {
     assert_eq!(conditions(&world.license, at(OVER), 0).gaps, 0);
     assert_eq!(world.license.periods[&(RENDER, month())].conditions.gaps, 1, "what was sealed stays");
 }
+
+#[test]
+fn a_period_can_be_sealed_from_the_instant_on_that_its_waiting_is_over() {
+    let world = World::new(|_| {});
+    let over = month().end() + Seconds::days(10);
+    let is_due = |now, before| {
+        let order = SealOrder { before, early: None };
+        due(&world.license, now, &order).iter().any(|due| due.period == month())
+    };
+    let just_before = |instant: Micros| Micros::new(instant.get() - 1);
+    assert_eq!([is_due(just_before(over), None), is_due(over, None)], [false, true]);
+    let end = month().end();
+    assert_eq!([is_due(over, Some(just_before(end))), is_due(over, Some(end))], [false, true]);
+}
+
+#[test]
+fn a_period_begins_at_its_first_instant_and_none_begins_where_the_licence_ends() {
+    let mut world = World::new(|_| {});
+    let next = month().next();
+    let has_next = |world: &World, now| reckon(&world.license, now).iter().any(|found| found.period == next);
+    let just_before = |instant: Micros| Micros::new(instant.get() - 1);
+    let start = next.start();
+    assert_eq!([has_next(&world, just_before(start)), has_next(&world, start)], [false, true]);
+    for (until, expected) in [(start, false), (Micros::new(start.get() + 1), true)] {
+        world.license.terms.entitlement.valid_until = Some(until);
+        assert_eq!(has_next(&world, at(NEXT_OVER)), expected, "{until}");
+    }
+}
+
+#[test]
+fn a_licence_has_periods_from_its_issue_on_and_none_but_used_ones_when_it_is_revoked() {
+    let mut world = World::new(|terms| terms.entitlement.starts_at = at("2026-08-01"));
+    let mut device = Device::new(1);
+    device.consume(1);
+    world.merge(&device);
+    let periods = |world: &World| -> Vec<Period> {
+        reckon(&world.license, at(NEXT_OVER)).iter().map(|found| found.period).collect()
+    };
+    assert_eq!(periods(&world), [month(), month().next(), month().next().next()]);
+    world.license.standing = Standing::Revoked;
+    assert_eq!(periods(&world), [month()]);
+}

@@ -367,3 +367,36 @@ fn counted_use_beyond_the_limit_is_charged_and_nothing_is_out() {
     assert_eq!((quota.used, quota.charged, quota.free), (1_020, 20, 30));
     assert_eq!((quota.out, quota.held, quota.debt, quota.next_share), (0, 0, 0, 0));
 }
+
+#[test]
+fn a_period_is_open_until_its_waiting_is_over() {
+    let world = World::new(|_| ());
+    let over = month().end() + Seconds::days(10);
+    let open = |now| is_open(&world.license, month(), now);
+    assert_eq!([open(at(ISSUED)), open(Micros::new(over.get() - 1)), open(over)], [true, true, false]);
+}
+
+#[test]
+fn nothing_is_asked_back_of_a_period_that_is_over() {
+    let (mut world, devices) = three();
+    change_limit(&mut world, 0);
+    let asked = |now| -> Vec<Period> {
+        let all = asked_back(&world.license, &devices[0].device.chain(), now);
+        all.into_iter().map(|request| request.period).collect()
+    };
+    let end = month().end();
+    assert_eq!(asked(Micros::new(end.get() - 1)), [month(), month().next()]);
+    assert_eq!(asked(end), [month().next()]);
+}
+
+#[test]
+fn a_grant_says_nothing_of_periods_that_are_final() {
+    let (world, devices) = three();
+    let chain = devices[0].device.chain();
+    let periods = |now| -> Vec<Period> {
+        reserved(&world.license, &chain, now, None).iter().flat_map(|line| [line.first, line.last]).collect()
+    };
+    let over = month().end() + Seconds::days(10);
+    assert!(periods(Micros::new(over.get() - 1)).contains(&month()));
+    assert!(!periods(over).contains(&month()) && !periods(over).is_empty());
+}

@@ -55,37 +55,37 @@ fn the_first_rule_that_applies_decides() {
     use Before::{Asked, Closed, Gone, Seated};
     use Standing::{Active, Revoked, Suspended};
     let table = [
-        (Active, Asked, 2, Verdict::Active),
-        (Active, Asked, 1, Verdict::Denied(Code::NoSeatFree)),
-        (Active, Seated, 2, Verdict::Active),
-        (Active, Seated, 1, Verdict::Active),
-        (Active, Gone, 2, Verdict::Released),
-        (Active, Closed, 2, Verdict::Released),
-        (Suspended, Asked, 2, Verdict::Denied(Code::LicenseSuspended)),
-        (Suspended, Seated, 2, Verdict::Suspended),
-        (Suspended, Gone, 2, Verdict::Released),
-        (Suspended, Closed, 2, Verdict::Released),
-        (Revoked, Asked, 2, Verdict::Denied(Code::LicenseRevoked)),
-        (Revoked, Seated, 2, Verdict::Revoked),
-        (Revoked, Gone, 2, Verdict::Released),
-        (Revoked, Closed, 2, Verdict::Released),
+        (Active, Asked, 2, SeatDecision::Active),
+        (Active, Asked, 1, SeatDecision::Denied(Code::NoSeatFree)),
+        (Active, Seated, 2, SeatDecision::Active),
+        (Active, Seated, 1, SeatDecision::Active),
+        (Active, Gone, 2, SeatDecision::Released),
+        (Active, Closed, 2, SeatDecision::Released),
+        (Suspended, Asked, 2, SeatDecision::Denied(Code::LicenseSuspended)),
+        (Suspended, Seated, 2, SeatDecision::Suspended),
+        (Suspended, Gone, 2, SeatDecision::Released),
+        (Suspended, Closed, 2, SeatDecision::Released),
+        (Revoked, Asked, 2, SeatDecision::Denied(Code::LicenseRevoked)),
+        (Revoked, Seated, 2, SeatDecision::Revoked),
+        (Revoked, Gone, 2, SeatDecision::Released),
+        (Revoked, Closed, 2, SeatDecision::Released),
     ];
     for (standing, before, seats, expected) in table {
         let (license, chain, now) = license(standing, before, seats);
-        assert_eq!(verdict(&license, &chain, now), expected, "{standing:?}, {before:?}, {seats} seats");
+        assert_eq!(decision(&license, &chain, now), expected, "{standing:?}, {before:?}, {seats} seats");
     }
 }
 
 #[test]
 fn an_expired_licence_takes_no_newcomer_and_leaves_seats_as_they_are() {
     for (before, expected) in
-        [(Before::Asked, Verdict::Denied(Code::LicenseExpired)), (Before::Seated, Verdict::Active)]
+        [(Before::Asked, SeatDecision::Denied(Code::LicenseExpired)), (Before::Seated, SeatDecision::Active)]
     {
         let (mut license, chain, now) = license(Standing::Active, before, 2);
         license.terms.entitlement.valid_until = Some(now);
-        assert_eq!(verdict(&license, &chain, now), expected, "{before:?}");
+        assert_eq!(decision(&license, &chain, now), expected, "{before:?}");
         license.terms.entitlement.valid_until = Some(now + Seconds(1));
-        assert_eq!(verdict(&license, &chain, now), Verdict::Active, "{before:?}, just before the end");
+        assert_eq!(decision(&license, &chain, now), SeatDecision::Active, "{before:?}, just before the end");
     }
 }
 
@@ -184,8 +184,33 @@ fn a_seat_moves_as_often_as_the_window_allows() {
     assert_eq!((moved.recent, moved.left, moved.vacant), (0, Some(2), 1));
     let newcomer = device(9, 9);
     world.merge(&newcomer);
-    assert_eq!(verdict(&world.license, &newcomer.chain(), now), Verdict::Denied(Code::TransfersExhausted));
-    assert_eq!(verdict(&world.license, &newcomer.chain(), later), Verdict::Active);
+    assert_eq!(
+        decision(&world.license, &newcomer.chain(), now),
+        SeatDecision::Denied(Code::TransfersExhausted)
+    );
+    assert_eq!(decision(&world.license, &newcomer.chain(), later), SeatDecision::Active);
+}
+
+#[test]
+fn a_transfer_counts_for_the_whole_window_and_no_longer() {
+    let mut world = seats_of(1, SameDevice::Count);
+    world.license.terms.rules.transfers = Some(limit(1));
+    assert_eq!(moves_of(&mut world, 2), [None, None]);
+    let moved_at = world.license.activations[&device(2, 2).chain()].granted_at.expect("granted");
+    let over = moved_at + Seconds::days(90);
+    let left = |now| transfers(&world.license, now).left;
+    assert_eq!([left(Micros::new(over.get() - 1)), left(over)], [Some(0), Some(1)]);
+}
+
+#[test]
+fn a_seat_that_is_not_free_yet_was_not_given_up() {
+    let mut world = seats_of(1, SameDevice::Count);
+    let device = device(1, 1);
+    world.merge(&device);
+    let free_at = world.license.silent_from(&device.chain()).expect("it has a deadline");
+    world.write(released(device.chain(), ReleaseReason::Operator, free_at));
+    let vacant = |now| transfers(&world.license, now).vacant;
+    assert_eq!([vacant(Micros::new(free_at.get() - 1)), vacant(free_at)], [0, 1]);
 }
 
 #[test]
@@ -223,7 +248,7 @@ fn a_seat_that_is_not_free_yet_is_given_to_nobody_and_freed_by_closing() {
     world.write(released(first.chain(), ReleaseReason::Operator, free_at));
     world.merge(&second);
     assert_eq!(denied(&world, &second).as_deref(), Some("no_seat_free"));
-    assert_eq!(verdict(&world.license, &second.chain(), free_at), Verdict::Active);
+    assert_eq!(decision(&world.license, &second.chain(), free_at), SeatDecision::Active);
     first.close();
     world.merge(&first);
     world.merge(&second);
@@ -422,7 +447,7 @@ fn a_restored_device_goes_on_with_its_trial_and_its_dates() {
     assert_eq!(denied(&world, &new).as_deref(), Some("trial_used"));
     fork(&mut world, &old, forks::Verdict::Restored);
     follow(&mut world, &new, &old);
-    assert_eq!(verdict(&world.license, &new.chain(), world.license.last_at), Verdict::Active);
+    assert_eq!(decision(&world.license, &new.chain(), world.license.last_at), SeatDecision::Active);
     assert_eq!(dates(&world, &new), until, "a heal makes no trial longer");
     seat(&mut world, &new);
     assert_eq!(dates(&world, &new), until);
@@ -458,8 +483,8 @@ fn follow(world: &mut World, new: &Device, old: &Device) {
 
 /// Gives a chain its seat, as [`seating`] said.
 fn seat(world: &mut World, device: &Device) {
-    let Seating { verdict, displaced } = seating(&world.license, &device.chain(), world.license.last_at);
-    assert_eq!(verdict, Verdict::Active);
+    let Seating { decision, displaced } = seating(&world.license, &device.chain(), world.license.last_at);
+    assert_eq!(decision, SeatDecision::Active);
     for old in displaced {
         let now = world.license.last_at;
         world.write(released(old, ReleaseReason::Superseded, now));
@@ -472,9 +497,9 @@ fn seat(world: &mut World, device: &Device) {
 #[test]
 fn a_successor_takes_its_chains_seat_where_the_policy_heals_a_restored_device() {
     use forks::Verdict::{Clone, Restored, Unknown};
-    let no = Verdict::Denied(Code::HealRefused);
+    let no = SeatDecision::Denied(Code::HealRefused);
     let table = [
-        (OnFork::Heal, Some(limit(1)), Restored, Verdict::Active),
+        (OnFork::Heal, Some(limit(1)), Restored, SeatDecision::Active),
         (OnFork::Heal, Some(limit(1)), Clone, no),
         (OnFork::Heal, Some(limit(1)), Unknown, no),
         (OnFork::Heal, Some(limit(0)), Restored, no),
@@ -486,24 +511,45 @@ fn a_successor_takes_its_chains_seat_where_the_policy_heals_a_restored_device() 
         let (world, old, new) = forked(heals, on_fork, how);
         let seating = seating(&world.license, &new.chain(), world.license.last_at);
         let displaced = if expected == no { Vec::new() } else { vec![old.chain()] };
-        assert_eq!(seating, Seating { verdict: expected, displaced }, "{on_fork}, {how:?}");
+        assert_eq!(seating, Seating { decision: expected, displaced }, "{on_fork}, {how:?}");
+    }
+}
+
+#[test]
+fn a_device_is_told_to_heal_only_where_its_successor_would_be_given_the_seat() {
+    use forks::Verdict::{Clone, Restored, Unknown};
+    let table = [
+        (OnFork::Heal, Some(limit(1)), Restored, OnFork::Heal),
+        (OnFork::Heal, Some(limit(0)), Restored, OnFork::Stop),
+        (OnFork::Heal, None, Restored, OnFork::Stop),
+        (OnFork::Heal, Some(limit(1)), Clone, OnFork::Stop),
+        (OnFork::Heal, Some(limit(1)), Unknown, OnFork::Stop),
+        (OnFork::Flag, Some(limit(1)), Restored, OnFork::Flag),
+    ];
+    for (policy, heals, how, expected) in table {
+        let (world, old, _) = forked(heals, policy, how);
+        assert_eq!(
+            on_fork(&world.license, &old.chain(), world.license.last_at),
+            expected,
+            "{policy}, {how:?}"
+        );
     }
 }
 
 #[test]
 fn a_chain_that_did_not_fork_or_is_followed_already_has_no_successor() {
-    let no = Verdict::Denied(Code::HealRefused);
+    let no = SeatDecision::Denied(Code::HealRefused);
     let (mut world, old, new) = forked(Some(limit(5)), OnFork::Heal, forks::Verdict::Restored);
     let (another, now) = (device(3, 1), world.license.last_at);
     world.merge(&another);
     follow(&mut world, &another, &old);
-    assert_eq!(verdict(&world.license, &another.chain(), now), Verdict::Active);
+    assert_eq!(decision(&world.license, &another.chain(), now), SeatDecision::Active);
     seat(&mut world, &new);
-    assert_eq!(verdict(&world.license, &another.chain(), now), no, "the old chain has its successor");
+    assert_eq!(decision(&world.license, &another.chain(), now), no, "the old chain has its successor");
     follow(&mut world, &another, &new);
-    assert_eq!(verdict(&world.license, &another.chain(), now), no, "what did not fork needs no healing");
+    assert_eq!(decision(&world.license, &another.chain(), now), no, "what did not fork needs no healing");
     evidence(&mut world, &another).follows = Some(ChainId([9; 32]));
-    assert_eq!(verdict(&world.license, &another.chain(), now), no, "a stranger");
+    assert_eq!(decision(&world.license, &another.chain(), now), no, "a stranger");
 }
 
 #[test]
@@ -514,12 +560,19 @@ fn an_old_chain_that_closed_first_leaves_its_seat_to_its_successor() {
     let now = world.license.last_at;
     assert_eq!(
         seating(&world.license, &new.chain(), now),
-        Seating { verdict: Verdict::Active, displaced: Vec::new() }
+        Seating { decision: SeatDecision::Active, displaced: Vec::new() }
     );
+    let mut followed = world.clone();
+    let another = device(3, 1);
+    followed.merge(&another);
+    follow(&mut followed, &another, &old);
+    seat(&mut followed, &new);
+    let second = decision(&followed.license, &another.chain(), followed.license.last_at);
+    assert_eq!(second, SeatDecision::Denied(Code::HealRefused), "it has one successor");
     world.license.activations.get_mut(&old.chain()).expect("granted").released =
         Some(Released { at: now, why: ReleaseReason::Operator, seat_free_at: now });
-    let taken_away = verdict(&world.license, &new.chain(), now);
-    assert_eq!(taken_away, Verdict::Denied(Code::HealRefused), "what was taken away is not healed");
+    let taken_away = decision(&world.license, &new.chain(), now);
+    assert_eq!(taken_away, SeatDecision::Denied(Code::HealRefused), "what was taken away is not healed");
 }
 
 #[test]
@@ -533,9 +586,9 @@ fn a_healed_device_counts_as_no_transfer_and_once_in_its_window() {
     world.merge(&third);
     fork(&mut world, &new, forks::Verdict::Restored);
     follow(&mut world, &third, &new);
-    assert_eq!(verdict(&world.license, &third.chain(), now), Verdict::Denied(Code::HealRefused));
+    assert_eq!(decision(&world.license, &third.chain(), now), SeatDecision::Denied(Code::HealRefused));
     let later = now + Seconds::days(90);
-    assert_eq!(verdict(&world.license, &third.chain(), later), Verdict::Active);
+    assert_eq!(decision(&world.license, &third.chain(), later), SeatDecision::Active);
 }
 
 proptest! {

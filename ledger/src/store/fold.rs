@@ -93,7 +93,7 @@ impl Fold {
     /// [`StoreError::Damaged`] with the first thing that does not fit.
     pub(super) fn check(&self, device: &Device) -> Result<(), StoreError> {
         let saved = device.saved();
-        let restored = self.refused.is_some() && self.receipt(device).is_none();
+        let set_back = self.refused.is_some() && self.receipt(device).is_none();
         let checks = [
             (self.fits_grant(device), "the kept grant is not the one that was applied last"),
             (self.sums.iter().all(|sum| fits_sum(sum, device)), "the sums do not fit the last events"),
@@ -101,7 +101,7 @@ impl Fold {
             (self.fits_note(device), "the kept note of the clock is not the last one"),
             (self.is_last(saved.fingerprint, self.fingerprint), "the kept fingerprint is not the last one"),
             (self.fits_mismatch(device), "the kept mismatch does not fit the fingerprint"),
-            (saved.restored == restored, "whether the device was set back is not what its events say"),
+            (saved.set_back == set_back, "whether the device was set back is not what its events say"),
         ];
         match checks.into_iter().find(|(fits, _)| !fits) {
             Some((_, what)) => Err(StoreError::Damaged(what)),

@@ -40,7 +40,7 @@ pub(super) fn device(db: &Connection, root: &PublicKey) -> Result<(Device, Trail
     }
     let life = Life::after(&kept_at.body);
     let mut device =
-        Device::restore(Parts { origin, opened, saved, fingerprint, life, meters, grant, revocations });
+        Device::from_parts(Parts { origin, opened, saved, fingerprint, life, meters, grant, revocations });
     let trail = catch_up(db, &mut device)?;
     check_unreported(db, &device)?;
     let (refused, sends_again) = check_tail(db, &device)?;
@@ -132,7 +132,7 @@ fn check_tail(db: &Connection, device: &Device) -> Result<(Option<Refused>, bool
         Ok(())
     })?;
     fold.check(device)?;
-    Ok((fold.refused().filter(|_| device.saved().restored), fold.sends_again(device)))
+    Ok((fold.refused().filter(|_| device.saved().set_back), fold.sends_again(device)))
 }
 
 /// All that the vendor does not have must be here, or it can never be reported.

@@ -215,7 +215,7 @@ pub(super) fn save_state(db: &Connection, saved: &Saved) -> Result<(), StoreErro
         saved.applied.map(|seq| number(seq.0)),
         saved.fingerprint.map(|seq| number(seq.0)),
         saved.mismatch_since.map(|since| number(since.get())),
-        saved.restored,
+        saved.set_back,
     ])?;
     Ok(())
 }
@@ -234,7 +234,7 @@ pub(super) fn load_state(db: &Connection) -> Result<Saved, StoreError> {
             applied: optional(row, 6)?.map(Seq),
             fingerprint: optional(row, 7)?.map(Seq),
             mismatch_since: optional(row, 8)?.map(Micros::new),
-            restored: row.get(9)?,
+            set_back: row.get(9)?,
         })
     })
     .optional()?

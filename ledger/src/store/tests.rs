@@ -656,7 +656,7 @@ fn checks_see_what_was_answered_before_it_is_answered() {
     assert_eq!(left(), Some(70));
     writer.append(Command::Close, now()).expect("closes");
     let published = shelf.published.lock().expect("no test panics while it publishes").clone();
-    assert_eq!(published.map(|snapshot| snapshot.standing.life), Some(Life::Closed));
+    assert_eq!(published.map(|snapshot| snapshot.basis.life), Some(Life::Closed));
 }
 
 #[test]

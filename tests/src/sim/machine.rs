@@ -146,7 +146,7 @@ pub fn install(seed: u64, asks: Asks<'_>, hardware: &Hardware, at: u64) -> Disk 
     };
     let opening = Opening { origin: origin.clone(), opened: opened.clone(), host: None, claim };
     let at = Micros::new(at);
-    let mut state = Device::restore(Parts {
+    let mut state = Device::from_parts(Parts {
         origin,
         fingerprint: opened.fingerprint.clone(),
         opened,
@@ -199,12 +199,12 @@ fn sign(device: &mut Device, key: &SecretKey, event: Event, log: &mut Vec<Kept>)
 
 /// The state of a device as it is put together from its parts.
 fn reopened(state: &Device) -> Device {
-    Device::restore(Parts {
+    Device::from_parts(Parts {
         origin: state.origin().clone(),
         opened: state.opened().clone(),
         saved: state.saved(),
         fingerprint: state.fingerprint().to_vec(),
-        life: state.standing().life,
+        life: state.basis().life,
         meters: state.meters().clone(),
         grant: state.grant().cloned(),
         revocations: state.revocations().clone(),

@@ -92,7 +92,7 @@ fn a_late_grant_of_a_newer_epoch_has_all_sent_again() {
     }
     assert_eq!(apply_at(&mut device, offered(9, late(2, 3)), ISSUED), Err(Code::GrantLate));
     assert_eq!((device.head().seq, device.unreported_from()), (head.seq.next(), Seq(1)));
-    assert!(!device.standing().restored, "it was not the device that was set back");
+    assert!(!device.basis().set_back, "it was not the device that was set back");
     let head = device.head();
     assert_eq!(apply_at(&mut device, offered(10, late(2, 3)), ISSUED), Err(Code::GrantLate));
     assert_eq!(device.head(), head, "it is recorded once");

@@ -54,7 +54,7 @@ fn a_chain_is_succeeded_only_where_the_vendor_heals_and_once() {
 fn a_chain_that_was_succeeded_records_nothing_more_and_still_covers_what_reserves_nothing() {
     let mut device = restored();
     succeed_as(&mut device, true).expect("closes");
-    assert_eq!(device.standing().life, Life::Succeeded);
+    assert_eq!(device.basis().life, Life::Succeeded);
     let snapshot = device.snapshot();
     assert_eq!(said(&snapshot, "export"), (true, Code::Allowed));
     assert_eq!(said(&snapshot, "render"), (false, Code::Forked));

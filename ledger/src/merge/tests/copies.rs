@@ -235,3 +235,18 @@ fn of_copies_that_opened_in_their_own_words_any_proves_the_chain() {
         assert_eq!(known.requested_at, Some(asking.events[2].at));
     }
 }
+
+#[test]
+fn a_chain_is_closed_when_its_last_copy_was() {
+    let (mut world, mut device, mut copy) = copied();
+    world.merge(&copy);
+    copy.consume(1);
+    for (of, closed) in [(&mut device, false), (&mut copy, true)] {
+        of.close();
+        world.merge(of);
+        assert_eq!(world.license.chains[&of.chain()].closed_at.is_some(), closed);
+    }
+    let last = copy.events.last().expect("it closed").at;
+    assert!(device.events.iter().all(|event| event.at < last));
+    assert_eq!(world.license.chains[&copy.chain()].closed_at, Some(last));
+}

@@ -12,7 +12,7 @@ use schemas::text::Text;
 
 use super::*;
 use crate::digest::ChainEvidence;
-use crate::evidence::{Chain, Meter};
+use crate::evidence::{Chain, ChainSum};
 use crate::fixture::{ISSUED, at, opened};
 use crate::forks::Fork;
 
@@ -158,7 +158,7 @@ struct Evidence {
     request: (Option<Micros>, Option<ChainId>),
     fingerprint: (Seq, Vec<FingerprintComponent>),
     closed_at: Option<Micros>,
-    meters: BTreeMap<(FeatureNumber, Period), Meter>,
+    meters: BTreeMap<(FeatureNumber, Period), ChainSum>,
     parked: usize,
 }
 

@@ -21,6 +21,7 @@ use serde::Serialize;
 
 use super::list::ActivationLine;
 use crate::cli::Context;
+use crate::commands::stranded::{self, Stranded};
 use crate::commands::words::{self, Attached};
 use crate::output::{Fields, Table};
 use crate::store::{ActivationFilter, StoreError};
@@ -70,6 +71,8 @@ struct Shown {
     /// The last place that the newest grant acknowledges; 0: none.
     acknowledged: Seq,
     quotas: Vec<Quota>,
+    /// Units that it holds although it was released, or that it lacks because a released one holds them.
+    stranded: Vec<Stranded>,
     variables: Vec<Variable>,
     quarantined: Vec<Quarantined>,
     findings: Vec<Found>,
@@ -175,6 +178,7 @@ impl Shown {
             grant: GrantPlace { epoch: grant.epoch, seq: grant.seq, at: grant.at },
             acknowledged: activation.ack.seq,
             quotas: quotas(license, &chain, activation, features),
+            stranded: stranded_units(license, &chain, features, vendor.now()),
             variables: variables(vendor, license, &chain)?,
             quarantined: quarantined(vendor, &chain)?,
             findings: findings(vendor, license, &chain)?,
@@ -201,6 +205,18 @@ fn quotas(license: &License, chain: &ChainId, known: &Activation, features: &[Pr
             }
         })
         .collect()
+}
+
+fn stranded_units(
+    license: &License,
+    chain: &ChainId,
+    features: &[ProductFeature],
+    now: Micros,
+) -> Vec<Stranded> {
+    let all = quotas::stranded(license, now).into_iter();
+    let concerns = all
+        .filter(|units| units.chain == *chain || quotas::lacks(license, chain, units.feature, units.period));
+    concerns.map(|units| Stranded::of(&units, features, now)).collect()
 }
 
 fn variables(vendor: &mut Vendor, license: &License, chain: &ChainId) -> Result<Vec<Variable>, Refusal> {
@@ -244,6 +260,7 @@ impl fmt::Display for Shown {
         if !self.quotas.is_empty() {
             write!(f, "\n{}", self.quota_table())?;
         }
+        stranded::tell(&self.stranded, f)?;
         if !self.variables.is_empty() {
             write!(f, "\n{}", self.variable_table())?;
         }

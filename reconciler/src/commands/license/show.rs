@@ -8,6 +8,7 @@ use ledger::{quotas, seats};
 use schemas::codes::Exit;
 use schemas::ids::{CustomerId, LicenseId};
 use schemas::numbers::{Micros, Seconds, Total};
+use schemas::pack::ProductFeature;
 use schemas::period::Period;
 use schemas::refusal::Refusal;
 use schemas::terms::{Entitlement, FeatureGrant, Mode, Rules};
@@ -16,11 +17,13 @@ use serde::Serialize;
 
 use crate::cli::Context;
 use crate::commands::activation::list::ActivationLine;
+use crate::commands::stranded::{self, Stranded};
 use crate::commands::words;
 use crate::output::{Fields, Table};
 use crate::store::ActivationFilter;
 use crate::vendor::Vendor;
 use crate::vendor::customers::customer_name;
+use crate::vendor::products::known_product;
 
 /// Show a licence: its terms, its key, its quotas, its activations
 ///
@@ -66,6 +69,8 @@ struct Shown {
     entitlement: Entitlement,
     rules: Rules,
     quotas: Vec<Quota>,
+    /// Units that stay out with devices whose activations ended.
+    stranded: Vec<Stranded>,
     seats: Seats,
     activations: Vec<ActivationLine>,
 }
@@ -133,6 +138,7 @@ impl Shown {
         let activations = ActivationLine::read(vendor, &filter)?;
         let catalog = vendor.catalog()?;
         let customer = customer_name(vendor.store.as_mut(), &catalog, &license.customer)?;
+        let features = &known_product(&catalog, &license.product)?.features;
         Ok(Self {
             license_id: license.id,
             license_key: vendor.license_key(&license).reveal(),
@@ -141,6 +147,7 @@ impl Shown {
             status: license.standing.word(),
             issued_at: license.issued_at,
             quotas: quotas(&license, now),
+            stranded: stranded_units(&license, features, now),
             seats: Seats::of(&license, now),
             is_trial: license.is_trial(),
             activations,
@@ -178,12 +185,17 @@ fn quotas(license: &License, now: Micros) -> Vec<Quota> {
     named.collect()
 }
 
+fn stranded_units(license: &License, features: &[ProductFeature], now: Micros) -> Vec<Stranded> {
+    quotas::stranded(license, now).iter().map(|units| Stranded::of(units, features, now)).collect()
+}
+
 impl fmt::Display for Shown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         words::conditions(self.fields(), &self.rules, &self.features).fmt(f)?;
         if !self.quotas.is_empty() {
             write!(f, "\n{}", self.quota_table())?;
         }
+        stranded::tell(&self.stranded, f)?;
         if !self.activations.is_empty() {
             write!(f, "\n{}", self.activation_table())?;
         }

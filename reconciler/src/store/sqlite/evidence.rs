@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use ledger::authority::{License, RecordedFork};
 use ledger::chain::Head;
 use ledger::draft::Update;
-use ledger::evidence::{Branch, BranchSum, Chain, Closed, Meter, Start, Steps};
+use ledger::evidence::{Branch, BranchSum, Chain, ChainSum, Closed, Start, Steps};
 use ledger::forks::{Fork, Verdict};
 use ledger::parking::Parked;
 use ledger::rows::{BranchNumber, Rows};
@@ -257,7 +257,7 @@ fn write_meter(
     connection: &Connection,
     license: &LicenseId,
     (chain, feature, period): (&ChainId, FeatureNumber, Period),
-    meter: &Meter,
+    meter: &ChainSum,
 ) -> Result<(), StoreError> {
     connection
         .prepare_cached(
@@ -399,7 +399,7 @@ fn read_meters(
     )?;
     let mut rows = statement.query([id.as_bytes()])?;
     while let Some(row) = rows.next()? {
-        let meter = Meter {
+        let meter = ChainSum {
             used: total(row.get(3)?)?,
             refunded: total(row.get(4)?)?,
             returned: total(row.get(5)?)?,

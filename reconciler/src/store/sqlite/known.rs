@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use ledger::chain::Head;
 use ledger::digest::BranchEvidence;
-use ledger::known::{KnownHead, KnownSince};
+use ledger::known::{KnownPlace, KnownSince};
 use ledger::rows::BranchNumber;
 use rusqlite::{Connection, OptionalExtension as _, params};
 use schemas::ids::{ChainId, LicenseId, Link};
@@ -57,8 +57,8 @@ fn known_head(
     license: &LicenseId,
     (chain, branches): (ChainId, &[BranchEvidence]),
     (head, at): (Head, Micros),
-) -> Result<Option<KnownHead>, StoreError> {
-    let known = |branch| Some(KnownHead { chain, branch, seq: head.seq, at });
+) -> Result<Option<KnownPlace>, StoreError> {
+    let known = |branch| Some(KnownPlace { chain, branch, seq: head.seq, at });
     if let [only] = branches {
         return Ok(known(only.number).filter(|_| head.seq <= only.head.seq));
     }

@@ -9,7 +9,7 @@ use rusqlite::{Connection, Row, ToSql, params};
 use schemas::canonical;
 use schemas::event::Kind;
 use schemas::ids::{ChainId, Commitment, CustomerId, KeyReference, LicenseId, Link};
-use schemas::numbers::{FeatureNumber, Micros, Seq};
+use schemas::numbers::{FeatureNumber, Seq};
 use schemas::terms::Terms;
 use schemas::text::Text;
 

@@ -1,0 +1,68 @@
+//! Units that stay out with a device whose activation ended, as commands tell them, with the way out.
+
+use std::fmt;
+
+use ledger::quotas;
+use schemas::event::authority::ReleaseReason;
+use schemas::ids::ChainId;
+use schemas::numbers::Micros;
+use schemas::pack::ProductFeature;
+use schemas::period::Period;
+use serde::Serialize;
+
+use super::words;
+
+/// Units that a device holds although its activation was released.
+#[derive(Serialize)]
+pub(super) struct Stranded {
+    chain: ChainId,
+    feature: String,
+    period: Period,
+    units: u64,
+    /// Why the activation was released.
+    released: ReleaseReason,
+    /// From when `activation write-off` frees them without `--override`; absent: never.
+    write_off_from: Option<Micros>,
+    #[serde(skip)]
+    is_silent: bool,
+}
+
+impl Stranded {
+    pub(super) fn of(stranded: &quotas::Stranded, features: &[ProductFeature], now: Micros) -> Self {
+        let quotas::Stranded { chain, feature, period, units, released, write_off_from } = *stranded;
+        let feature = words::feature_name(features, feature);
+        let is_silent = write_off_from.is_some_and(|from| from <= now);
+        Self { chain, feature, period, units, released, write_off_from, is_silent }
+    }
+}
+
+/// Periods of one device that are told one by one.
+const TOLD: usize = 3;
+
+/// Says who holds what, and the way out: a line for each device.
+pub(super) fn tell(stranded: &[Stranded], f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    for of_device in stranded.chunk_by(|one, next| one.chain == next.chain) {
+        let Stranded { released, .. } = of_device[0];
+        let chain = words::short(&of_device[0].chain);
+        let units: Vec<String> = of_device
+            .iter()
+            .take(TOLD)
+            .map(|Stranded { units, feature, period, .. }| format!("{units} of {feature} in {period}"))
+            .collect();
+        let more = of_device.len().checked_sub(TOLD).filter(|more| *more > 0);
+        let more = more.map_or_else(String::new, |more| format!(" and of {more} more periods"));
+        write!(f, "\n{chain} was released ({released}) and still holds {}{more}:", units.join(", "))?;
+        write!(f, "\n  `counterfoil activation write-off {chain}` frees them{}", of_device[0].when())?;
+    }
+    if stranded.is_empty() { Ok(()) } else { f.write_str("\n") }
+}
+
+impl Stranded {
+    fn when(&self) -> String {
+        match self.write_off_from {
+            _ if self.is_silent => String::new(),
+            Some(from) => format!(" from {} on, or now with `--override`", words::second(from)),
+            None => " with `--override`".to_owned(),
+        }
+    }
+}
