@@ -113,13 +113,11 @@ fn retry_within_reach(
     chain: ChainId,
     mut entries: Vec<QuarantineEntry>,
 ) -> Result<Option<Outcome>, Refusal> {
-    // Where the places are not known, it is looked at each time.
-    let span = |entry: &QuarantineEntry| entry.span.unwrap_or(SeqRange { first: Seq(0), last: Seq(0) });
-    entries.sort_by_key(|entry| (span(entry).first, entry.id));
     let mut tried: Option<Outcome> = None;
     loop {
         let head = vendor.store.last_place(&chain)?;
-        let near = parking::within_reach(head, entries.iter().map(span));
+        entries.sort_by_key(|entry| (span(entry, head).first, entry.id));
+        let near = parking::within_reach(head, entries.iter().map(|entry| span(entry, head)));
         if near == 0 {
             break;
         }
@@ -138,6 +136,13 @@ fn retry_within_reach(
     }
     // What was not read waits as it did.
     Ok(tried.map(|outcome| outcome.beside(entries.iter().filter_map(|entry| entry.code.parse().ok()))))
+}
+
+/// The places of an entry's events, for a chain that is known up to `head`. Before all others comes what is looked at
+/// wherever it stands: what is of unknown places, and what waited only for the chain to be known, which is parked then.
+fn span(entry: &QuarantineEntry, head: Seq) -> SeqRange {
+    let may_be_parked = head > Seq(0) && entry.code == Code::ChainGap.word();
+    entry.span.filter(|_| !may_be_parked).unwrap_or(SeqRange { first: Seq(0), last: Seq(0) })
 }
 
 /// What goes into quarantine of a file that cannot be read as a bundle: all of it, if it was kept.
