@@ -563,6 +563,7 @@ fn an_old_chain_that_closed_first_leaves_its_seat_to_its_successor() {
         Seating { decision: SeatDecision::Active, displaced: Vec::new() }
     );
     let mut followed = world.clone();
+    followed.license.terms.rules.heals = Some(limit(5));
     let another = device(3, 1);
     followed.merge(&another);
     follow(&mut followed, &another, &old);
