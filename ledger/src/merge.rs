@@ -207,8 +207,9 @@ pub fn merge_chain<E>(
     Ok(outcome)
 }
 
-/// Writes the grant that answers: always after something new, otherwise only where a denial is decided afresh or the
-/// last answer comes too late: then with the deadline that it had. A chain of which nothing is known has an answer only where that was taken back.
+/// Writes the grant that answers: always after something new, otherwise only where a denial is decided afresh, or where
+/// the last answer comes too late or from before a restore: then with the deadline that it had. A chain of which nothing
+/// is known has an answer only where that was taken back.
 fn tell(
     draft: &mut Draft<'_>,
     chain: ChainId,
@@ -226,7 +227,9 @@ fn tell(
         return grants::issue_grant(draft, chain, took_in, revocations.clone());
     }
     match decided {
-        Some(activation) if activation.is_answer_late(draft.now()) => {
+        Some(activation)
+            if activation.is_answer_late(draft.now()) || activation.grant.epoch < license.epoch =>
+        {
             grants::answer_again(draft, chain, revocations.clone())
         }
         None if known.is_some() => grants::issue_grant(draft, chain, took_in, revocations.clone()),

@@ -14,6 +14,7 @@ use schemas::bundle::{Answer, Bundle, decode_answers, encode_answers};
 use schemas::grant::{Ack, Grant, GrantBody};
 use schemas::ids::{ChainId, PublicKey};
 use schemas::limits;
+use schemas::numbers::Epoch;
 use schemas::refusal::Refusal;
 
 use crate::refuse;
@@ -25,14 +26,18 @@ pub(crate) struct Ancestor {
     pub(crate) reader: Reader,
     dir: StateDir,
     head: Head,
+    /// The vendor's epoch, as far as the youngest chain knows. What was acknowledged in an earlier one, the ledger that
+    /// the vendor went back to may have lost.
+    epoch: Epoch,
 }
 
 /// The chains before the one of `reader`, the nearest first, as far as they can be read.
 pub(crate) fn ancestors(dir: &StateDir, reader: &Reader, root: &PublicKey) -> Vec<Ancestor> {
     let mut ancestors: Vec<Ancestor> = Vec::new();
     let mut follows = reader.follows().ok().flatten();
+    let epoch = granted_in(reader);
     while let Some(chain) = follows.filter(|_| ancestors.len() + 1 < limits::BUNDLE_CHAINS) {
-        let Some(ancestor) = Ancestor::open(dir.archived(chain), chain, *root) else { break };
+        let Some(ancestor) = Ancestor::open(dir.archived(chain), chain, epoch, *root) else { break };
         follows = ancestor.reader.follows().ok().flatten();
         ancestors.push(ancestor);
     }
@@ -66,6 +71,9 @@ pub(crate) fn enclose(
         let before = match extent {
             Extent::Whole => ancestor.reader.request(),
             Extent::Unacknowledged if ancestor.is_acknowledged(root) => continue,
+            Extent::Unacknowledged if granted_in(&ancestor.reader) < ancestor.epoch => {
+                ancestor.reader.request()
+            }
             Extent::Unacknowledged => ancestor.reader.report(),
         };
         let mut before = before.map_err(|error| refuse::store(&error))?;
@@ -77,15 +85,15 @@ pub(crate) fn enclose(
 }
 
 impl Ancestor {
-    fn open(dir: StateDir, chain: ChainId, root: PublicKey) -> Option<Self> {
+    fn open(dir: StateDir, chain: ChainId, epoch: Epoch, root: PublicKey) -> Option<Self> {
         let reader = Reader::open(&dir.chain(), root).ok()?;
         let head = reader.device().ok()?.head();
-        Some(Self { chain, reader, dir, head })
+        Some(Self { chain, reader, dir, head, epoch })
     }
 
     /// Keeps `grant` if it says that the vendor has the chain to its end. Whether that is news.
     pub(crate) fn hear(&self, grant: &AppliedGrant, root: &PublicKey) -> Result<bool, Refusal> {
-        if self.is_acknowledged(root) || !knows(&grant.verified.body, self.chain, self.head) {
+        if self.is_acknowledged(root) || !self.is_receipt(&grant.verified.body) {
             return Ok(false);
         }
         let bytes = encode_answers(&[Answer::Grant(Box::new(grant.grant.clone()))]);
@@ -98,7 +106,7 @@ impl Ancestor {
     pub(crate) fn is_acknowledged(&self, root: &PublicKey) -> bool {
         let says_so = |grant: &Grant| {
             let verified = trust::verify_grant(grant, root);
-            verified.is_ok_and(|verified| knows(&verified.body, self.chain, self.head))
+            verified.is_ok_and(|verified| self.is_receipt(&verified.body))
         };
         let kept = fs::read(self.dir.receipt()).ok().and_then(|bytes| decode_answers(&bytes).ok());
         kept.into_iter().flatten().any(|answer| match answer {
@@ -106,11 +114,19 @@ impl Ancestor {
             Answer::Notice(_) => false,
         })
     }
+
+    /// Whether a grant says that the vendor has the chain to its end, and has not gone back to an older ledger since.
+    fn is_receipt(&self, body: &GrantBody) -> bool {
+        let head = Ack::from(self.head);
+        let took_in = body.took_in.iter().filter(|took_in| took_in.chain == self.chain);
+        let mut heads = took_in.map(|took_in| Ack { seq: took_in.seq, link: took_in.link });
+        body.epoch >= self.epoch
+            && ((body.device == self.chain && body.ack == head) || heads.any(|known| known == head))
+    }
 }
 
-/// Whether a grant says that the vendor has `chain` up to `head`.
-fn knows(body: &GrantBody, chain: ChainId, head: Head) -> bool {
-    let took_in = body.took_in.iter().filter(|took_in| took_in.chain == chain);
-    let mut heads = took_in.map(|took_in| Ack { seq: took_in.seq, link: took_in.link });
-    (body.device == chain && body.ack == Ack::from(head)) || heads.any(|known| known == Ack::from(head))
+/// The vendor's epoch in which the last grant that a chain applied was issued; 0 before the first.
+fn granted_in(reader: &Reader) -> Epoch {
+    let epoch = reader.device().ok().and_then(|device| device.grant().map(|grant| grant.verified.body.epoch));
+    epoch.unwrap_or_default()
 }

@@ -1,10 +1,14 @@
 //! Devices made by hand: chains that are signed event by event, so that a test can bend what no program would.
 
+use std::fs;
+use std::io::Cursor;
+use std::path::Path;
+
 use ledger::chain::{self, Head};
 use ledger::keys::SecretKey;
 use ledger::license_key::LicenseKey;
-use ledger::run::RunBuilder;
-use schemas::bundle::Bundle;
+use ledger::run::{RunBuilder, verify_device};
+use schemas::bundle::{Bundle, BundlePart, BundleReader};
 use schemas::event::device::{
     ActivationRequested, ChainClosed, ChainOpened, Claim, CloseReason, FeatureConsumed, FingerprintChanged,
     FingerprintComponent, LicenseKeyClaim, TrialClaim,
@@ -246,4 +250,24 @@ fn fingerprint(number: u8) -> Vec<FingerprintComponent> {
 /// A bundle of runs.
 pub fn bundle(runs: Vec<Vec<u8>>) -> Vec<u8> {
     Bundle { runs, attachments: Vec::new(), last_grant: None }.encode()
+}
+
+/// Writes the runs of a bundle as bundles of one chain each into the new folder `to`: `0.cfbundle` for the chain that
+/// stands first, and so on. Returns how many chains there are.
+pub fn split_by_chain(bytes: &[u8], to: &Path) -> usize {
+    let mut reader = BundleReader::open(Cursor::new(bytes)).expect("a bundle");
+    let mut chains: Vec<(ChainId, Bundle)> = Vec::new();
+    while let Some(part) = reader.next_part().expect("a whole bundle") {
+        let BundlePart::Run(run) = part else { continue };
+        let chain = verify_device(&run).expect("a device signed it").chain();
+        match chains.iter_mut().find(|(known, _)| *known == chain) {
+            Some((_, bundle)) => bundle.runs.push(run),
+            None => chains.push((chain, Bundle { runs: vec![run], ..Bundle::default() })),
+        }
+    }
+    fs::create_dir(to).expect("a new folder");
+    for (number, (_, bundle)) in chains.iter().enumerate() {
+        fs::write(to.join(format!("{number}.cfbundle")), bundle.encode()).expect("writable");
+    }
+    chains.len()
 }

@@ -81,61 +81,100 @@ impl Waiting {
         Ok(())
     }
 
-    /// Tries again what waits for chains that moved, as far as it can attach now.
+    /// Tries again what waits for chains that moved, as far as it can attach now, and successors of chains that may be
+    /// known by now. A successor may wait for another one: there are as many rounds as bring something in.
     pub(super) fn retry(&self, vendor: &mut Vendor) -> Result<Vec<Retried>, Refusal> {
-        let mut entries: BTreeMap<ChainId, Vec<QuarantineEntry>> = BTreeMap::new();
-        for entry in vendor.store.quarantine()? {
-            let wanted = |chain: &ChainId| self.moved.contains(chain) || self.asked_for.contains(chain);
-            if let Some(chain) = entry.chain.filter(wanted) {
-                entries.entry(chain).or_default().push(entry);
+        let mut outcomes: BTreeMap<ChainId, Outcome> = BTreeMap::new();
+        let mut round: BTreeSet<ChainId> = self.moved.union(&self.asked_for).copied().collect();
+        while !round.is_empty() {
+            let mut moved = BTreeSet::new();
+            for (chain, entries) in entries_for(vendor, &round)? {
+                let everything = self.asked_for.contains(&chain);
+                let Some(outcome) = retry_in_pieces(vendor, chain, entries, everything)? else { continue };
+                if outcome.events > 0 {
+                    moved.insert(chain);
+                }
+                let joined = match outcomes.remove(&chain) {
+                    Some(earlier) => Outcome { codes: outcome.codes.clone(), ..earlier.followed_by(outcome) },
+                    None => outcome,
+                };
+                outcomes.insert(chain, joined);
             }
+            round = moved;
         }
-        let mut retried = Vec::new();
-        for (chain, entries) in entries {
-            let outcome = if self.asked_for.contains(&chain) {
-                retry_chain(vendor, chain, &entries)?
-            } else {
-                retry_within_reach(vendor, chain, entries)?
-            };
-            if let Some(outcome) = outcome {
-                retried
-                    .push(Retried { outcome, askers: self.askers.get(&chain).cloned().unwrap_or_default() });
-            }
-        }
-        Ok(retried)
+        // Of those that still wait for another chain nobody asked.
+        let is_asked = |chain: &ChainId| self.moved.contains(chain) || self.asked_for.contains(chain);
+        outcomes.retain(|chain, outcome| outcome.events > 0 || is_asked(chain));
+        let askers = |chain: ChainId| self.askers.get(&chain).cloned().unwrap_or_default();
+        let retried = outcomes.into_iter().map(|(chain, outcome)| Retried { outcome, askers: askers(chain) });
+        Ok(retried.collect())
     }
 }
 
-/// Merges the quarantined runs of a chain that can attach, as often as the chain moves. Runs with a gap before them are
-/// not read, so that a long backlog out of order is read once and not each time that the chain moves.
-fn retry_within_reach(
+/// What may go in after chains moved: what waits for them, and all of any chain that waits for another.
+fn entries_for(
+    vendor: &mut Vendor,
+    moved: &BTreeSet<ChainId>,
+) -> Result<BTreeMap<ChainId, Vec<QuarantineEntry>>, Refusal> {
+    let mut entries: BTreeMap<ChainId, Vec<QuarantineEntry>> = BTreeMap::new();
+    for entry in vendor.store.quarantine()? {
+        if let Some(chain) = entry.chain {
+            entries.entry(chain).or_default().push(entry);
+        }
+    }
+    entries.retain(|chain, entries| moved.contains(chain) || entries.iter().any(waits_for_another_chain));
+    Ok(entries)
+}
+
+/// Whether an entry has its chain's beginning and yet a gap before it: its chain follows one that was not known.
+fn waits_for_another_chain(entry: &QuarantineEntry) -> bool {
+    entry.code == Code::ChainGap.word() && entry.span.is_some_and(|span| span.first == Seq(1))
+}
+
+/// Bytes of entries that are read at a time, about.
+const PIECE_BYTES: u64 = 16 * 1024 * 1024;
+
+/// Merges the quarantined runs of a chain that can attach, or `everything`, piece by piece in the order of their places.
+/// Runs with a gap before them are not read, so that a long backlog out of order is read once and not each time that the
+/// chain moves.
+fn retry_in_pieces(
     vendor: &mut Vendor,
     chain: ChainId,
     mut entries: Vec<QuarantineEntry>,
+    everything: bool,
 ) -> Result<Option<Outcome>, Refusal> {
     let mut tried: Option<Outcome> = None;
-    loop {
+    while !entries.is_empty() {
         let head = vendor.store.last_place(&chain)?;
         entries.sort_by_key(|entry| (span(entry, head).first, entry.id));
-        let near = parking::within_reach(head, entries.iter().map(|entry| span(entry, head)));
+        let near = match everything {
+            true => entries.len(),
+            false => parking::within_reach(head, entries.iter().map(|entry| span(entry, head))),
+        };
         if near == 0 {
             break;
         }
-        let beyond = entries.split_off(near);
-        let outcome = retry_chain(vendor, chain, &entries)?;
-        entries = beyond;
-        let Some(outcome) = outcome else { break };
-        let moved = outcome.events > 0;
+        let beyond = entries.split_off(piece(&entries[..near]));
+        let read = std::mem::replace(&mut entries, beyond);
+        let Some(outcome) = retry_chain(vendor, chain, &read)? else { continue };
         tried = Some(match tried {
             Some(earlier) => earlier.followed_by(outcome),
             None => outcome,
         });
-        if !moved {
-            break;
-        }
     }
     // What was not read waits as it did.
     Ok(tried.map(|outcome| outcome.beside(entries.iter().filter_map(|entry| entry.code.parse().ok()))))
+}
+
+/// How many of the first entries are read together: at least one, and no more than memory is to hold.
+fn piece(entries: &[QuarantineEntry]) -> usize {
+    let mut bytes = 0;
+    let within = entries.iter().take_while(|entry| {
+        let fits = bytes <= PIECE_BYTES;
+        bytes += entry.size;
+        fits
+    });
+    within.count()
 }
 
 /// The places of an entry's events, for a chain that is known up to `head`. Before all others comes what is looked at

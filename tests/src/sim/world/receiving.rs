@@ -18,7 +18,8 @@ use super::{Letter, Part, World};
 #[derive(Clone, Copy, Debug)]
 struct Found {
     status: Option<GrantStatus>,
-    is_late: bool,
+    /// Whether its newest answer comes too late, or from before a restore.
+    is_outdated: bool,
 }
 
 impl World<'_> {
@@ -121,9 +122,10 @@ impl World<'_> {
     }
 
     /// What a report finds of one of its chains at the vendor's.
-    fn found(&self, chain: usize) -> Found {
+    fn found(&mut self, chain: usize) -> Found {
         let chain = &self.chains[chain];
-        Found { status: chain.status, is_late: chain.is_answer_late(self.now) }
+        let epoch = self.sites[chain.license].file.license().epoch.0;
+        Found { status: chain.status, is_outdated: chain.is_answer_late(self.now) || chain.newest.0 < epoch }
     }
 
     /// Of devices that were decided about: a denial is decided afresh. What comes too late to be applied is answered anew.
@@ -133,7 +135,7 @@ impl World<'_> {
             return;
         }
         let after = self.sites[license].file.license().head;
-        if found.iter().any(|found| found.is_late) {
+        if found.iter().any(|found| found.is_outdated) {
             self.tally().saw_if(after != before, Situation::AnsweredAnew);
         } else {
             invariants::merging_is_idempotent(before, after);
