@@ -17,7 +17,9 @@
 //! longer: a clock that stands years ahead is what a backup may have been put back for.
 //!
 //! That is where it ends: a copy whose clock is set far ahead before its first event looks like one that began after
-//! the other had ended, until the other is seen at work beyond that time. Nothing in the chain tells more; whoever knows
+//! the other had ended, until the other is seen at work beyond that time. And a clock that is wrong by less than the
+//! tolerance is never noted: of a device that was put back within that time, and its clock set right, the two sides may
+//! overlap by as much, and look like copies at work. Nothing in the chain tells more; whoever knows
 //! when it came sees a time that lies after its receipt ([`crate::clocks`]). Names of program and machine starts tell
 //! nothing: a machine that is set back resumes under the names that it had.
 

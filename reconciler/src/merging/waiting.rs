@@ -147,9 +147,10 @@ fn retry_in_pieces(
     while !entries.is_empty() {
         let head = vendor.store.last_place(&chain)?;
         entries.sort_by_key(|entry| (span(entry, head).first, entry.id));
-        let near = match everything {
-            true => entries.len(),
-            false => parking::within_reach(head, entries.iter().map(|entry| span(entry, head))),
+        let near = if everything {
+            entries.len()
+        } else {
+            parking::within_reach(head, entries.iter().map(|entry| span(entry, head)))
         };
         if near == 0 {
             break;
