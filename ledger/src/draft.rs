@@ -14,7 +14,7 @@ use crate::chain::Head;
 use crate::evidence::{Chain, Part, Parting};
 use crate::parking::Parked;
 use crate::rows::{BranchNumber, HistoryEntry, Rows, StoredRun};
-use crate::run::Suffix;
+use crate::run::Section;
 use crate::trust;
 use crate::writer::{ChainWriter, TooLong, Written};
 
@@ -170,26 +170,26 @@ impl<'a> Draft<'a> {
         branch: BranchNumber,
         parting: Option<Parting>,
         origin: &DeviceOrigin,
-        suffix: Suffix<'_>,
+        section: Section<'_>,
     ) {
         let known = self.license.chains.entry(chain).or_insert_with(|| Chain::new(origin.clone()));
-        let head = suffix.head();
-        let events = suffix.numbered().map(|(seq, linked)| (seq, &linked.event));
-        let part = Part { chain, branch, parting, first_seq: suffix.first_seq, head, events };
+        let head = section.head();
+        let events = section.numbered().map(|(seq, linked)| (seq, &linked.event));
+        let part = Part { chain, branch, parting, first_seq: section.first_seq, head, events };
         known.extend(part, &mut self.rows);
-        let links = suffix.events.iter().map(|linked| linked.link).collect();
-        self.attached.entry((chain, branch)).or_default().insert(suffix.first_seq, links);
+        let links = section.events.iter().map(|linked| linked.link).collect();
+        self.attached.entry((chain, branch)).or_default().insert(section.first_seq, links);
         self.runs.push(StoredRun {
             chain,
             branch,
-            version: suffix.version,
+            version: section.version,
             origin: Origin::Device(origin.clone()),
-            first_seq: suffix.first_seq,
-            prev: suffix.prev,
-            count: suffix.events.len() as u64,
+            first_seq: section.first_seq,
+            prev: section.prev,
+            count: section.events.len() as u64,
             head,
-            last_at: suffix.events.last().expect("a suffix has at least one event").event.at,
-            pairs: suffix.pairs.to_vec(),
+            last_at: section.events.last().expect("a section has at least one event").event.at,
+            pairs: section.pairs.to_vec(),
         });
     }
 

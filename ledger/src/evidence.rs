@@ -57,6 +57,8 @@ pub struct Chain {
     pub follows: Option<ChainId>,
     /// When the activation was asked for.
     pub requested_at: Option<Micros>,
+    /// The place of the event that asked for it.
+    pub requested_in: Seq,
     /// When it was closed: by every copy of the device that is known, or by the one that went on after a restore.
     pub closed_at: Option<Micros>,
     /// Units by feature and period.
@@ -119,6 +121,7 @@ impl Chain {
             fingerprints: Fingerprints::default(),
             follows: None,
             requested_at: None,
+            requested_in: Seq(0),
             closed_at: None,
             meters: BTreeMap::new(),
         }
@@ -336,7 +339,7 @@ impl Chain {
         let (chain, branch, seq) = place;
         match &event.body {
             Body::ChainOpened(opened) => self.record_opening(seq, event.at, opened),
-            Body::ActivationRequested(requested) => self.record_request(event.at, &requested.claim),
+            Body::ActivationRequested(requested) => self.record_request(seq, event.at, &requested.claim),
             Body::QuotaReturned(returned) => self.take_return(place, returned, rows),
             Body::VariableSet(set) => {
                 let variable = Variable { seq, at: event.at, value: set.value };
@@ -366,15 +369,18 @@ impl Chain {
         self.record_fingerprint(seq, &opened.fingerprint);
     }
 
-    /// Of two requests one that follows no chain counts before one that does, then the earlier one, whichever came
-    /// first: a second request moves no other chain's seat.
-    fn record_request(&mut self, at: Micros, claim: &Claim) {
+    /// Of two requests the one at the lower place counts, whichever came first: what a chain asks again changes nothing
+    /// of what it follows. At one place of two histories, one that follows no chain counts before one that does, then
+    /// the earlier one.
+    fn record_request(&mut self, seq: Seq, at: Micros, claim: &Claim) {
         let follows = match claim {
             Claim::Successor(claim) => Some(claim.follows),
             _ => None,
         };
-        let known = self.requested_at.map(|at| (self.follows.is_some(), at, self.follows));
-        if known.is_none_or(|known| (follows.is_some(), at, follows) < known) {
+        let asks = (seq, follows.is_some(), at, follows);
+        let known = self.requested_at.map(|at| (self.requested_in, self.follows.is_some(), at, self.follows));
+        if known.is_none_or(|known| asks < known) {
+            self.requested_in = seq;
             self.requested_at = Some(at);
             self.follows = follows;
         }

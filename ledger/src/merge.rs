@@ -1,21 +1,19 @@
 //! Taking device runs into a licence: where a run attaches, and what follows from it.
 
+mod admission;
 mod attaching;
 
-use std::collections::BTreeSet;
-
 use schemas::codes::Code;
+use schemas::event::Kind;
 use schemas::event::authority::ReleaseReason;
-use schemas::event::device::{Claim, SuccessorClaim};
-use schemas::event::{Body, Kind};
 use schemas::grant::{Revocations, SeqRange, TookIn};
 use schemas::ids::{ChainId, Digest, Link};
 use schemas::numbers::Seq;
 use schemas::run::{DeviceOrigin, Origin};
 
+use self::admission::Admission;
 use self::attaching::Attaching;
 use crate::authority::License;
-use crate::chain::verify_successor;
 use crate::digest::BranchEvidence;
 use crate::draft::Draft;
 use crate::grants;
@@ -190,7 +188,8 @@ pub fn merge_chain<E>(
     let refused = |code| ChainOutcome { refused: Some(code), ..ChainOutcome::default() };
     let Some(origin) = device_origin(runs) else { return Ok(refused(Code::WrongWriter)) };
     if !draft.license().chains.contains_key(&chain)
-        && let Some(code) = refuse_newcomer(draft, &chain, runs, secret)
+        && let Some(code) =
+            (Admission { license: draft.license(), chain: &chain, secret }).refuse_newcomer(&origin, runs)
     {
         let mut outcome = refused(code);
         if code == Code::ChainGap {
@@ -242,85 +241,6 @@ fn is_late(license: &License, chain: &ChainId) -> bool {
         let taken_away = activation.released.is_some_and(|released| released.why != ReleaseReason::Closed);
         seats::is_late(activation.status, taken_away)
     })
-}
-
-/// Why a chain that the ledger does not know is not taken in: it must open for this licence's product and prove its
-/// claim, both among the runs that attach.
-fn refuse_newcomer(
-    draft: &Draft<'_>,
-    chain: &ChainId,
-    runs: &[VerifiedRun],
-    secret: &KeySecret,
-) -> Option<Code> {
-    let attaching = attaching(runs);
-    let Some(first) = attaching.first() else {
-        // Without its beginning nothing can be proved: the runs wait as a gap.
-        return Some(Code::ChainGap);
-    };
-    let license = draft.license();
-    let mut openings = attaching.iter().take_while(|run| run.span().first == first.span().first);
-    let opens = |run: &&VerifiedRun| match &run.events()[0].event.body {
-        body @ Body::ChainOpened(_) => refuse_event(license, chain, body, secret).is_none(),
-        _ => false,
-    };
-    if !openings.any(opens) {
-        return Some(Code::OriginMismatch);
-    }
-    let bodies = attaching.iter().flat_map(|run| run.events()).map(|linked| &linked.event.body);
-    let claims = bodies.filter(|body| matches!(body, Body::ActivationRequested(_)));
-    let mut refused = Some(Code::ClaimInvalid);
-    for claim in claims {
-        refused = refuse_event(license, chain, claim, secret);
-        if refused.is_none() {
-            break;
-        }
-    }
-    refused
-}
-
-/// Why an event may not stand on a chain of the licence, in whichever history: an opening is for the licence's product,
-/// and a claim proves that the chain may have an activation.
-fn refuse_event(license: &License, chain: &ChainId, body: &Body, secret: &KeySecret) -> Option<Code> {
-    match body {
-        Body::ChainOpened(opened) => {
-            let fits = opened.product == license.product && opened.environment == license.environment;
-            (!fits).then_some(Code::OriginMismatch)
-        }
-        Body::ActivationRequested(requested) => refuse_claim(license, chain, &requested.claim, secret),
-        _ => None,
-    }
-}
-
-/// Why a claim does not prove that the chain may have an activation of the licence.
-fn refuse_claim(license: &License, chain: &ChainId, claim: &Claim, secret: &KeySecret) -> Option<Code> {
-    match claim {
-        Claim::LicenseKey(claim) if secret.license_key(license.key).proves(chain, &claim.proof) => None,
-        Claim::Trial(_) if license.is_trial() => None,
-        Claim::Successor(claim) => refuse_successor(license, chain, claim),
-        Claim::LicenseKey(_) => Some(Code::ClaimInvalid),
-        _ => Some(Code::ClaimUnsupported),
-    }
-}
-
-/// A successor proves itself by the key of the chain that it follows, which must be known first.
-fn refuse_successor(license: &License, chain: &ChainId, claim: &SuccessorClaim) -> Option<Code> {
-    let Some(old) = license.chains.get(&claim.follows) else { return Some(Code::ChainGap) };
-    let signed = verify_successor(&old.origin.signer, &claim.follows, chain, &claim.signature);
-    (!signed).then_some(Code::ClaimInvalid)
-}
-
-/// The runs that follow each other from the chain's beginning on, whichever history of it they tell.
-fn attaching(runs: &[VerifiedRun]) -> Vec<&VerifiedRun> {
-    let mut known: BTreeSet<(Seq, Link)> = BTreeSet::from([(Seq(0), Link::START)]);
-    let mut attaching = Vec::new();
-    for run in runs {
-        let header = run.header();
-        if known.contains(&(Seq(header.first_seq.0 - 1), header.prev)) {
-            known.extend((header.first_seq.0..).map(Seq).zip(run.events().iter().map(|linked| linked.link)));
-            attaching.push(run);
-        }
-    }
-    attaching
 }
 
 fn device_origin(runs: &[VerifiedRun]) -> Option<DeviceOrigin> {

@@ -1,5 +1,7 @@
 //! Runs: building them, and what it takes to believe one.
 
+use std::ops::Range;
+
 use schemas::canonical::DecodeError;
 use schemas::codes::Code;
 use schemas::event::Event;
@@ -67,9 +69,9 @@ pub struct LinkedEvent {
     end: u32,
 }
 
-/// The part of a run from one event on, as it is stored.
+/// Consecutive events of a run, as they are stored.
 #[derive(Clone, Copy, Debug)]
-pub struct Suffix<'a> {
+pub struct Section<'a> {
     /// The version of the event format that the run's header names.
     pub version: u8,
     /// The place of its first event.
@@ -128,27 +130,54 @@ impl VerifiedRun {
     ///
     /// # Panics
     /// If `from` is not below the number of events.
-    pub fn suffix(&self, from: usize) -> Suffix<'_> {
-        assert!(from < self.events.len(), "a suffix holds at least one event");
-        let first_seq = Seq(self.header.first_seq.0 + from as u64);
-        let (prev, start) = match from.checked_sub(1).map(|before| &self.events[before]) {
+    pub fn suffix(&self, from: usize) -> Section<'_> {
+        self.section(from..self.events.len())
+    }
+
+    /// The events with these numbers. Where it does not end with the run, [`VerifiedRun::signed_end`] says whether it may
+    /// be believed by itself.
+    ///
+    /// # Panics
+    /// If there are no such events.
+    pub fn section(&self, numbers: Range<usize>) -> Section<'_> {
+        assert!(!numbers.is_empty(), "a section holds at least one event");
+        let (prev, start) = self.before(numbers.start);
+        Section {
+            version: self.header.version,
+            first_seq: Seq(self.header.first_seq.0 + numbers.start as u64),
+            prev,
+            events: &self.events[numbers.clone()],
+            pairs: &self.pairs[start..self.events[numbers.end - 1].end as usize],
+        }
+    }
+
+    /// Where a section of these events ends if it is to be believed by itself: after the last one whose own signature is
+    /// `key`'s, or where it starts if there is none.
+    pub fn signed_end(&self, numbers: Range<usize>, key: &PublicKey) -> usize {
+        let signed = numbers.clone().rev().find(|number| self.is_signed(*number, key));
+        signed.map_or(numbers.start, |number| number + 1)
+    }
+
+    /// Whether the own signature of the event with this number is `key`'s.
+    fn is_signed(&self, number: usize, key: &PublicKey) -> bool {
+        let Section { first_seq, prev, pairs: signed, .. } = self.section(number..number + 1);
+        let bad = bad_signatures(&RunHeader { first_seq, prev, ..self.header.clone() }, signed, key);
+        bad.is_ok_and(|bad| bad.is_empty())
+    }
+
+    /// The link before the event with this number, and where its pair begins.
+    fn before(&self, number: usize) -> (Link, usize) {
+        match number.checked_sub(1).map(|before| &self.events[before]) {
             None => (self.header.prev, 0),
             Some(before) => (before.link, before.end as usize),
-        };
-        Suffix {
-            version: self.header.version,
-            first_seq,
-            prev,
-            events: &self.events[from..],
-            pairs: &self.pairs[start..],
         }
     }
 }
 
-impl Suffix<'_> {
+impl Section<'_> {
     /// The head after the last event.
     pub fn head(&self) -> Head {
-        let link = self.events.last().expect("a suffix has at least one event").link;
+        let link = self.events.last().expect("a section has at least one event").link;
         Head { seq: Seq(self.first_seq.0 + self.events.len() as u64 - 1), link }
     }
 
@@ -349,6 +378,9 @@ mod tests {
         let suffix = run.suffix(3);
         assert_eq!((suffix.first_seq, suffix.prev), (Seq(4), run.link_at(Seq(3)).expect("within the run")));
         assert_eq!(suffix.head(), run.head());
+        let section = run.section(1..3);
+        assert_eq!((section.first_seq, section.head().seq), (Seq(2), Seq(3)));
+        assert_eq!(Some(section.head().link), run.link_at(Seq(3)));
     }
 
     #[test]
@@ -374,5 +406,26 @@ mod tests {
         let run = verify_device(&bytes).expect("the head's signature is good");
         let bad = bad_signatures(run.header(), &run.pairs, &key().public());
         assert_eq!(bad, Ok(vec![Seq(1)]));
+    }
+
+    #[test]
+    fn a_section_is_believed_by_itself_up_to_its_last_own_signature() {
+        let origin = DeviceOrigin { signer: key().public(), reference: KeyReference([9; 5]) };
+        let mut builder = RunBuilder::new(Origin::Device(origin.clone()), Head::START);
+        let at = Micros::new(1);
+        let event = Event { at, body: Body::ClockNoted(ClockNoted { expected: at, wall: at }) };
+        let other = SecretKey::from_seed(&[4; 32]);
+        for key in [&key(), &key(), &other, &other, &key()] {
+            builder.push(&event, key);
+        }
+        let run = verify_device(&builder.finish()).expect("the head's signature is good");
+        let ends = [(0..5, 5), (0..4, 2), (0..3, 2), (0..2, 2), (1..4, 2), (2..4, 2), (3..4, 3), (4..5, 5)];
+        for (numbers, end) in ends {
+            assert_eq!(run.signed_end(numbers.clone(), &key().public()), end, "{numbers:?}");
+        }
+        let Section { version, first_seq, prev, pairs, events } = run.section(1..2);
+        let header = RunHeader { version, first_seq, prev, ..run.header().clone() };
+        let alone = verify_device(&assemble(&header, 1, pairs)).expect("its own signature is good");
+        assert_eq!(alone.head().link, events[0].link);
     }
 }

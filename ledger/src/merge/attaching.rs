@@ -1,6 +1,7 @@
 //! Attaching the runs of one chain: what fits goes in, what waited for it follows, the rest waits.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 
 use schemas::codes::Code;
 use schemas::event::Body;
@@ -10,7 +11,8 @@ use schemas::limits;
 use schemas::numbers::Seq;
 use schemas::run::DeviceOrigin;
 
-use super::{ChainOutcome, Plan, Stored, decide, refuse_event};
+use super::admission::{Admission, Admitted};
+use super::{ChainOutcome, Plan, Stored, decide};
 use crate::digest::BranchEvidence;
 use crate::draft::Draft;
 use crate::evidence::{Chain, Parting, Told};
@@ -72,10 +74,10 @@ impl<'a, 'd, E> Attaching<'a, 'd, E> {
         let mut tried = BTreeSet::new();
         while self.outcome.events > 0 {
             waiting.extend(self.parked(&mut tried)?);
-            let before = waiting.len();
+            let before = (waiting.len(), self.outcome.events);
             waiting.sort_by_key(|candidate| candidate.run().span().first);
             waiting = self.pass(waiting)?;
-            if waiting.len() == before {
+            if (waiting.len(), self.outcome.events) == before {
                 break;
             }
         }
@@ -134,33 +136,28 @@ impl<'a, 'd, E> Attaching<'a, 'd, E> {
         let run = candidate.run();
         let branches = self.branches();
         let plan = decide(&branches, |branch, seq| self.link_at(branch, seq), run)?;
-        if let Plan::Append { from, .. } | Plan::Part { from, .. } = plan
-            && let Some(code) = self.refuse(run, from)
-        {
-            self.tell_apart(plan, run)?;
-            return Ok(self.leave_out(candidate, code));
-        }
         match plan {
             Plan::Known => Ok(true),
             Plan::Append { branch, from } => {
-                self.extend(branch, None, run, from);
-                Ok(true)
+                let Admitted { numbers, refused } = self.admit(run, from);
+                if !numbers.is_empty() {
+                    self.extend(branch, None, run, numbers);
+                }
+                Ok(self.leave_out_rest(candidate, refused))
             }
             Plan::Part { parent, from } => self.part(candidate, parent, from, branches.len()),
             Plan::Wait { .. } => Ok(false),
         }
     }
 
-    /// Why a run may not attach from its event number `from` on.
-    fn refuse(&self, run: &VerifiedRun, from: usize) -> Option<Code> {
-        let license = self.draft.license();
-        let mut bodies = run.events()[from..].iter().map(|linked| &linked.event.body);
-        bodies.find_map(|body| refuse_event(license, &self.chain, body, self.secret))
+    /// What of a run may attach from its event number `from` on.
+    fn admit(&self, run: &VerifiedRun, from: usize) -> Admitted {
+        let admission = Admission { license: self.draft.license(), chain: &self.chain, secret: self.secret };
+        admission.admit(&self.origin, run, from)
     }
 
-    /// Records that a run which may not attach contradicts what is known.
-    fn tell_apart(&mut self, plan: Plan, run: &VerifiedRun) -> Result<(), E> {
-        let Plan::Part { parent, from } = plan else { return Ok(()) };
+    /// Records that a run which may not attach from its event number `from` on contradicts what is known.
+    fn tell_apart(&mut self, parent: BranchNumber, run: &VerifiedRun, from: usize) -> Result<(), E> {
         let place = Seq(run.span().first.0 + from as u64);
         if !self.is_recorded(place) {
             self.outcome.forked = true;
@@ -177,6 +174,11 @@ impl<'a, 'd, E> Attaching<'a, 'd, E> {
         true
     }
 
+    /// The same of what of a run is refused, if anything is.
+    fn leave_out_rest(&mut self, candidate: &Candidate<'_>, refused: Option<Code>) -> bool {
+        refused.is_none_or(|code| self.leave_out(candidate, code))
+    }
+
     fn part(
         &mut self,
         candidate: &Candidate<'_>,
@@ -184,10 +186,15 @@ impl<'a, 'd, E> Attaching<'a, 'd, E> {
         from: usize,
         branches: usize,
     ) -> Result<bool, E> {
+        let run = candidate.run();
+        let Admitted { numbers, refused } = self.admit(run, from);
+        if numbers.is_empty() {
+            self.tell_apart(parent, run, from)?;
+            return Ok(self.leave_out_rest(candidate, refused));
+        }
         if branches == limits::BRANCHES {
             return Ok(self.leave_out(candidate, Code::BranchesFull));
         }
-        let run = candidate.run();
         let place = Seq(run.span().first.0 + from as u64);
         let rival = self.run_holding(parent, place)?;
         let Some(rival) = rival.start_at(place) else { return Ok(false) };
@@ -196,14 +203,20 @@ impl<'a, 'd, E> Attaching<'a, 'd, E> {
         let before = before.map(|start| start.at);
         let parting = Parting { parent, rival, before, told: self.told(parent, place)? };
         let branch = self.known().map_or(0, Chain::next_branch);
-        self.extend(branch, Some(parting), run, from);
+        self.extend(branch, Some(parting), run, numbers);
         self.outcome.forked = true;
-        Ok(true)
+        Ok(self.leave_out_rest(candidate, refused))
     }
 
-    fn extend(&mut self, branch: BranchNumber, parting: Option<Parting>, run: &VerifiedRun, from: usize) {
-        self.draft.attach(self.chain, branch, parting, &self.origin, run.suffix(from));
-        self.outcome.events += (run.events().len() - from) as u64;
+    fn extend(
+        &mut self,
+        branch: BranchNumber,
+        parting: Option<Parting>,
+        run: &VerifiedRun,
+        numbers: Range<usize>,
+    ) {
+        self.outcome.events += numbers.len() as u64;
+        self.draft.attach(self.chain, branch, parting, &self.origin, run.section(numbers));
         self.moved.retain(|moved| *moved != branch);
         self.moved.push(branch);
     }

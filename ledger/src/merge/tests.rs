@@ -7,6 +7,7 @@ pub(crate) mod world;
 use std::convert::Infallible;
 
 use proptest::prelude::*;
+use schemas::event::Body;
 use schemas::event::authority::LicenseStatusChanged;
 use schemas::event::device::{FeatureRefunded, QuotaReturned};
 use schemas::grant::GrantStatus;

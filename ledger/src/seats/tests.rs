@@ -9,7 +9,7 @@ use schemas::terms::TransferLimit;
 
 use super::*;
 use crate::authority::Released;
-use crate::fixture::{ISSUED, at};
+use crate::fixture::{ISSUED, at, opened};
 use crate::grants::issue_grant;
 use crate::merge::tests::world::{Device, World};
 
@@ -513,6 +513,21 @@ fn a_successor_takes_its_chains_seat_where_the_policy_heals_a_restored_device() 
         let displaced = if expected == no { Vec::new() } else { vec![old.chain()] };
         assert_eq!(seating, Seating { decision: expected, displaced }, "{on_fork}, {how:?}");
     }
+}
+
+#[test]
+fn a_successor_that_asks_again_with_its_key_stays_one() {
+    let (mut world, old, _) = forked(Some(limit(1)), OnFork::Heal, forks::Verdict::Restored);
+    let mut new = Device::silent(3);
+    new.push(Body::ChainOpened(Box::new(opened())));
+    new.follow(&old);
+    world.merge(&new);
+    let before = transfers::heals(&world.license);
+    assert_eq!(before.iter().map(|heal| heal.follows).collect::<Vec<_>>(), [old.chain()]);
+    new.ask();
+    assert_eq!(world.merge(&new).events, 1);
+    assert_eq!(evidence(&mut world, &new).follows, Some(old.chain()));
+    assert_eq!(transfers::heals(&world.license), before);
 }
 
 #[test]

@@ -4,8 +4,10 @@
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
-use schemas::event::device::{AgentStarted, ChainOpened, ClockNoted, FingerprintComponent, VariableSet};
-use schemas::ids::{Commitment, FingerprintTag, InstanceId};
+use schemas::event::device::{
+    AgentStarted, ChainOpened, Claim, ClockNoted, FingerprintComponent, LicenseKeyClaim, VariableSet,
+};
+use schemas::ids::{Commitment, FingerprintTag, InstanceId, KeyProof};
 use schemas::numbers::{FeatureNumber, Micros};
 use schemas::period::Period;
 use schemas::text::Text;
@@ -15,6 +17,12 @@ use crate::digest::ChainEvidence;
 use crate::evidence::{Chain, ChainSum};
 use crate::fixture::{ISSUED, at, opened};
 use crate::forks::Fork;
+
+/// The seed of another device, which every world knows.
+const FOLLOWED: u8 = 2;
+
+/// A proof that proves nothing.
+const UNPROVED: KeyProof = KeyProof([7; 32]);
 
 /// What a copy of the device does next.
 #[derive(Clone, Copy, Debug)]
@@ -28,6 +36,17 @@ enum Step {
     Slip(i64),
     /// The clock stands so many seconds later, or earlier, and that is noted.
     Note(i64),
+    /// It asks for an activation again: with its key, or as the successor of another chain.
+    Ask(Ask),
+}
+
+/// How a device asks again.
+#[derive(Clone, Copy, Debug)]
+enum Ask {
+    ByKey,
+    AsSuccessor,
+    /// With a proof that proves nothing, after which nothing of its history is taken in.
+    Badly,
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -39,6 +58,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => Just(Step::Close),
         1 => (-20..20_i64).prop_map(Step::Slip),
         1 => (-20..20_i64).prop_map(Step::Note),
+        1 => prop_oneof![Just(Ask::ByKey), Just(Ask::AsSuccessor), Just(Ask::Badly)].prop_map(Step::Ask),
     ];
     prop::collection::vec(step, 1..8)
 }
@@ -63,6 +83,9 @@ fn take(device: &mut Device, step: Step, salt: u8) {
             let wall = Micros::new(expected.get().saturating_add_signed(seconds * 1_000_000));
             device.push(Body::ClockNoted(ClockNoted { expected, wall }));
         }
+        Step::Ask(Ask::ByKey) => device.ask(),
+        Step::Ask(Ask::AsSuccessor) => device.follow(&Device::new(FOLLOWED)),
+        Step::Ask(Ask::Badly) => device.claim(Claim::LicenseKey(LicenseKeyClaim { proof: UNPROVED })),
     }
 }
 
@@ -131,22 +154,40 @@ fn runs(devices: &[Device], cuts: &[(usize, usize)]) -> Vec<VerifiedRun> {
     runs
 }
 
-/// Merges runs one by one in their order; those whose chain is not known yet are tried again when it is.
+/// Merges runs one by one in their order; what is not taken in is tried again with the next, and at the end.
 fn deliver(runs: &[VerifiedRun]) -> World {
     let mut world = World::new(|_| ());
-    let mut refused: Vec<VerifiedRun> = Vec::new();
+    world.merge(&Device::new(FOLLOWED));
+    let mut waiting: Vec<VerifiedRun> = Vec::new();
     for run in runs {
-        let chain = run.chain();
-        refused.push(run.clone());
-        refused.sort_by_key(|run| run.span().first);
-        let (outcome, _) = world.merge_runs(chain, &refused);
-        if outcome.refused.is_none() {
-            assert_eq!(outcome.left_out, []);
-            refused.clear();
-        }
+        waiting.push(run.clone());
+        try_again(&mut world, &mut waiting);
     }
-    assert!(refused.is_empty());
+    try_again(&mut world, &mut waiting);
+    assert!(waiting.iter().all(asks_badly), "all else goes in");
+    assert!(runs.iter().any(asks_badly) || known(&world).parked.is_empty(), "nothing else is waited for");
     world
+}
+
+fn try_again(world: &mut World, waiting: &mut Vec<VerifiedRun>) {
+    waiting.sort_by_key(|run| run.span().first);
+    let (outcome, _) = world.merge_runs(Device::new(1).chain(), waiting);
+    if outcome.refused.is_none() {
+        *waiting = outcome.left_out.iter().map(|(number, _)| waiting[*number].clone()).collect();
+    }
+}
+
+fn asks_badly(run: &VerifiedRun) -> bool {
+    run.events().iter().any(|linked| match &linked.event.body {
+        Body::ActivationRequested(requested) => {
+            requested.claim == Claim::LicenseKey(LicenseKeyClaim { proof: UNPROVED })
+        }
+        _ => false,
+    })
+}
+
+fn known(world: &World) -> &Chain {
+    &world.license.chains[&Device::new(1).chain()]
 }
 
 /// What must not depend on the order: all that a chain's projections tell, but for numbers of branches.
@@ -155,11 +196,10 @@ struct Evidence {
     chain: ChainEvidence,
     fork: Option<Fork>,
     opening: (Option<Micros>, Option<Text>, Option<Commitment>),
-    request: (Option<Micros>, Option<ChainId>),
+    request: (Seq, Option<Micros>, Option<ChainId>),
     fingerprint: (Seq, Vec<FingerprintComponent>),
     closed_at: Option<Micros>,
     meters: BTreeMap<(FeatureNumber, Period), ChainSum>,
-    parked: usize,
 }
 
 fn evidence(chain: ChainId, known: &Chain) -> Evidence {
@@ -170,17 +210,15 @@ fn evidence(chain: ChainId, known: &Chain) -> Evidence {
         chain: of,
         fork: known.fork,
         opening: (known.opened_at, known.agent.clone(), known.host),
-        request: (known.requested_at, known.follows),
+        request: (known.requested_in, known.requested_at, known.follows),
         fingerprint: (known.fingerprint_at, known.fingerprint.clone()),
         closed_at: known.closed_at,
         meters: known.meters.clone(),
-        parked: known.parked.len(),
     }
 }
 
 fn outcome(world: &World) -> Evidence {
-    let (chain, known) = world.license.chains.first_key_value().expect("one chain");
-    evidence(*chain, known)
+    evidence(Device::new(1).chain(), known(world))
 }
 
 /// What a rebuild gives is what the merges left.
@@ -261,4 +299,28 @@ fn three_runs_in_all_six_orders() {
     assert!(seen.iter().all(|evidence| *evidence == seen[0]), "{seen:#?}");
     assert_eq!(seen[0].chain.fork_points, [Seq(5)]);
     assert_eq!(seen[0].chain.heads.len(), 2);
+}
+
+/// What stands before a claim that proves nothing is taken in, and nothing after it, however the events were cut.
+#[test]
+fn a_bad_claim_ends_its_history_in_every_cut() {
+    let mut device = busy(1);
+    device.consume(5);
+    take(&mut device, Step::Ask(Ask::Badly), 0);
+    (6..=7).for_each(|n| device.consume(n));
+    let mut copy = device.clone();
+    copy.events.truncate(5);
+    copy.consume(50);
+    take(&mut copy, Step::Ask(Ask::Badly), 0);
+    let expected = outcome(&deliver(&[device.whole(), copy.whole()]));
+    assert_eq!(expected.chain.fork_points, [Seq(6)]);
+    assert_eq!(expected.chain.heads.iter().map(|(_, seq, _)| seq.0).collect::<Vec<_>>(), [6, 7]);
+    for cut in 2..device.events.len() {
+        let runs = [device.run(1, cut), device.run(cut + 1, device.events.len()), copy.run(2, 7)];
+        for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
+            let world = deliver(&order.map(|run| runs[run].clone()));
+            refolds(&world);
+            assert_eq!(outcome(&world), expected, "cut after {cut}, {order:?}");
+        }
+    }
 }

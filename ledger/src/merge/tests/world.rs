@@ -7,7 +7,7 @@ use schemas::certificate::CertificateBody;
 use schemas::event::authority::LicenseIssued;
 use schemas::event::device::{
     ActivationRequested, ChainClosed, ChainOpened, Claim, CloseReason, FeatureConsumed, FingerprintComponent,
-    LicenseKeyClaim, QuotaReturned, TrialClaim,
+    LicenseKeyClaim, QuotaReturned, SuccessorClaim, TrialClaim,
 };
 use schemas::event::{Body, Event, Kind};
 use schemas::grant::{GrantStatus, Revocations};
@@ -140,7 +140,14 @@ impl Device {
         self.claim(Claim::LicenseKey(LicenseKeyClaim { proof }));
     }
 
-    fn claim(&mut self, claim: Claim) {
+    /// Asks for an activation as the successor of `old`, whose key signs for it.
+    pub(crate) fn follow(&mut self, old: &Device) {
+        let (follows, new) = (old.chain(), self.chain());
+        let signature = chain::sign_successor(&old.key, &follows, &new);
+        self.claim(Claim::Successor(SuccessorClaim { follows, signature }));
+    }
+
+    pub(crate) fn claim(&mut self, claim: Claim) {
         self.push(Body::ActivationRequested(Box::new(ActivationRequested { claim })));
     }
 

@@ -109,7 +109,7 @@ pub(super) fn chains(
 ) -> Result<BTreeMap<ChainId, Chain>, StoreError> {
     let mut statement = connection.prepare_cached(
         "SELECT chain, origin, opened_at, agent, host, fingerprint, fingerprint_at, follows, requested_at, closed_at,
-                fork_seq, fork_verdict, fingerprints
+                fork_seq, fork_verdict, fingerprints, requested_in
          FROM chains WHERE license_id = ?1",
     )?;
     let mut rows = statement.query([id.as_bytes()])?;
@@ -154,8 +154,8 @@ fn write_chain(
         .prepare_cached(
             "INSERT OR REPLACE INTO chains
              (license_id, chain, origin, opened_at, agent, host, fingerprint, fingerprint_at, follows, requested_at,
-              closed_at, fork_seq, fork_verdict, fingerprints)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+              closed_at, fork_seq, fork_verdict, fingerprints, requested_in)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
         )?
         .execute(params![
             license.as_bytes(),
@@ -172,6 +172,7 @@ fn write_chain(
             known.fork.map(|fork| int(fork.seq.0)),
             known.fork.map(|fork| fork.verdict.word()),
             canonical::to_bytes(&known.fingerprints.iter().collect::<Vec<_>>()),
+            int(known.requested_in.0),
         ])?;
     write_chain_license(connection, license, chain)
 }
@@ -318,6 +319,7 @@ fn read_chain(row: &Row<'_>) -> Result<Chain, StoreError> {
     let fingerprints: Vec<(Seq, Vec<FingerprintComponent>)> =
         canonical::from_bytes(&row.get::<_, Vec<u8>>(12)?)?;
     chain.fingerprints = fingerprints.into_iter().collect();
+    chain.requested_in = Seq(uint(row.get(13)?)?);
     Ok(chain)
 }
 
