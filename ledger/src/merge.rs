@@ -208,7 +208,8 @@ pub fn merge_chain<E>(
 }
 
 /// Writes the grant that answers: always after something new, otherwise only where a denial is decided afresh or the
-/// last answer comes too late: then with the deadline that it had. A chain of which nothing is known has an answer only where that was taken back.
+/// last answer comes too late. Where nothing was taken in, an old report or one that only waits, the deadline stays
+/// what it was. A chain of which nothing is known has an answer only where that was taken back.
 fn tell(
     draft: &mut Draft<'_>,
     chain: ChainId,
@@ -222,11 +223,11 @@ fn tell(
     let took_in: Vec<TookIn> = known.map_or_else(Vec::new, |known| {
         moved.iter().map(|branch| known.branches[branch].took_in(chain)).collect()
     });
-    if !took_in.is_empty() || !outcome.parked.is_empty() {
+    if !took_in.is_empty() {
         return grants::issue_grant(draft, chain, took_in, revocations.clone());
     }
     match decided {
-        Some(activation) if activation.is_answer_late(draft.now()) => {
+        Some(activation) if !outcome.parked.is_empty() || activation.is_answer_late(draft.now()) => {
             grants::answer_again(draft, chain, revocations.clone())
         }
         None if known.is_some() => grants::issue_grant(draft, chain, took_in, revocations.clone()),
