@@ -209,7 +209,8 @@ impl Site {
     fn a_forked_device_frees_nothing(&mut self) -> Result<(), TestCaseError> {
         let license = &self.world.license;
         for (chain, account) in accounts(license, RENDER, month()) {
-            let is_closed = license.chains.get(&chain).is_some_and(|chain| chain.is_closed_everywhere());
+            let is_closed =
+                license.chains.get(&chain).is_some_and(crate::evidence::Chain::is_closed_everywhere);
             if license.fork_of(&chain).is_none() || is_closed {
                 continue;
             }
