@@ -357,8 +357,8 @@ impl Chain {
         }
     }
 
-    /// Of two openings the one that says the least counts, whichever came first: the earlier one, where they differ in
-    /// that.
+    /// Of several openings the smallest by time, agent and host counts, so that the order in which they came does not
+    /// matter.
     fn record_opening(&mut self, seq: Seq, at: Micros, opened: &ChainOpened) {
         let says = (at, Some(opened.agent.clone()), opened.host);
         let known = self.opened_at.map(|at| (at, self.agent.clone(), self.host));

@@ -31,8 +31,9 @@ pub fn issue_grant(
     issue(draft, chain, took_in, revocations, Deadline::Anew)
 }
 
-/// Decides anew what a device is told that said nothing new, because its last answer came too late. Its check-in deadline
-/// stays: whoever sends an old report again gains no time by it. The applied grant is something new to report.
+/// Decides anew what a device is told of which nothing was taken in: its last answer came too late, or what it said waits.
+/// Its check-in deadline stays: whoever sends an old report again, or leaves one out, gains no time by it. The applied
+/// grant is something new to report.
 ///
 /// # Errors
 /// As [`issue_grant`].

@@ -207,8 +207,8 @@ pub fn merge_chain<E>(
 }
 
 /// Writes the grant that answers: always after something new, otherwise only where a denial is decided afresh, or where
-/// the last answer comes too late or from before a restore: then with the deadline that it had. A chain of which nothing
-/// is known has an answer only where that was taken back.
+/// the last answer comes too late or from before a restore. Where nothing was taken in, an old report or one that only
+/// waits, the deadline stays what it was. A chain of which nothing is known has an answer only where that was taken back.
 fn tell(
     draft: &mut Draft<'_>,
     chain: ChainId,
@@ -222,12 +222,14 @@ fn tell(
     let took_in: Vec<TookIn> = known.map_or_else(Vec::new, |known| {
         moved.iter().map(|branch| known.branches[branch].took_in(chain)).collect()
     });
-    if !took_in.is_empty() || !outcome.parked.is_empty() {
+    if !took_in.is_empty() {
         return grants::issue_grant(draft, chain, took_in, revocations.clone());
     }
     match decided {
         Some(activation)
-            if activation.is_answer_late(draft.now()) || activation.grant.epoch < license.epoch =>
+            if !outcome.parked.is_empty()
+                || activation.is_answer_late(draft.now())
+                || activation.grant.epoch < license.epoch =>
         {
             grants::answer_again(draft, chain, revocations.clone())
         }

@@ -17,7 +17,7 @@ use schemas::period::{Period, Reset};
 use schemas::terms::{Entitlement, Mode, QuotaRule, Terms};
 
 pub use self::overview::{Overview, overview};
-pub use self::stranded::{Stranded, lacks, stranded};
+pub use self::stranded::{Stranded, stranded, stranded_for};
 use crate::authority::{License, Quota};
 use crate::escrow::{self, Account};
 

@@ -260,8 +260,6 @@ pub struct LicenseSummary {
     pub activations: u64,
     /// Most activations at one time.
     pub max_activations: u32,
-    /// How far a device's clock may be off.
-    pub clock_tolerance: Seconds,
 }
 
 /// Which activations are listed.

@@ -86,12 +86,16 @@ impl Serialize for Event {
 pub struct Kind(pub u16);
 
 impl Kind {
+    /// `grant.applied`.
+    pub const GRANT_APPLIED: Self = Self(4);
     /// The kind of nearly every event there is.
     const FEATURE_CONSUMED: Self = Self(6);
     /// `quota.returned`.
     pub const QUOTA_RETURNED: Self = Self(8);
     /// `clock.noted`.
     pub const CLOCK_NOTED: Self = Self(10);
+    /// `grant.issued`.
+    pub const GRANT_ISSUED: Self = Self(38);
 
     /// Who writes events of this kind; none for one that is only passed over.
     pub fn writer(self) -> Option<Writer> {

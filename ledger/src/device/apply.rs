@@ -103,10 +103,10 @@ impl Device {
         error: DeviceError,
     ) -> Result<Decision, DeviceError> {
         let body = &offered.verified.body;
-        let asks_again = self.grant().is_some_and(|last| {
+        let lost_some = self.grant().is_some_and(|last| {
             last.verified.body.epoch < body.epoch && body.ack.seq < last.verified.body.ack.seq
         });
-        if self.is_closed() || self.sends_again || !asks_again {
+        if self.is_closed() || self.sends_again || !lost_some {
             return Err(error);
         }
         let refused = Refused::late(offered);

@@ -123,6 +123,22 @@ fn an_answer_that_can_no_longer_be_applied_is_given_anew_once_an_instant() {
     assert_eq!(world.refolded().0.activations, world.license.activations);
 }
 
+/// What a device used stayed untold, while any later stretch of its chain that only waited for it bought a month more.
+#[test]
+fn a_run_that_waits_moves_no_deadline_and_what_it_waited_for_does() {
+    let (mut world, device) = (World::new(|_| ()), busy(1));
+    let chain = device.chain();
+    let sync_by = |world: &World| world.license.activations[&chain].sync_by;
+    world.merge_runs(chain, &[device.run(1, 2)]);
+    let (first, day) = (sync_by(&world), at(ISSUED) + Seconds::days(9));
+    let before = world.license.head;
+    let (waits, _) = world.work_at(day, |draft, stored| merge(draft, stored, chain, &[device.run(5, 6)]));
+    assert_eq!((waits.parked, world.license.head.seq), (vec![0], before.seq.next()), "it is answered");
+    assert_eq!((first, sync_by(&world)), (Some(at(ISSUED) + Seconds::days(30)), first));
+    let (came, _) = world.work_at(day, |draft, stored| merge(draft, stored, chain, &[device.run(3, 4)]));
+    assert_eq!((came.events, sync_by(&world)), (4, Some(day + Seconds::days(30))));
+}
+
 /// A licence whose terms give answers no time at all cannot make a repeated bundle write for ever.
 #[test]
 fn an_answer_is_never_given_twice_at_one_instant() {

@@ -287,7 +287,7 @@ fn a_clock_counts_until_a_grant_that_knows_of_it_was_applied() {
     let mut merge = |world: &mut World, device: &Device| {
         let (_, rows) = world.merge_runs(device.chain(), &[device.whole()]);
         history.extend(rows.history);
-        clocks::uncured(&history)
+        clocks::uncured(&world.license, &history)
     };
     let applied = |world: &World| {
         let grant = world.license.activations[&device.chain()].grant;

@@ -1,6 +1,8 @@
 //! Units that stay out with a device whose activation ended: what a newcomer may lack, and from when it can be written
 //! off.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use schemas::event::authority::ReleaseReason;
 use schemas::ids::ChainId;
 use schemas::numbers::{FeatureNumber, Micros};
@@ -29,36 +31,67 @@ pub struct Stranded {
 
 /// What is stranded of a licence, in the order of chain, feature and period.
 pub fn stranded(license: &License, now: Micros) -> Vec<Stranded> {
-    let released = license.activations.iter().filter_map(|(chain, activation)| {
-        let released = activation.released?;
-        Some((*chain, activation, released.why))
+    stranded_among(license, &accounts_in_question(license, now))
+}
+
+/// What is stranded of a licence and concerns one chain, in the same order: what it holds itself, and what others hold
+/// of a quota of which it has less than its share.
+pub fn stranded_for(license: &License, chain: &ChainId, now: Micros) -> Vec<Stranded> {
+    let accounts = accounts_in_question(license, now);
+    let mut stranded = stranded_among(license, &accounts);
+    stranded.retain(|units| {
+        let key = (units.feature, units.period);
+        units.chain == *chain || accounts.get(&key).is_some_and(|of| lacks(license, chain, units.feature, of))
     });
-    released
-        .flat_map(|(chain, activation, released)| {
-            let write_off_from = license.silent_from(&chain);
-            let open = activation.quotas.keys().filter(|(_, period)| is_open(license, *period, now));
-            open.filter_map(move |(feature, period)| {
-                let units = account(license, &chain, *feature, *period).held();
-                let (feature, period) = (*feature, *period);
-                let stranded = Stranded { chain, feature, period, units, released, write_off_from };
-                (units > 0).then_some(stranded)
-            })
-        })
+    stranded
+}
+
+/// The accounts of every chain, for some features and periods.
+type Accounts = BTreeMap<(FeatureNumber, Period), BTreeMap<ChainId, Account>>;
+
+/// The accounts of what released chains were granted for periods that are not final.
+fn accounts_in_question(license: &License, now: Micros) -> Accounts {
+    let granted = released(license).flat_map(|(_, activation, _)| activation.quotas.keys());
+    let open: BTreeSet<_> = granted.filter(|(_, period)| is_open(license, *period, now)).copied().collect();
+    open.into_iter()
+        .map(|(feature, period)| ((feature, period), accounts(license, feature, period)))
         .collect()
 }
 
-/// Whether a chain with a seat holds less of a hard quota than its share.
-pub fn lacks(license: &License, chain: &ChainId, feature: FeatureNumber, period: Period) -> bool {
+fn stranded_among(license: &License, accounts: &Accounts) -> Vec<Stranded> {
+    let of_chain = |(chain, activation, released): (ChainId, &Activation, ReleaseReason)| {
+        let write_off_from = license.silent_from(&chain);
+        let held = activation.quotas.keys().filter_map(|key| {
+            let (feature, period) = *key;
+            let units = accounts.get(key)?.get(&chain)?.held();
+            let stranded = Stranded { chain, feature, period, units, released, write_off_from };
+            (units > 0).then_some(stranded)
+        });
+        held.collect::<Vec<_>>()
+    };
+    released(license).flat_map(of_chain).collect()
+}
+
+fn released(license: &License) -> impl Iterator<Item = (ChainId, &Activation, ReleaseReason)> {
+    license.activations.iter().filter_map(|(chain, activation)| {
+        let released = activation.released?;
+        Some((*chain, activation, released.why))
+    })
+}
+
+/// Whether a chain with a seat holds less of a hard quota than its share, by the accounts of one period.
+fn lacks(
+    license: &License,
+    chain: &ChainId,
+    feature: FeatureNumber,
+    accounts: &BTreeMap<ChainId, Account>,
+) -> bool {
     let terms = &license.terms;
     let rule = terms.rules.quotas.iter().find(|rule| rule.feature == feature);
     let share = rule.map_or(0, |rule| share(rule, terms.rules.max_activations).get());
     let holds_seat = license.activations.get(chain).is_some_and(Activation::holds_seat);
     let is_hard = hard(terms, feature).is_some();
-    holds_seat && is_hard && account(license, chain, feature, period).held() < share
-}
-
-fn account(license: &License, chain: &ChainId, feature: FeatureNumber, period: Period) -> Account {
-    accounts(license, feature, period).get(chain).copied().unwrap_or_default()
+    holds_seat && is_hard && accounts.get(chain).map_or(0, |account| account.held()) < share
 }
 
 #[cfg(test)]
@@ -94,9 +127,16 @@ mod tests {
     #[test]
     fn what_a_released_device_holds_is_named_until_it_is_written_off() {
         let (mut world, old, new) = superseded();
-        let lacks = |world: &World, device: &Device| lacks(&world.license, &device.chain(), RENDER, month());
+        let lacks = |world: &World, device: &Device| {
+            let accounts = accounts(&world.license, RENDER, month());
+            lacks(&world.license, &device.chain(), RENDER, &accounts)
+        };
         assert_eq!(this_month(&world), [(old.chain(), 970)], "all that was free");
         assert_eq!((lacks(&world, &new), lacks(&world, &old)), (true, false));
+        let all = stranded(&world.license, at(ISSUED));
+        for (device, concerns) in [(&new, all.as_slice()), (&old, all.as_slice()), (&Device::new(3), &[])] {
+            assert_eq!(stranded_for(&world.license, &device.chain(), at(ISSUED)), concerns);
+        }
         let found = stranded(&world.license, at(ISSUED))[0];
         let from = world.license.silent_from(&old.chain()).expect("it has a deadline");
         assert_eq!((found.released, found.write_off_from), (ReleaseReason::Superseded, Some(from)));

@@ -37,7 +37,7 @@ impl Vendor {
     /// # Errors
     /// When the ledger cannot be read.
     pub fn conditions(&mut self, license: &License) -> Result<Conditions, Refusal> {
-        let clocks = self.clocks_noted(&license.id)?;
+        let clocks = self.clocks_noted(license)?;
         Ok(periods::conditions(license, self.now, clocks))
     }
 
@@ -93,14 +93,14 @@ impl Vendor {
         for id in licenses {
             let Some(license) = self.store.license(id)? else { continue };
             if periods::is_due(&license, self.now, order) {
-                due.insert(*id, self.clocks_noted(id)?);
+                due.insert(*id, self.clocks_noted(&license)?);
             }
         }
         Ok(due)
     }
 
-    fn clocks_noted(&mut self, license: &LicenseId) -> Result<u32, Refusal> {
-        let noted = clocks::uncured(&self.store.history(license)?);
+    fn clocks_noted(&mut self, license: &License) -> Result<u32, Refusal> {
+        let noted = clocks::uncured(license, &self.store.history(&license.id)?);
         Ok(u32::try_from(noted.len()).unwrap_or(u32::MAX))
     }
 

@@ -213,10 +213,8 @@ fn stranded_units(
     features: &[ProductFeature],
     now: Micros,
 ) -> Vec<Stranded> {
-    let all = quotas::stranded(license, now).into_iter();
-    let concerns = all
-        .filter(|units| units.chain == *chain || quotas::lacks(license, chain, units.feature, units.period));
-    concerns.map(|units| Stranded::of(&units, features, now)).collect()
+    let concerns = quotas::stranded_for(license, chain, now);
+    concerns.iter().map(|units| Stranded::of(units, features, now)).collect()
 }
 
 fn variables(vendor: &mut Vendor, license: &License, chain: &ChainId) -> Result<Vec<Variable>, Refusal> {

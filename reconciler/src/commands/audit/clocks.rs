@@ -6,7 +6,6 @@ use clap::Args;
 use ledger::clocks::{self, ClockFlag, Doubt, RunEnd};
 use schemas::codes::Exit;
 use schemas::ids::LicenseId;
-use schemas::numbers::Seconds;
 use schemas::refusal::Refusal;
 use schemas::run::Origin;
 use serde::Serialize;
@@ -34,16 +33,15 @@ pub(crate) struct AuditClocksArgs {
 impl AuditClocksArgs {
     pub(crate) fn run(self, context: &Context) -> Result<Exit, Refusal> {
         let mut vendor = context.vendor()?;
-        let licenses: Vec<(LicenseId, Seconds)> = if let Some(license) = self.license {
-            let license = vendor.find_license(&license)?;
-            vec![(license.id, license.terms.rules.clock_tolerance)]
+        let licenses: Vec<LicenseId> = if let Some(license) = self.license {
+            vec![vendor.find_license(&license)?.id]
         } else {
             let all = vendor.store.licenses(&LicenseFilter::default())?;
-            all.into_iter().map(|license| (license.id, license.clock_tolerance)).collect()
+            all.into_iter().map(|license| license.id).collect()
         };
         let mut found = Vec::new();
-        for (license_id, tolerance) in licenses {
-            let flags = flags(&mut vendor, &license_id, tolerance)?;
+        for license_id in licenses {
+            let flags = flags(&mut vendor, &license_id)?;
             found.extend(flags.into_iter().map(|flag| Flagged { license_id, flag }));
         }
         context.output.result(&Clocks { clocks: found })?;
@@ -51,7 +49,8 @@ impl AuditClocksArgs {
     }
 }
 
-fn flags(vendor: &mut Vendor, id: &LicenseId, tolerance: Seconds) -> Result<Vec<ClockFlag>, Refusal> {
+fn flags(vendor: &mut Vendor, id: &LicenseId) -> Result<Vec<ClockFlag>, Refusal> {
+    let Some(license) = vendor.store.license(id)? else { return Ok(Vec::new()) };
     let (history, known) = (vendor.store.history(id)?, vendor.store.known(id)?);
     let mut ends = Vec::new();
     vendor.store.runs(Some(id), &mut |_, run| {
@@ -60,7 +59,7 @@ fn flags(vendor: &mut Vendor, id: &LicenseId, tolerance: Seconds) -> Result<Vec<
         }
         Ok(())
     })?;
-    Ok(clocks::flags(&history, &ends, &known, tolerance))
+    Ok(clocks::flags(&license, &history, &ends, &known))
 }
 
 #[derive(Serialize)]

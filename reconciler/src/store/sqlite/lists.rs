@@ -85,7 +85,6 @@ pub(super) fn licenses(
             valid_until: optional_micros(row.get(6)?)?,
             activations: uint(row.get(7)?)?,
             max_activations: terms.rules.max_activations,
-            clock_tolerance: terms.rules.clock_tolerance,
         });
     }
     Ok(found)
