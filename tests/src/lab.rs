@@ -167,6 +167,15 @@ impl Lab {
         fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
     }
 
+    /// Puts a copy of a device's state back in its place.
+    ///
+    /// # Panics
+    /// If the device has no state.
+    pub fn put_back(&self, copy: &str, device: &str) {
+        fs::remove_dir_all(self.path(device)).expect("the state is there");
+        self.copy(copy, device);
+    }
+
     /// Copies a folder with all that is in it.
     pub fn copy(&self, from: &str, to: &str) {
         copy_folder(&self.path(from), &self.path(to));

@@ -168,12 +168,6 @@ fn a_history_is_known_since_it_came_and_not_since_the_other_one_did() {
     }
 }
 
-/// Puts a copy of a device's state back in its place.
-fn put_back(lab: &Lab, copy: &str, device: &str) {
-    std::fs::remove_dir_all(lab.path(device)).expect("the state is there");
-    lab.copy(copy, device);
-}
-
 #[test]
 fn a_restored_device_goes_on_with_a_successor_so_often_and_no_more() {
     let lab = Lab::with_policy(&format!("{STANDARD} --on-fork heal --heals 1/365d"));
@@ -184,7 +178,7 @@ fn a_restored_device_goes_on_with_a_successor_so_often_and_no_more() {
     lab.copy("dev1", "backup");
     lab.device("dev1", "consume render 20").done();
     lab.sync("dev1");
-    put_back(&lab, "backup", "dev1");
+    lab.put_back("backup", "dev1");
     lab.device("dev1", "consume render 5").done();
     lab.report("dev1", "after.cfbundle");
     let merged = lab.vendor("merge after.cfbundle --answers out").done();
@@ -223,7 +217,7 @@ fn a_restored_device_goes_on_with_a_successor_so_often_and_no_more() {
     lab.copy("dev1", "second");
     lab.device("dev1", "consume render 2").done();
     lab.sync("dev1");
-    put_back(&lab, "second", "dev1");
+    lab.put_back("second", "dev1");
     lab.device("dev1", "consume render 3").done();
     lab.report("dev1", "again.cfbundle");
     lab.vendor("merge again.cfbundle --answers out").done();

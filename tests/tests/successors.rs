@@ -2,21 +2,28 @@
 
 use std::fs;
 
-use counterfoil_tests::Lab;
 use counterfoil_tests::lab::{number, text};
+use counterfoil_tests::{Lab, License};
 
-/// A device that was set back, whose vendor told it to go on with a successor, in two copies.
-fn healed_twice(lab: &Lab) -> [String; 2] {
-    let license = lab.issue();
-    lab.activate("dev1", &license);
+const HEALING: &str =
+    "--max-activations 3 --quota render=1000/month --sync-every 30d --on-fork heal --heals 5/365d";
+
+/// A device that was set back after its vendor had heard of 20 units more, and used 5 since.
+fn set_back(lab: &Lab, license: &License) -> String {
+    let chain = lab.activate("dev1", license);
     lab.device("dev1", "consume render 10").done();
     lab.sync("dev1");
     lab.copy("dev1", "backup");
     lab.device("dev1", "consume render 20").done();
     lab.sync("dev1");
-    fs::remove_dir_all(lab.path("dev1")).expect("the state is there");
-    lab.copy("backup", "dev1");
+    lab.put_back("backup", "dev1");
     lab.device("dev1", "consume render 5").done();
+    chain
+}
+
+/// A device that was set back, whose vendor told it to go on with a successor, in two copies.
+fn healed_twice(lab: &Lab) -> [String; 2] {
+    set_back(lab, &lab.issue());
     lab.report("dev1", "after.cfbundle");
     lab.vendor("merge after.cfbundle --answers out").done();
     lab.copy("dev1", "dev2");
@@ -29,9 +36,7 @@ fn healed_twice(lab: &Lab) -> [String; 2] {
 
 #[test]
 fn one_chain_has_one_successor() {
-    let lab = Lab::with_policy(
-        "--max-activations 3 --quota render=1000/month --sync-every 30d --on-fork heal --heals 5/365d",
-    );
+    let lab = Lab::with_policy(HEALING);
     let [first, second] = healed_twice(&lab);
     assert_ne!(first, second);
     let merge = |device: &str| lab.vendor(&format!("merge {device}.cfbundle --answers out")).done();
@@ -56,24 +61,12 @@ fn used(lab: &Lab, home: &str) -> u64 {
     usage["rows"].as_array().expect("rows").iter().map(|row| number(row, "n")).sum()
 }
 
-const HEALING: &str =
-    "--max-activations 3 --quota render=1000/month --sync-every 30d --on-fork heal --heals 5/365d";
-
 /// A device that was set back and went on with a successor, of which the vendor has everything: both its chains.
 fn healed(lab: &Lab) -> [String; 2] {
     let license = lab.issue();
     lab.vendor("backup -o saved").done();
     lab.copy("counterfoil-home", "before");
-    let old = lab.activate("dev1", &license);
-    lab.device("dev1", "consume render 10").done();
-    lab.report("dev1", "first.cfbundle");
-    lab.sync("dev1");
-    lab.copy("dev1", "backup");
-    lab.device("dev1", "consume render 20").done();
-    lab.sync("dev1");
-    fs::remove_dir_all(lab.path("dev1")).expect("the state is there");
-    lab.copy("backup", "dev1");
-    lab.device("dev1", "consume render 5").done();
+    let old = set_back(lab, &license);
     lab.sync("dev1");
     lab.sync("dev1");
     lab.device("dev1", "consume render 7").done();
@@ -90,7 +83,6 @@ fn healed(lab: &Lab) -> [String; 2] {
 fn a_vendor_that_lost_the_old_chain_is_sent_it_again() {
     let lab = Lab::with_policy(HEALING);
     let [_, new] = healed(&lab);
-    lab.report("dev1", "nothing.cfbundle");
     fs::rename(lab.home(), lab.path("lost")).expect("writable");
     lab.vendor("restore saved").done();
     let mut sent = Vec::new();

@@ -184,7 +184,7 @@ impl Stored<Infallible> for &Shelf {
     }
 
     fn authority_link(&mut self, chain: &ChainId, seq: Seq) -> Result<Option<Link>, Infallible> {
-        let holds = |run: &&StoredRun| run.chain == *chain && (run.first_seq..=run.head.seq).contains(&seq);
+        let holds = |run: &&StoredRun| run.chain == *chain && run.covers(seq);
         Ok(self.authority.iter().find(holds).and_then(|run| run.link_at(seq)))
     }
 

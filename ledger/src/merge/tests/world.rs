@@ -386,10 +386,7 @@ pub(crate) struct Shelf {
 impl Shelf {
     /// The link after the event at a place of a chain that never forked.
     pub(crate) fn link_at(&self, chain: &ChainId, seq: Seq) -> Option<Link> {
-        let run = self
-            .runs
-            .iter()
-            .find(|run| run.chain == *chain && (run.first_seq..=run.head.seq).contains(&seq))?;
+        let run = self.runs.iter().find(|run| run.chain == *chain && run.covers(seq))?;
         run.link_at(seq)
     }
 }
@@ -401,9 +398,7 @@ impl Stored<Infallible> for Shelf {
         branch: BranchNumber,
         seq: Seq,
     ) -> Result<StoredRun, Infallible> {
-        let holds = |run: &&StoredRun| {
-            (run.chain, run.branch) == (*chain, branch) && (run.first_seq..=run.head.seq).contains(&seq)
-        };
+        let holds = |run: &&StoredRun| (run.chain, run.branch) == (*chain, branch) && run.covers(seq);
         Ok(self.runs.iter().find(holds).expect("only places that are there are asked for").clone())
     }
 
