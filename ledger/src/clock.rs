@@ -73,10 +73,15 @@ impl Mark {
         Observed { mark, note }
     }
 
-    /// The mark after a grant that cures the clock: its time of issue, even when that is earlier.
+    /// The mark after a grant that cures the clock, issued at `issued_at` on what the device had recorded up to `reported`:
+    /// its time of issue and all that has passed on the device since, even when that is earlier than the mark. So a grant
+    /// that was kept instead of applied takes no time back. It never sets the mark further than a grant that cures nothing.
     #[must_use]
-    pub fn cured(issued_at: Micros, reading: Reading) -> Self {
-        Self { at: issued_at, read_at: Some(reading.monotonic), behind: false }
+    pub fn cured(&self, issued_at: Micros, reported: Micros, reading: Reading) -> Self {
+        let expected = self.expected(reading);
+        let since_issue = Micros::new(issued_at.get().saturating_add(expected.since(reported)));
+        let at = since_issue.min(expected.max(issued_at));
+        Self { at, read_at: Some(reading.monotonic), behind: false }
     }
 
     /// The mark after a grant that proves that `issued_at` has come.
@@ -151,7 +156,32 @@ mod tests {
         let wrong = Mark::new(reading(9_000, 0));
         assert_eq!(hours(wrong.raised(Micros::new(1_000 * HOUR))), 9_000);
         assert_eq!(hours(wrong.raised(Micros::new(9_001 * HOUR))), 9_001);
-        let cured = Mark::cured(Micros::new(1_000 * HOUR), reading(1_001, 1));
-        assert_eq!(cured.time(reading(1_001, 1)), Micros::new(1_001 * HOUR));
+        let cured = wrong.cured(Micros::new(1_000 * HOUR), Micros::new(9_000 * HOUR), reading(1_001, 0));
+        assert_eq!(cured.time(reading(1_001, 0)), Micros::new(1_001 * HOUR));
+    }
+
+    /// An answer that cures the clock could be kept until the licence had expired, and then gave all that time back.
+    #[test]
+    fn a_cure_that_was_kept_takes_no_time_back() {
+        let wrong = Mark::new(reading(9_000, 0));
+        let (issued_at, reported) = (Micros::new(1_000 * HOUR), Micros::new(9_000 * HOUR));
+        for later in [0, 20, 300] {
+            let cured = wrong.cured(issued_at, reported, reading(990, later));
+            assert_eq!(hours(cured), 1_000 + later);
+        }
+        let restarted = Mark::kept(Micros::new(9_300 * HOUR), true);
+        assert_eq!(hours(restarted.cured(issued_at, reported, reading(990, 7))), 1_300);
+    }
+
+    /// A clock that stood behind was set right by one grant; the next one took the years that it had been behind for time that
+    /// had passed.
+    #[test]
+    fn a_cure_after_another_grant_set_the_clock_right_adds_nothing() {
+        let unset = Mark::new(reading(10, 0));
+        let right = unset.raised(Micros::new(9_000 * HOUR));
+        let cured = right.cured(Micros::new(9_001 * HOUR), Micros::new(10 * HOUR), reading(12, 2));
+        assert_eq!(hours(cured), 9_002);
+        let later = right.cured(Micros::new(9_005 * HOUR), Micros::new(10 * HOUR), reading(12, 2));
+        assert_eq!(hours(later), 9_005);
     }
 }

@@ -22,7 +22,7 @@ use schemas::run::DeviceOrigin;
 use schemas::terms::OnFork;
 
 pub use self::consume::{Consume, Consumed};
-pub use self::decide::{Command, Decision, DeviceError, Done, Known, Now};
+pub use self::decide::{Acknowledged, Command, Decision, DeviceError, Done, Known, Now};
 pub use self::meter::Meter;
 pub use self::open::Opening;
 pub use self::refused::Refused;

@@ -6,8 +6,8 @@ use schemas::event::{Body, Event};
 use schemas::ids::Link;
 use schemas::numbers::{Micros, Seq};
 
-use super::{AppliedGrant, Decision, Device, DeviceError, Done, Known, Now, Refused};
-use crate::clock::{Mark, Observed};
+use super::{Acknowledged, AppliedGrant, Decision, Device, DeviceError, Done, Known, Now, Refused};
+use crate::clock::Observed;
 
 impl Device {
     /// The place whose link must be known before `offered` can be decided on.
@@ -34,7 +34,7 @@ impl Device {
         if let Err(error) = self.knows_acknowledged(offered, known.acknowledged) {
             return self.record_refusal(offered, now, error);
         }
-        Ok(self.take(offered, now, cures))
+        Ok(self.take(offered, now, known.acknowledged.filter(|_| cures)))
     }
 
     fn is_for_this_device(&self, offered: &AppliedGrant) -> Result<(), DeviceError> {
@@ -68,9 +68,13 @@ impl Device {
     }
 
     /// A vendor that holds more of the chain, or another history, saw a newer state of this device.
-    fn knows_acknowledged(&self, offered: &AppliedGrant, own: Option<Link>) -> Result<(), DeviceError> {
+    fn knows_acknowledged(
+        &self,
+        offered: &AppliedGrant,
+        own: Option<Acknowledged>,
+    ) -> Result<(), DeviceError> {
         let ack = offered.verified.body.ack;
-        if (ack.seq == Seq(0) && ack.link == Link::START) || own == Some(ack.link) {
+        if (ack.seq == Seq(0) && ack.link == Link::START) || own.is_some_and(|own| own.link == ack.link) {
             return Ok(());
         }
         Err(DeviceError::AckUnknown { acknowledged: ack.seq, held: self.head().seq })
@@ -109,11 +113,12 @@ impl Device {
         Ok(self.record(Body::GrantRefused(refused), now, |_| Done::NotApplied(error)))
     }
 
-    /// Nothing follows the end of a chain: there the grant is kept without an event.
-    fn take(&self, offered: &AppliedGrant, now: &Now<'_>, cures: bool) -> Decision {
+    /// Nothing follows the end of a chain: there the grant is kept without an event. One that cures the clock does so from
+    /// the event that it acknowledges on.
+    fn take(&self, offered: &AppliedGrant, now: &Now<'_>, cures_from: Option<Acknowledged>) -> Decision {
         let issued_at = offered.verified.issued_at;
-        let (mark, note) = if cures {
-            (Mark::cured(issued_at, now.reading), None)
+        let (mark, note) = if let Some(acknowledged) = cures_from {
+            (self.mark.cured(issued_at, acknowledged.at, now.reading), None)
         } else {
             let Observed { mark, note } = self.mark.observe(now.reading, self.clock_tolerance());
             (mark.raised(issued_at), note)

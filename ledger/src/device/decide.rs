@@ -64,8 +64,17 @@ pub struct Now<'a> {
 pub struct Known {
     /// The consumption that the command's `ref` was first seen with, and its place.
     pub first: Option<(Seq, FeatureConsumed)>,
-    /// The chain's link at the place that the command's grant acknowledges.
-    pub acknowledged: Option<Link>,
+    /// The event that the command's grant acknowledges.
+    pub acknowledged: Option<Acknowledged>,
+}
+
+/// The event of the chain that a grant acknowledges.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Acknowledged {
+    /// The link after it.
+    pub link: Link,
+    /// Its time.
+    pub at: Micros,
 }
 
 /// What was decided: events to be signed in order, and the state beside them.

@@ -44,7 +44,8 @@ fn decide(device: &Device, command: &Command, time: &str) -> Result<Decision, De
 }
 
 fn apply_at(device: &mut Device, grant: AppliedGrant, time: &str) -> Result<Vec<&'static str>, Code> {
-    let acknowledged = device.acknowledged_by(&grant).map(link);
+    let reported = |seq| Acknowledged { link: link(seq), at: device.saved().mark };
+    let acknowledged = device.acknowledged_by(&grant).map(reported);
     let known = Known { acknowledged, first: None };
     let decision =
         device.decide(&Command::Apply(Box::new(grant)), &now(at(time), &fingerprint(USUAL)), known);

@@ -16,7 +16,7 @@ use super::trail::Trail;
 use super::{StoreError, rows};
 use crate::chain::{self, Head};
 use crate::check::Life;
-use crate::device::{AppliedGrant, Device, Parts, Refused, Saved};
+use crate::device::{Acknowledged, AppliedGrant, Device, Parts, Refused, Saved};
 use crate::trust;
 
 /// How many of the newest events are folded whenever a store is opened: a few milliseconds.
@@ -46,6 +46,12 @@ pub(super) fn device(db: &Connection, root: &PublicKey) -> Result<(Device, Trail
     let (refused, sends_again) = check_tail(db, &device)?;
     device.recall(refused, sends_again);
     Ok((device, trail))
+}
+
+/// The event at a place of the chain.
+pub(super) fn acknowledged(db: &Connection, device: &Device, seq: Seq) -> Result<Acknowledged, StoreError> {
+    let at = decode(&rows::load_event(db, seq)?)?.at;
+    Ok(Acknowledged { link: link_at(db, device, seq)?, at })
 }
 
 /// The chain's link at `seq`, from the nearest place that is known: the last acknowledgement, or the beginning.

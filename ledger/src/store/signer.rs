@@ -239,7 +239,7 @@ fn known(db: &Connection, device: &Device, command: &Command) -> Result<Known, S
         }
         Command::Apply(offered) => {
             let seq = device.acknowledged_by(offered);
-            known.acknowledged = seq.map(|seq| load::link_at(db, device, seq)).transpose()?;
+            known.acknowledged = seq.map(|seq| load::acknowledged(db, device, seq)).transpose()?;
         }
         Command::Return(_)
         | Command::Set { .. }

@@ -299,6 +299,32 @@ fn a_kept_grant_cures_no_later_clock() {
     assert_eq!(agent.check("export").code, OK);
 }
 
+/// An answer to a report with a noted step of the clock was kept while the device went on for weeks, and then set it back to
+/// the day of the answer: a licence that had run out stood again, and nothing was noted.
+#[test]
+fn a_cure_that_was_put_aside_takes_no_time_back() {
+    let mut device = Device::new();
+    let agent = device.activated();
+    let right = device.clock.now();
+    device.clock.set(right + Seconds(25 * HOUR));
+    agent.keep_time().expect("notes");
+    assert_eq!(notes(&agent), 1);
+    let report = agent.report().expect("reports");
+    let cure = device.vendor.answer(&report, right, |_| {});
+    for _ in 0..100 {
+        device.clock.pass(Seconds(12 * HOUR));
+        agent.keep_time().expect("keeps");
+    }
+    agent.apply(&cure).expect("is newer");
+    device.clock.set(right);
+    let time = |agent: &Agent| agent.status().expect("readable").time;
+    let passed = right + Seconds(1_200 * HOUR);
+    let expected = passed..passed + Seconds(1);
+    assert!(expected.contains(&time(&agent)), "the cure takes off what the clock stood ahead, and no more");
+    drop(agent);
+    assert!(expected.contains(&time(&device.open())));
+}
+
 #[test]
 fn the_import_date_of_a_cure_is_judged_by_the_wall_clock() {
     let (mut device, agent, right) = poisoned();

@@ -9,8 +9,8 @@ use ledger::chain::Head;
 use ledger::check::Life;
 use ledger::clock::Reading;
 use ledger::device::{
-    AppliedGrant, Command, Consumed, Decision, Device, DeviceError, Done, Known, Now, Opening, Parts,
-    Refused, Saved,
+    Acknowledged, AppliedGrant, Command, Consumed, Decision, Device, DeviceError, Done, Known, Now, Opening,
+    Parts, Refused, Saved,
 };
 use ledger::keys::SecretKey;
 use ledger::license_key::KeySecret;
@@ -272,10 +272,10 @@ impl Disk {
         self.log.last().map_or(Head::START, |kept| kept.head)
     }
 
-    /// The link at a place that is kept.
-    pub fn link_at(&self, seq: Seq) -> Option<Link> {
+    /// The event at a place that is kept.
+    pub fn acknowledged(&self, seq: Seq) -> Option<Acknowledged> {
         let index = usize::try_from(seq.0).ok()?.checked_sub(1)?;
-        self.log.get(index).map(|kept| kept.head.link)
+        self.log.get(index).map(|kept| Acknowledged { link: kept.head.link, at: kept.event.at })
     }
 
     /// Keeps what the process signed: all of it or nothing. What was written of the state trails the events that tell
@@ -386,7 +386,7 @@ impl Process {
             }
             Command::Apply(offered) => {
                 let seq = self.device.acknowledged_by(offered);
-                Known { first: None, acknowledged: seq.and_then(|seq| disk.link_at(seq)) }
+                Known { first: None, acknowledged: seq.and_then(|seq| disk.acknowledged(seq)) }
             }
             Command::Return(_)
             | Command::Set { .. }

@@ -43,7 +43,9 @@ impl World<'_> {
         let (wall, before) = (machine.wall.show(now), expected(machine.copy.floor, now));
         let cures = machine.copy.noted.is_some_and(|noted| applied.body.ack.seq.0 >= noted);
         if cures {
-            machine.copy.floor = (applied.issued_at, Some(now));
+            let reported = machine.disk.log[acknowledged(applied)].event.at.get();
+            let since_issue = applied.issued_at + before.saturating_sub(reported);
+            machine.copy.floor = (since_issue.min(before.max(applied.issued_at)), Some(now));
             machine.copy.noted = None;
             self.report.tally.saw_if(applied.issued_at < before && wall < before, Situation::ClockCured);
         } else if applied.issued_at > before {
@@ -155,6 +157,11 @@ pub(super) fn applied(command: &Command, answer: &Result<Done, DeviceError>) -> 
         body: Rc::new(offered.verified.body.clone()),
         grant: Rc::new(offered.grant.clone()),
     })
+}
+
+/// Where the log holds the event that a grant acknowledges.
+fn acknowledged(applied: &Applied) -> usize {
+    usize::try_from(applied.body.ack.seq.0).expect("a place in memory") - 1
 }
 
 /// The last known time with what has passed since.
