@@ -11,6 +11,7 @@ use schemas::period::Period;
 use schemas::run::AuthorityOrigin;
 use schemas::terms::{Entitlement, Terms};
 use schemas::text::Text;
+use serde::{Deserialize, Serialize};
 
 use crate::chain::{self, Head};
 use crate::evidence::Chain;
@@ -18,11 +19,11 @@ use crate::keys::SecretKey;
 use crate::license_key;
 use crate::periods::{self, Seal};
 use crate::recovery::Recovery;
-use crate::rows::{HistoryEntry, KnownHead, Rows};
+use crate::rows::Rows;
 use crate::trust::TrustedIssuer;
 
 /// What the ledger holds of one licence. All of it follows from the licence's authority chain and device chains.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct License {
     /// The licence.
     pub id: LicenseId,
@@ -49,8 +50,10 @@ pub struct License {
     /// The `at` of its last event.
     pub last_at: Micros,
     /// What was decided about each device chain.
+    #[serde(skip)]
     pub activations: BTreeMap<ChainId, Activation>,
     /// What each device chain proves.
+    #[serde(skip)]
     pub chains: BTreeMap<ChainId, Chain>,
     /// The forks that were recorded: of each chain the earliest place.
     pub forks: BTreeMap<ChainId, RecordedFork>,
@@ -61,7 +64,7 @@ pub struct License {
 }
 
 /// A fork as the authority chain records it.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct RecordedFork {
     /// The place at which the histories part, as early as it is known.
     pub seq: Seq,
@@ -72,7 +75,7 @@ pub struct RecordedFork {
 }
 
 /// Whether a licence stands.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
 pub enum Standing {
     /// It stands.
     Active,
@@ -99,7 +102,7 @@ impl Standing {
 }
 
 /// What was decided about one device chain.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Activation {
     /// The status of the newest grant.
     pub status: GrantStatus,
@@ -154,7 +157,7 @@ impl Activation {
 }
 
 /// How an activation ended.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Released {
     /// When.
     pub at: Micros,
@@ -165,7 +168,7 @@ pub struct Released {
 }
 
 /// Where a grant stands.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct GrantPlace {
     /// The authority chain's epoch.
     pub epoch: Epoch,
@@ -176,7 +179,7 @@ pub struct GrantPlace {
 }
 
 /// Reserved quota of one chain in one period.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Quota {
     /// G: granted.
     pub granted: Total,
@@ -213,14 +216,6 @@ impl License {
     pub fn apply(&mut self, head: Head, event: &Event, rows: &mut Rows) {
         self.head = head;
         self.last_at = event.at;
-        rows.history.push(HistoryEntry {
-            chain: self.authority_chain(),
-            branch: 0,
-            seq: head.seq,
-            at: event.at,
-            kind: event.body.kind(),
-            core: event.encode(),
-        });
         self.recovery.apply(self.epoch, head, &event.body);
         match &event.body {
             Body::EntitlementChanged(changed) => self.terms = changed.terms.clone(),
@@ -235,11 +230,11 @@ impl License {
                     let quota =
                         activation.quotas.entry((written_off.feature, written_off.period)).or_default();
                     quota.written_off = quota.written_off.max(written_off.total);
-                    rows.quotas.insert((written_off.chain, written_off.feature, written_off.period));
+                    rows.chains.insert(written_off.chain);
                 }
             }
-            Body::PeriodSealed(sealed) => periods::apply_seal(self, head.seq, event.at, sealed, rows),
-            Body::UsageAdjusted(adjusted) => periods::apply_adjustment(self, adjusted, rows),
+            Body::PeriodSealed(sealed) => periods::apply_seal(self, head.seq, event.at, sealed),
+            Body::UsageAdjusted(adjusted) => periods::apply_adjustment(self, adjusted),
             _ => {}
         }
     }
@@ -318,12 +313,12 @@ impl License {
         let fork = RecordedFork { seq: forked.seq, recorded, at };
         if self.forks.get(&forked.chain).is_none_or(|known| fork.seq < known.seq) {
             self.forks.insert(forked.chain, fork);
-            rows.forks.insert(forked.chain);
+            rows.chains.insert(forked.chain);
         }
     }
 
     fn apply_release(&mut self, at: Micros, released: &ActivationReleased, rows: &mut Rows) {
-        rows.activations.insert(released.chain);
+        rows.chains.insert(released.chain);
         if let Some(activation) = self.activations.get_mut(&released.chain) {
             activation.released =
                 Some(Released { at, why: released.why, seat_free_at: released.seat_free_at });
@@ -355,21 +350,14 @@ impl License {
             activation.allow_until(runs_until(grant));
             activation.granted_at.get_or_insert(seated_since);
         }
-        rows.activations.insert(grant.device);
+        rows.chains.insert(grant.device);
         for line in &grant.quotas {
             for period in line_periods(line) {
                 let quota = activation.quotas.entry((line.feature, period)).or_default();
                 quota.granted = quota.granted.max(line.granted);
                 quota.written_off = quota.written_off.max(line.written_off);
-                rows.quotas.insert((grant.device, line.feature, period));
             }
         }
-        rows.known.extend(grant.took_in.iter().map(|took_in| KnownHead {
-            chain: took_in.chain,
-            first_seq: took_in.first_seq,
-            head: Head { seq: took_in.seq, link: took_in.link },
-            known_at: at,
-        }));
     }
 }
 

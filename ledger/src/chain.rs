@@ -11,6 +11,7 @@ use schemas::ids::{ChainId, EventId, KeyReference, LicenseId, Link, PublicKey, S
 use schemas::numbers::{Epoch, Seq};
 use schemas::run::Origin;
 use schemas::text::Text;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::keys::{self, SecretKey};
@@ -48,7 +49,7 @@ pub fn chain_of(origin: &Origin) -> ChainId {
 }
 
 /// The end of a chain: the last event's place and link.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Head {
     /// The last place; 0 before the first event.
     pub seq: Seq,

@@ -13,6 +13,7 @@ use std::collections::BTreeSet;
 
 use schemas::ids::{ChainId, Digest, LicenseId, Link};
 use schemas::numbers::Seq;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::chain::Head;
@@ -31,7 +32,7 @@ pub struct ChainEvidence {
 }
 
 /// One branch of a chain: its number and its parent's are those of one ledger.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct BranchEvidence {
     /// Its number.
     pub number: BranchNumber,

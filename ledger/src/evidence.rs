@@ -20,6 +20,7 @@ use schemas::numbers::{FeatureNumber, Micros, Seq, Total};
 use schemas::period::{self, Period};
 use schemas::run::DeviceOrigin;
 use schemas::text::Text;
+use serde::{Deserialize, Serialize};
 
 pub use self::branch::{Branch, BranchSum, Closed, Start, Steps};
 pub(crate) use self::branch::{Stretch, way};
@@ -31,7 +32,7 @@ use crate::parking::{self, Parked};
 use crate::rows::{BranchNumber, Finding, HistoryEntry, Rows, Variable};
 
 /// What is known of one device chain: a tree of events, each attached by its link.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Chain {
     /// The key that signs it and the licence key that it refers to.
     pub origin: DeviceOrigin,
@@ -39,7 +40,8 @@ pub struct Chain {
     pub branches: BTreeMap<BranchNumber, Branch>,
     /// Where its histories part, if they do.
     pub fork: Option<Fork>,
-    /// Runs that do not attach yet.
+    /// Runs that do not attach yet. They are no part of what follows from the attached ones.
+    #[serde(skip)]
     pub parked: BTreeMap<Digest, Parked>,
     /// When it was opened.
     pub opened_at: Option<Micros>,
@@ -66,7 +68,7 @@ pub struct Chain {
 }
 
 /// Units of one feature in one period on one chain, cumulative.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 pub struct ChainSum {
     /// Units used, all branches together.
     pub used: Total,
@@ -150,7 +152,7 @@ impl Chain {
     }
 
     /// The last place that is attached on any branch.
-    fn last_place(&self) -> Seq {
+    pub fn last_place(&self) -> Seq {
         self.branches.values().map(|branch| branch.head.seq).max().unwrap_or_default()
     }
 
@@ -172,8 +174,6 @@ impl Chain {
         if !self.branches.contains_key(&branch) {
             let first = Start::of(first);
             self.begin(branch, first_seq, first, parting);
-            let moved = self.meters.keys().map(|(feature, period)| (chain, *feature, *period));
-            rows.meters.extend(moved.filter(|_| branch != 0));
         }
         for (seq, event) in events {
             self.fold((chain, branch, seq), event, rows);
@@ -281,7 +281,6 @@ impl Chain {
         let sum = rows.usage.entry((chain, feature, period, usage_day(at, consumed))).or_default();
         sum.n = sum.n.saturating_add(n.get());
         sum.events += 1;
-        rows.meters.insert((chain, feature, period));
     }
 
     /// The total that a consumption must state, which was just counted: units used on the way from the chain's
@@ -332,7 +331,6 @@ impl Chain {
         let sum = rows.usage.entry((chain, feature, period, period::day(at))).or_default();
         sum.refunded = sum.refunded.saturating_add(n.get());
         sum.events += 1;
-        rows.meters.insert((chain, feature, period));
     }
 
     fn live(&mut self, place: Place, event: &Event, rows: &mut Rows) {
@@ -410,7 +408,6 @@ impl Chain {
         if !forked {
             meter.freed = meter.returned;
         }
-        rows.meters.insert((chain, returned.feature, returned.period));
         if before.saturating_plus(returned.n.get()) != returned.total {
             rows.findings.push(Finding { chain, branch, seq, code: Code::TotalMismatch });
         }

@@ -26,13 +26,13 @@
 use std::collections::BTreeMap;
 
 use schemas::numbers::{Micros, Seq};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::evidence::{Branch, Start, Stretch, way};
 use crate::rows::BranchNumber;
 
 /// A chain whose histories part.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Fork {
     /// The earliest place at which two events stand.
     pub seq: Seq,
@@ -41,7 +41,7 @@ pub struct Fork {
 }
 
 /// How a chain came to fork.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// An older state was put back; the state that it replaced says nothing more.

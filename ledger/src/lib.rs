@@ -37,6 +37,7 @@ pub mod refold;
 pub mod rows;
 pub mod run;
 pub mod seats;
+pub mod state;
 pub mod store;
 pub mod trust;
 pub mod writer;

@@ -6,12 +6,13 @@ use schemas::grant::SeqRange;
 use schemas::ids::Digest;
 use schemas::limits;
 use schemas::numbers::Seq;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::run::VerifiedRun;
 
 /// A run that waits.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Parked {
     /// The places of its events.
     pub span: SeqRange,

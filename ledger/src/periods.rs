@@ -17,19 +17,19 @@ use schemas::ids::{Commitment, Digest};
 use schemas::numbers::{Epoch, FeatureNumber, Micros, Seconds, Seq, Total};
 use schemas::period::{Period, Reset};
 use schemas::terms::Mode;
+use serde::{Deserialize, Serialize};
 
 use crate::authority::{License, Standing};
 use crate::chain::Head;
 use crate::digest::{self, ChainEvidence};
 use crate::draft::Draft;
 use crate::evidence::Chain;
-use crate::rows::Rows;
 use crate::writer::TooLong;
 
 pub use self::reproduce::{ReproduceError, Reproduced, reproduce};
 
 /// A sealed period.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Seal {
     /// The epoch of the authority chain that holds the seal.
     pub epoch: Epoch,
@@ -59,7 +59,7 @@ impl Seal {
 }
 
 /// How complete the evidence of a licence is, in numbers of device chains.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Conditions {
     /// Silent past deadline, grace and clock tolerance, while they hold a seat.
     pub silent: u32,
@@ -226,16 +226,9 @@ pub fn not_taken_in(license: &License) -> Vec<TookIn> {
 }
 
 /// Folds `period.sealed` at the place `seq` of the present epoch. A period is sealed once.
-pub(crate) fn apply_seal(
-    license: &mut License,
-    seq: Seq,
-    at: Micros,
-    sealed: &PeriodSealed,
-    rows: &mut Rows,
-) {
+pub(crate) fn apply_seal(license: &mut License, seq: Seq, at: Micros, sealed: &PeriodSealed) {
     let PeriodSealed { feature, period, used, evidence, silent, gaps, forks, clocks } = *sealed;
     let early = at < seal_from(license, period);
-    rows.periods.insert((feature, period));
     license.periods.entry((feature, period)).or_insert(Seal {
         epoch: license.epoch,
         seq,
@@ -250,12 +243,11 @@ pub(crate) fn apply_seal(
 }
 
 /// Folds `usage.adjusted`.
-pub(crate) fn apply_adjustment(license: &mut License, adjusted: &UsageAdjusted, rows: &mut Rows) {
+pub(crate) fn apply_adjustment(license: &mut License, adjusted: &UsageAdjusted) {
     let key = (adjusted.feature, adjusted.period);
     let Some(seal) = license.periods.get_mut(&key) else { return };
     seal.added = seal.added.saturating_plus(adjusted.added.get());
     seal.removed = seal.removed.saturating_plus(adjusted.removed.get());
-    rows.periods.insert(key);
 }
 
 /// Records what came to or went from a sealed period.

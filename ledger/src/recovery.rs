@@ -19,6 +19,7 @@ use schemas::numbers::{Epoch, FeatureNumber, Seconds, Seq};
 use schemas::period::Period;
 use schemas::terms::Entitlement;
 use schemas::text::Text;
+use serde::{Deserialize, Serialize};
 
 use crate::authority::{self, Activation, GrantPlace, License, Quota, Released, Standing, line_periods};
 use crate::chain::{self, Head};
@@ -30,7 +31,7 @@ use crate::trust::{self, VerifiedGrant};
 use crate::writer::TooLong;
 
 /// What a licence knows of an epoch that ended with events missing.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Recovery {
     /// The highest place beyond the backup's end that a grant proved: of several, the newest says how the licence stood.
     pub lost: Option<(Epoch, Seq)>,

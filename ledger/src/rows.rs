@@ -19,31 +19,19 @@ use crate::evidence::Start;
 /// The number of a branch within its chain: 0 for the trunk, then in the order in which they were found.
 pub type BranchNumber = u16;
 
-/// The rows that a fold adds, sums or replaces, and the keys of the state that it moved.
+/// The rows that a fold adds, sums or replaces, and the chains whose state it moved.
 #[derive(Clone, Debug, Default)]
 pub struct Rows {
     /// Units by chain, feature, period and UTC day of use; added to what is there.
     pub usage: BTreeMap<(ChainId, FeatureNumber, Period, u32), UsageSum>,
-    /// Lifecycle events: all but single consumptions and refunds; added.
+    /// Lifecycle events of device chains: all but single consumptions and refunds; added.
     pub history: Vec<HistoryEntry>,
     /// Device variables by chain and name; replaced.
     pub variables: BTreeMap<(ChainId, Text), Variable>,
     /// What was found to contradict itself; added.
     pub findings: Vec<Finding>,
-    /// Branch heads that became known; added.
-    pub known: Vec<KnownHead>,
-    /// Device chains whose evidence moved.
+    /// Device chains whose evidence moved, or about which something was decided.
     pub chains: BTreeSet<ChainId>,
-    /// Meters that moved.
-    pub meters: BTreeSet<(ChainId, FeatureNumber, Period)>,
-    /// Device chains whose recorded fork moved.
-    pub forks: BTreeSet<ChainId>,
-    /// Device chains about which something was decided.
-    pub activations: BTreeSet<ChainId>,
-    /// Quotas that moved.
-    pub quotas: BTreeSet<(ChainId, FeatureNumber, Period)>,
-    /// Sealed periods that moved.
-    pub periods: BTreeSet<(FeatureNumber, Period)>,
 }
 
 /// Units and events summed.
@@ -96,19 +84,6 @@ pub struct Finding {
     pub seq: Seq,
     /// What.
     pub code: Code,
-}
-
-/// A branch head and since when it is known.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct KnownHead {
-    /// The device chain.
-    pub chain: ChainId,
-    /// The branch's first place.
-    pub first_seq: Seq,
-    /// The head.
-    pub head: Head,
-    /// The `at` of the grant that took it in.
-    pub known_at: Micros,
 }
 
 /// A run as it is stored: bytes as they came, from the first event that was new.

@@ -109,7 +109,7 @@ pub fn verify(
     report.faults.extend(misplaced(vendor.store.as_mut(), &walk)?);
     // What does not verify need not even fold: the tables are compared where they can follow from the events.
     if report.faults.is_empty() {
-        report.mismatches = vendor.store.compare_with_rebuild(&mut |_| {})?;
+        report.mismatches = vendor.store.compare_with_rebuild(jobs, &mut |_| {})?;
     }
     Ok(report)
 }

@@ -5,32 +5,36 @@
 //! goes. Everything else follows from the runs through the folds in the ledger crate, and [`Store::rebuild`] makes it
 //! anew.
 
+mod sql;
 pub mod sqlite;
+mod views;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use ledger::authority::License;
 use ledger::catalog::{Catalog, CatalogDraft};
-use ledger::digest::BranchEvidence;
 use ledger::draft::Update;
-use ledger::forks::Verdict;
 use ledger::known::KnownSince;
 use ledger::merge::Stored;
 use ledger::refold::RefoldError;
 use ledger::rows::{HistoryEntry, StoredRun, Variable};
+use ledger::state::StateDamaged;
 use ledger::writer::TooLong;
 use schemas::bundle::Attachment;
 use schemas::canonical::DecodeError;
 use schemas::codes::Code;
-use schemas::grant::{Grant, GrantStatus, Revocations, SeqRange};
-use schemas::ids::{ChainId, Commitment, CustomerId, Digest, KeyReference, LicenseId};
-use schemas::numbers::{FeatureNumber, Micros, Seconds, Seq};
-use schemas::period::Period;
+use schemas::grant::{Grant, Revocations};
+use schemas::ids::{ChainId, Commitment, KeyReference, LicenseId};
+use schemas::numbers::{FeatureNumber, Micros, Seq};
 use schemas::refusal::Refusal;
-use schemas::terms::OnFork;
 use schemas::text::Text;
 use thiserror::Error;
+
+pub use self::views::{
+    ActivationFilter, ActivationSummary, EvidenceRow, ForkRow, LicenseFilter, LicenseSummary, Mismatch, NewQuarantine,
+    QuarantineEntry, UsageFilter, UsageRow,
+};
 
 /// Why a unit of work was not done.
 #[derive(Debug, Error)]
@@ -44,6 +48,12 @@ pub enum StoreError {
     /// A stored value is not what was written.
     #[error("the ledger holds a damaged {0}")]
     Damaged(&'static str),
+    /// Another unit of work changed the same first; nothing was done, and trying again helps.
+    #[error("another process changed the same")]
+    Overtaken,
+    /// A licence key that was to be given out is another licence's.
+    #[error("a licence key is taken")]
+    KeyTaken,
     /// The change itself was refused.
     #[error("{0}")]
     Refused(Refusal),
@@ -67,6 +77,12 @@ impl From<RefoldError> for StoreError {
     }
 }
 
+impl From<StateDamaged> for StoreError {
+    fn from(_: StateDamaged) -> Self {
+        Self::Damaged("state")
+    }
+}
+
 impl From<TooLong> for StoreError {
     fn from(error: TooLong) -> Self {
         Self::Refused(error.into())
@@ -77,7 +93,7 @@ impl From<StoreError> for Refusal {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Refused(refusal) => refusal,
-            StoreError::Busy => Code::Busy.into(),
+            StoreError::Busy | StoreError::Overtaken | StoreError::KeyTaken => Code::Busy.into(),
             StoreError::Damaged(_) => Self::from_error(Code::AuditFailed, &error),
             StoreError::Database(_) => Self::from_error(Code::StoreFailed, &error),
         }
@@ -117,10 +133,13 @@ pub trait Store {
     ) -> Result<Catalog, StoreError>;
 
     /// Stores new licences: one commit. A key reference that is taken is `false`, and nothing was stored.
-    fn create_licenses(&mut self, created: Vec<Change>) -> Result<bool, StoreError>;
+    fn create_licenses(&mut self, created: &[Change]) -> Result<bool, StoreError>;
 
     /// Lets `change` work on each of the licences in turn, alone, in the order of their identifiers, and stores what
     /// it leaves: one commit for all. A licence that is not there is passed over.
+    ///
+    /// Where another unit of work came first, all of it is done again: `change` may hear of the same licence more than
+    /// once, as it stands by then, and only the last time counts.
     fn change_licenses(
         &mut self,
         licenses: &BTreeSet<LicenseId>,
@@ -129,6 +148,9 @@ pub trait Store {
 
     /// The licence of a key's reference.
     fn license_of_key(&mut self, reference: &KeyReference) -> Result<Option<LicenseId>, StoreError>;
+
+    /// The licences of keys' references, in their order.
+    fn licenses_of_keys(&mut self, references: &[KeyReference]) -> Result<Vec<Option<LicenseId>>, StoreError>;
 
     /// The licence of a device chain.
     fn license_of_chain(&mut self, chain: &ChainId) -> Result<Option<LicenseId>, StoreError>;
@@ -206,11 +228,15 @@ pub trait Store {
     /// Takes entries out of quarantine.
     fn drop_from_quarantine(&mut self, ids: &[i64]) -> Result<(), StoreError>;
 
-    /// Makes every projection anew from the sources: one commit. Returns the number of events folded.
-    fn rebuild(&mut self, progress: &mut dyn FnMut(u64)) -> Result<u64, StoreError>;
+    /// Makes every projection anew from the sources with `jobs` threads: one commit. Returns the number of events folded.
+    fn rebuild(&mut self, jobs: usize, progress: &mut dyn FnMut(u64)) -> Result<u64, StoreError>;
 
-    /// Folds the sources into a second, empty store and compares every projection byte for byte. Changes nothing.
-    fn compare_with_rebuild(&mut self, progress: &mut dyn FnMut(u64)) -> Result<Vec<Mismatch>, StoreError>;
+    /// Folds the sources with `jobs` threads and compares every projection byte for byte. Changes nothing.
+    fn compare_with_rebuild(
+        &mut self,
+        jobs: usize,
+        progress: &mut dyn FnMut(u64),
+    ) -> Result<Vec<Mismatch>, StoreError>;
 
     /// Writes a copy of the whole ledger, as it stands at one moment, to the new file `path`, while others go on using
     /// it. `progress` hears of the bytes that were copied since it was last told.
@@ -218,207 +244,6 @@ pub trait Store {
 
     /// The version of the database.
     fn version(&mut self) -> Result<String, StoreError>;
-}
-
-/// Which licences are listed.
-#[derive(Clone, Debug, Default)]
-pub struct LicenseFilter {
-    /// Of this product.
-    pub product: Option<String>,
-    /// Issued from this policy.
-    pub policy: Option<String>,
-    /// Of these customers.
-    pub customers: Option<BTreeSet<CustomerId>>,
-    /// Standing so.
-    pub standing: Option<String>,
-    /// At most so many.
-    pub limit: Option<u64>,
-}
-
-/// One line of a list of licences.
-#[derive(Clone, Debug)]
-pub struct LicenseSummary {
-    /// The licence.
-    pub id: LicenseId,
-    /// The product.
-    pub product: String,
-    /// The policy.
-    pub policy: String,
-    /// The customer.
-    pub customer: CustomerId,
-    /// Whether it stands.
-    pub standing: String,
-    /// When it was issued.
-    pub issued_at: Micros,
-    /// Whether it is the product's trial.
-    pub is_trial: bool,
-    /// How long it is valid from its first activation, while that has not come; of a trial, from each activation.
-    pub valid_from_activation: Option<Seconds>,
-    /// The first instant after validity.
-    pub valid_until: Option<Micros>,
-    /// Activations that were given a seat and not released.
-    pub activations: u64,
-    /// Most activations at one time.
-    pub max_activations: u32,
-}
-
-/// Which activations are listed.
-#[derive(Clone, Debug, Default)]
-pub struct ActivationFilter {
-    /// Of this licence.
-    pub license: Option<LicenseId>,
-    /// Of this chain.
-    pub chain: Option<ChainId>,
-    /// Of this product.
-    pub product: Option<String>,
-    /// With this status.
-    pub status: Option<GrantStatus>,
-    /// At most so many.
-    pub limit: Option<u64>,
-}
-
-/// One line of a list of activations.
-#[derive(Clone, Debug)]
-pub struct ActivationSummary {
-    /// The licence.
-    pub license: LicenseId,
-    /// The device chain.
-    pub chain: ChainId,
-    /// The status of the newest grant.
-    pub status: GrantStatus,
-    /// Whether the chain's histories part.
-    pub forked: bool,
-    /// The code that says why.
-    pub reason: Option<String>,
-    /// The agent.
-    pub agent: Option<String>,
-    /// The commitment to the host's name.
-    pub host: Option<Commitment>,
-    /// When it was asked for.
-    pub requested_at: Option<Micros>,
-    /// When a seat was first given.
-    pub granted_at: Option<Micros>,
-    /// When it was released.
-    pub released_at: Option<Micros>,
-    /// When the device must be heard of again.
-    pub sync_by: Option<Micros>,
-    /// The last place that is attached.
-    pub seq: Seq,
-    /// The time of the event there.
-    pub last_at: Option<Micros>,
-}
-
-/// Which usage is reported.
-#[derive(Clone, Debug, Default)]
-pub struct UsageFilter {
-    /// Of this licence.
-    pub license: Option<LicenseId>,
-    /// Of this product.
-    pub product: Option<String>,
-    /// From this UTC day on.
-    pub from_day: Option<u32>,
-    /// Before this UTC day.
-    pub before_day: Option<u32>,
-}
-
-/// Units of one feature on one UTC day by one device.
-#[derive(Clone, Debug)]
-pub struct UsageRow {
-    /// The licence.
-    pub license: LicenseId,
-    /// The product.
-    pub product: String,
-    /// The device chain.
-    pub chain: ChainId,
-    /// The feature.
-    pub feature: FeatureNumber,
-    /// The period that the use counts in.
-    pub period: Period,
-    /// The UTC day.
-    pub day: u32,
-    /// Units used.
-    pub used: u64,
-    /// Units given back.
-    pub refunded: u64,
-    /// Events.
-    pub events: u64,
-}
-
-/// One branch of a device chain.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct EvidenceRow {
-    /// The licence.
-    pub license: LicenseId,
-    /// The device chain.
-    pub chain: ChainId,
-    /// The branch.
-    pub branch: BranchEvidence,
-}
-
-/// A fork of a device chain.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct ForkRow {
-    /// The licence.
-    pub license: LicenseId,
-    /// The device chain.
-    pub chain: ChainId,
-    /// The earliest place that is known at which its histories part.
-    pub seq: Seq,
-    /// When that was recorded with its proof; nothing where no proof is short enough to be.
-    pub at: Option<Micros>,
-    /// What the histories tell; nothing while only one of them is attached.
-    pub verdict: Option<Verdict>,
-    /// Branches that are attached.
-    pub branches: u64,
-    /// What follows from it by the terms of the licence.
-    pub on_fork: OnFork,
-}
-
-/// Bytes that are refused for now, with the reason.
-#[derive(Clone, Debug)]
-pub struct NewQuarantine {
-    /// Why.
-    pub code: Code,
-    /// Where they came from.
-    pub source: String,
-    /// The device chain, where that is known.
-    pub chain: Option<ChainId>,
-    /// The places of the run's events, where it is one that was believed.
-    pub span: Option<SeqRange>,
-    /// The bytes.
-    pub bytes: Vec<u8>,
-}
-
-/// What is in quarantine, without the bytes.
-#[derive(Clone, Debug)]
-pub struct QuarantineEntry {
-    /// Its number.
-    pub id: i64,
-    /// Why it is there.
-    pub code: String,
-    /// Where it came from.
-    pub source: String,
-    /// The device chain, where that is known.
-    pub chain: Option<ChainId>,
-    /// The places of the run's events, where they are known.
-    pub span: Option<SeqRange>,
-    /// When it came.
-    pub received_at: Micros,
-    /// The SHA-256 of the bytes.
-    pub digest: Digest,
-    /// How many bytes.
-    pub size: u64,
-}
-
-/// A projection that does not follow from the sources.
-#[derive(Clone, Debug, Eq, PartialEq, serde::Serialize)]
-pub struct Mismatch {
-    /// The table.
-    pub table: &'static str,
-    /// Rows that are there and do not follow.
-    pub unexpected: u64,
-    /// Rows that follow and are not there.
-    pub missing: u64,
 }
 
 /// Names of features by product, for reports.

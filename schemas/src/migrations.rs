@@ -12,11 +12,12 @@ pub struct Migration {
 /// The vendor's ledger on `SQLite`.
 pub const LEDGER_SQLITE: &[Migration] = &[
     Migration { name: "V1__ledger", sql: include_str!("../sql/ledger-sqlite/V1__ledger.sql") },
-    Migration { name: "V2__branches", sql: include_str!("../sql/ledger-sqlite/V2__branches.sql") },
-    Migration { name: "V3__periods", sql: include_str!("../sql/ledger-sqlite/V3__periods.sql") },
-    Migration { name: "V4__deadlines", sql: include_str!("../sql/ledger-sqlite/V4__deadlines.sql") },
-    Migration { name: "V5__fingerprints", sql: include_str!("../sql/ledger-sqlite/V5__fingerprints.sql") },
+    Migration { name: "V2__states", sql: include_str!("../sql/ledger-sqlite/V2__states.sql") },
 ];
+
+/// The vendor's ledger on PostgreSQL.
+pub const LEDGER_POSTGRES: &[Migration] =
+    &[Migration { name: "V1__ledger", sql: include_str!("../sql/ledger-postgres/V1__ledger.sql") }];
 
 /// A device's store on `SQLite`.
 pub const DEVICE_SQLITE: &[Migration] = &[

@@ -2,6 +2,7 @@
 
 use counterfoil_tests::lab::{number, text};
 use counterfoil_tests::{HandMade, Lab, License, picture};
+use ledger::state;
 use rusqlite::Connection;
 use serde_json::Value;
 
@@ -212,11 +213,22 @@ fn a_figure_that_no_longer_follows_is_told() {
     );
     ledger().execute(&update, [&pairs]).expect("SQL");
     lab.vendor(&show).done();
-    ledger().execute("UPDATE periods SET used = used + 1", []).expect("SQL");
+    state_with_one_more(&ledger());
     assert_eq!(lab.vendor(&show).exits(5).json()["derived"]["used"], 10);
     lab.vendor("rebuild --check").exits(6).json();
     lab.vendor("rebuild").done();
     lab.vendor(&show).done();
+}
+
+/// Adds a unit to every seal in the kept state.
+fn state_with_one_more(ledger: &Connection) {
+    let kept: Vec<u8> = ledger.query_row("SELECT state FROM licenses", [], |row| row.get(0)).expect("one licence");
+    let mut license = state::license(&kept).expect("sound");
+    for seal in license.periods.values_mut() {
+        seal.used = seal.used.saturating_plus(1);
+    }
+    let changed = ledger.execute("UPDATE licenses SET state = ?1", [state::of_license(&license)]);
+    assert_eq!(changed.expect("SQL"), 1);
 }
 
 /// A seal of the epoch that ended still follows, and what came after it is adjusted in the new one.

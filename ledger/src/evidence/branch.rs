@@ -8,12 +8,13 @@ use schemas::grant::TookIn;
 use schemas::ids::ChainId;
 use schemas::numbers::{FeatureNumber, Micros, Seq, Total};
 use schemas::period::Period;
+use serde::{Deserialize, Serialize};
 
 use crate::chain::Head;
 use crate::rows::BranchNumber;
 
 /// One branch of a chain: the events after the place where it parts from its parent.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Branch {
     /// The branch that it parts from; itself for the trunk.
     pub parent: BranchNumber,
@@ -62,7 +63,7 @@ impl Branch {
 }
 
 /// The first event after a parting.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Start {
     /// Its time.
     pub at: Micros,
@@ -78,7 +79,7 @@ impl Start {
 }
 
 /// What a device noted of its clock, from the chain's beginning to a place.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Steps {
     /// How far the steps forward come to, in microseconds; at most what an instant can be.
     pub ahead: u64,
@@ -95,7 +96,7 @@ impl Steps {
 }
 
 /// Where and when a branch was closed.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Closed {
     /// The place of `chain.closed`.
     pub seq: Seq,
@@ -104,7 +105,7 @@ pub struct Closed {
 }
 
 /// What the events of one branch state of one sum.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 pub struct BranchSum {
     /// Units used before the branch parted, as its first consumption states them.
     pub base: Option<Total>,

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use schemas::event::device::FingerprintComponent;
 use schemas::numbers::Seq;
 use schemas::terms::FingerprintRule;
+use serde::{Deserialize, Serialize};
 
 use crate::fingerprint;
 
@@ -13,7 +14,7 @@ use crate::fingerprint;
 const KEPT: usize = 16;
 
 /// Different fingerprints of one device: where there are too many, those that were recorded first.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Fingerprints(BTreeMap<Vec<FingerprintComponent>, Seq>);
 
 impl Fingerprints {

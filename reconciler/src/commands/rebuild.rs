@@ -1,6 +1,7 @@
 //! `counterfoil rebuild`
 
 use std::fmt;
+use std::num::NonZeroUsize;
 
 use clap::Args;
 use schemas::codes::Exit;
@@ -21,6 +22,9 @@ pub(crate) struct RebuildArgs {
     /// Change nothing: compare with what stands, and end with exit code 6 if it differs
     #[arg(long)]
     check: bool,
+    /// Threads that fold events [default: one a core]
+    #[arg(long, value_name = "N")]
+    jobs: Option<NonZeroUsize>,
 }
 
 impl RebuildArgs {
@@ -32,8 +36,10 @@ impl RebuildArgs {
             progress.add(events - told);
             told = events;
         };
-        let mismatches = if self.check { vendor.store.compare_with_rebuild(&mut tell)? } else { Vec::new() };
-        let events = if self.check { told } else { vendor.store.rebuild(&mut tell)? };
+        let jobs = self.jobs.map_or(context.config.jobs.value, NonZeroUsize::get);
+        let mismatches =
+            if self.check { vendor.store.compare_with_rebuild(jobs, &mut tell)? } else { Vec::new() };
+        let events = if self.check { told } else { vendor.store.rebuild(jobs, &mut tell)? };
         progress.finish();
         let exit = if mismatches.is_empty() { Exit::Done } else { Exit::Findings };
         context.output.result(&Rebuilt { events, checked: self.check, mismatches })?;

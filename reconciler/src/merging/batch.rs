@@ -111,9 +111,10 @@ impl<'a> Batch<'a> {
             outcomes.push(self.outcome(vendor, stop, &outcome, None));
         }
         for Merged { stop, license, outcome, denied, grant } in merged {
+            let is_told = self.parcels[stop.parcel].source.answer.is_some();
             let grant = match grant {
-                Some(grant) => Some(grant),
-                None => vendor.store.newest_grant(&license, &stop.chain)?,
+                None if is_told => vendor.store.newest_grant(&license, &stop.chain)?,
+                grant => grant,
             };
             outcomes.push(Outcome { denied, ..self.outcome(vendor, stop, &outcome, grant) });
         }
@@ -125,17 +126,21 @@ impl<'a> Batch<'a> {
     fn route(&self, vendor: &mut Vendor) -> Result<(Routes, Vec<Stop>), Refusal> {
         let mut routes = Routes::new();
         let mut unknown = Vec::new();
-        for (parcel, content) in self.parcels.iter().enumerate() {
-            for (chain, delivery) in &content.deliveries {
-                let stop = Stop { parcel, chain: *chain };
-                let license = match reference(delivery) {
-                    Some(reference) => vendor.store.license_of_key(&reference)?,
-                    None => vendor.store.license_of_chain(chain)?,
-                };
-                match license {
-                    Some(license) => routes.entry(license).or_default().push(stop),
-                    None => unknown.push(stop),
-                }
+        let deliveries = self.parcels.iter().enumerate().flat_map(|(parcel, content)| {
+            content.deliveries.iter().map(move |(chain, delivery)| (Stop { parcel, chain: *chain }, delivery))
+        });
+        let referred: Vec<_> = deliveries.map(|(stop, delivery)| (stop, reference(delivery))).collect();
+        let references: Vec<KeyReference> =
+            referred.iter().filter_map(|(_, reference)| *reference).collect();
+        let mut of_keys = vendor.store.licenses_of_keys(&references)?.into_iter();
+        for (stop, reference) in referred {
+            let license = match reference {
+                Some(_) => of_keys.next().flatten(),
+                None => vendor.store.license_of_chain(&stop.chain)?,
+            };
+            match license {
+                Some(license) => routes.entry(license).or_default().push(stop),
+                None => unknown.push(stop),
             }
         }
         Ok((routes, unknown))
@@ -170,18 +175,20 @@ impl<'a> Batch<'a> {
         routes: &Routes,
         revocations: &Revocations,
     ) -> Result<Vec<Merged>, Refusal> {
-        let mut merged = Vec::new();
-        let mut late = self.late(vendor, routes)?;
+        // What another unit of work overtook is done again and takes the place of what was done before.
+        let mut merged: BTreeMap<LicenseId, Vec<Merged>> = BTreeMap::new();
+        let late = self.late(vendor, routes)?;
         let licenses: BTreeSet<LicenseId> = routes.keys().chain(late.keys()).copied().collect();
         if licenses.is_empty() {
-            return Ok(merged);
+            return Ok(Vec::new());
         }
         let Vendor { home, store, issuer, now } = vendor;
         let secret = home.key_secret();
         store.change_licenses(&licenses, &mut |license, stored| {
             let id = license.id;
             let mut draft = Draft::resume(issuer, license, *now);
-            let mut attachments = late.remove(&id).unwrap_or_default();
+            let mut attachments = late.get(&id).cloned().unwrap_or_default();
+            let mut of_license = Vec::new();
             for stop in &self.in_order(routes.get(&id).map_or(&[], Vec::as_slice)) {
                 let parcel = &self.parcels[stop.parcel];
                 let runs = &parcel.deliveries[&stop.chain].runs;
@@ -198,11 +205,12 @@ impl<'a> Batch<'a> {
                 }
                 let grant = draft.grant(&stop.chain).cloned();
                 let denied = denied(draft.license(), &stop.chain);
-                merged.push(Merged { stop: *stop, license: id, outcome, denied, grant });
+                of_license.push(Merged { stop: *stop, license: id, outcome, denied, grant });
             }
+            merged.insert(id, of_license);
             Ok(Change { update: draft.finish(), attachments })
         })?;
-        Ok(merged)
+        Ok(merged.into_values().flatten().collect())
     }
 
     /// The stops of a licence, a successor's after that of the chain that it follows.

@@ -194,7 +194,7 @@ impl Vendor {
                 created.push(change);
             }
             // A reference that is taken is as likely as any other of 2^40: all are drawn again.
-            if self.store.create_licenses(created)? {
+            if self.store.create_licenses(&created)? {
                 return Ok(issued);
             }
         }

@@ -111,9 +111,10 @@ impl Vendor {
         reason: Option<&Attachment>,
         revocations: &Revocations,
     ) -> Result<Vec<SealedLicense>, Refusal> {
-        let mut sealed = Vec::new();
+        // What is done again takes the place of what was done before.
+        let mut sealed = BTreeMap::new();
         if due.is_empty() {
-            return Ok(sealed);
+            return Ok(Vec::new());
         }
         let licenses: BTreeSet<LicenseId> = due.keys().copied().collect();
         let (issuer, now) = (&self.issuer, self.now);
@@ -126,9 +127,9 @@ impl Vendor {
             let done = periods::seal(&mut draft, order, clocks).map_err(StoreError::from)?;
             let attachments = reason.into_iter().filter(|_| !done.sealed.is_empty()).cloned().collect();
             let update = draft.finish();
-            sealed.push(SealedLicense { license: update.license.clone(), done });
+            sealed.insert(update.license.id, SealedLicense { license: update.license.clone(), done });
             Ok(Change { update, attachments })
         })?;
-        Ok(sealed)
+        Ok(sealed.into_values().collect())
     }
 }

@@ -17,6 +17,7 @@ use crate::digest::ChainEvidence;
 use crate::evidence::{Chain, ChainSum};
 use crate::fixture::{ISSUED, at, opened};
 use crate::forks::Fork;
+use crate::state;
 
 /// The seed of another device, which every world knows.
 const FOLLOWED: u8 = 2;
@@ -221,6 +222,15 @@ fn outcome(world: &World) -> Evidence {
     evidence(Device::new(1).chain(), known(world))
 }
 
+/// A licence as a store keeps it, read again.
+fn read_again(license: &License) -> License {
+    let mut again = state::license(&state::of_license(license)).expect("as it was written");
+    for chain in license.chains.keys().chain(license.activations.keys()) {
+        state::add_chain(&mut again, *chain, &state::of_chain(license, chain)).expect("as it was written");
+    }
+    again
+}
+
 /// What a rebuild gives is what the merges left.
 fn refolds(world: &World) {
     let (folded, rows) = world.refolded();
@@ -229,6 +239,7 @@ fn refolds(world: &World) {
         chain.parked.clear();
     }
     assert_eq!(folded, kept);
+    assert_eq!(read_again(&kept), kept);
     let stored = world.stored_rows();
     let sorted = |findings: &[crate::rows::Finding]| {
         let mut places: Vec<_> = findings.iter().map(|found| (found.branch, found.seq, found.code)).collect();

@@ -1,0 +1,97 @@
+//! Quarantine: bytes that were refused, kept with their reason until they are retried or dropped.
+
+use schemas::grant::SeqRange;
+use schemas::ids::{ChainId, Digest};
+use schemas::numbers::Micros;
+use sha2::{Digest as _, Sha256};
+
+use super::database::{Database, Row, Value};
+use super::{StoreError, statements};
+use crate::store::views::{NewQuarantine, QuarantineEntry};
+
+/// The counter that numbers the entries.
+const COUNTER: &str = "quarantine";
+
+/// Keeps entries; the same bytes for the same chain are kept once, with the newest reason.
+pub(super) fn put(
+    db: &mut dyn Database,
+    entries: &[NewQuarantine],
+    now: Micros,
+) -> Result<(), StoreError> {
+    for entry in entries {
+        let digest: [u8; 32] = Sha256::digest(&entry.bytes).into();
+        let digest = Value::from(&digest[..]);
+        let chain = Value::from(entry.chain.as_ref().map(ChainId::as_bytes));
+        let first = Value::from(entry.span.map(|span| span.first));
+        let last = Value::from(entry.span.map(|span| span.last));
+        let code = Value::from(entry.code.word());
+        let again = [code.clone(), first.clone(), last.clone(), digest.clone(), chain.clone()];
+        if db.execute(&statements::QUARANTINED_AGAIN, &again)? > 0 {
+            continue;
+        }
+        let new = vec![
+            next_number(db)?.into(),
+            code,
+            entry.source.as_str().into(),
+            chain,
+            now.into(),
+            digest,
+            (entry.bytes.len() as u64).into(),
+            first,
+            last,
+            entry.bytes.as_slice().into(),
+        ];
+        db.insert(&statements::NEW_QUARANTINE, &[new])?;
+    }
+    Ok(())
+}
+
+fn next_number(db: &mut dyn Database) -> Result<u64, StoreError> {
+    let mut number = None;
+    db.query(&statements::NEXT_NUMBER, &[1_u8.into(), COUNTER.into()], &mut |mut row| {
+        number = Some(row.uint()?);
+        Ok(())
+    })?;
+    number.ok_or(StoreError::Damaged("counter"))
+}
+
+/// Every entry without its bytes, in the order of arrival.
+pub(super) fn list(db: &mut dyn Database) -> Result<Vec<QuarantineEntry>, StoreError> {
+    let mut entries = Vec::new();
+    db.query(&statements::QUARANTINE, &[], &mut |mut row| {
+        entries.push(entry(&mut row)?);
+        Ok(())
+    })?;
+    Ok(entries)
+}
+
+fn entry(row: &mut Row) -> Result<QuarantineEntry, StoreError> {
+    Ok(QuarantineEntry {
+        id: row.small::<u64>().and_then(|id| i64::try_from(id).map_err(|_| StoreError::Damaged("number")))?,
+        code: row.string()?,
+        source: row.string()?,
+        chain: row.optional_fixed()?.map(ChainId),
+        received_at: row.micros()?,
+        digest: Digest(row.fixed()?),
+        size: row.uint()?,
+        span: row.optional_seq()?.zip(row.optional_seq()?).map(|(first, last)| SeqRange { first, last }),
+    })
+}
+
+/// The bytes of one entry.
+pub(super) fn bytes(db: &mut dyn Database, id: i64) -> Result<Option<Vec<u8>>, StoreError> {
+    let mut bytes = None;
+    db.query(&statements::QUARANTINED_BYTES, &[id.into()], &mut |mut row| {
+        bytes = Some(row.bytes()?);
+        Ok(())
+    })?;
+    Ok(bytes)
+}
+
+/// Takes entries out.
+pub(super) fn remove(db: &mut dyn Database, ids: &[i64]) -> Result<(), StoreError> {
+    for id in ids {
+        db.execute(&statements::LEAVE_QUARANTINE, &[(*id).into()])?;
+    }
+    Ok(())
+}

@@ -1,0 +1,213 @@
+//! What lists and reports show of the ledger: what is asked for, and the rows that answer.
+
+use std::collections::BTreeSet;
+
+use ledger::digest::BranchEvidence;
+use ledger::forks::Verdict;
+use schemas::codes::Code;
+use schemas::grant::{GrantStatus, SeqRange};
+use schemas::ids::{ChainId, Commitment, CustomerId, Digest, LicenseId};
+use schemas::numbers::{FeatureNumber, Micros, Seconds, Seq};
+use schemas::period::Period;
+use schemas::terms::OnFork;
+
+/// Which licences are listed.
+#[derive(Clone, Debug, Default)]
+pub struct LicenseFilter {
+    /// Of this product.
+    pub product: Option<String>,
+    /// Issued from this policy.
+    pub policy: Option<String>,
+    /// Of these customers.
+    pub customers: Option<BTreeSet<CustomerId>>,
+    /// Standing so.
+    pub standing: Option<String>,
+    /// At most so many.
+    pub limit: Option<u64>,
+}
+
+/// One line of a list of licences.
+#[derive(Clone, Debug)]
+pub struct LicenseSummary {
+    /// The licence.
+    pub id: LicenseId,
+    /// The product.
+    pub product: String,
+    /// The policy.
+    pub policy: String,
+    /// The customer.
+    pub customer: CustomerId,
+    /// Whether it stands.
+    pub standing: String,
+    /// When it was issued.
+    pub issued_at: Micros,
+    /// Whether it is the product's trial.
+    pub is_trial: bool,
+    /// How long it is valid from its first activation, while that has not come; of a trial, from each activation.
+    pub valid_from_activation: Option<Seconds>,
+    /// The first instant after validity.
+    pub valid_until: Option<Micros>,
+    /// Activations that were given a seat and not released.
+    pub activations: u64,
+    /// Most activations at one time.
+    pub max_activations: u32,
+}
+
+/// Which activations are listed.
+#[derive(Clone, Debug, Default)]
+pub struct ActivationFilter {
+    /// Of this licence.
+    pub license: Option<LicenseId>,
+    /// Of this chain.
+    pub chain: Option<ChainId>,
+    /// Of this product.
+    pub product: Option<String>,
+    /// With this status.
+    pub status: Option<GrantStatus>,
+    /// At most so many.
+    pub limit: Option<u64>,
+}
+
+/// One line of a list of activations.
+#[derive(Clone, Debug)]
+pub struct ActivationSummary {
+    /// The licence.
+    pub license: LicenseId,
+    /// The device chain.
+    pub chain: ChainId,
+    /// The status of the newest grant.
+    pub status: GrantStatus,
+    /// Whether the chain's histories part.
+    pub forked: bool,
+    /// The code that says why.
+    pub reason: Option<String>,
+    /// The agent.
+    pub agent: Option<String>,
+    /// The commitment to the host's name.
+    pub host: Option<Commitment>,
+    /// When it was asked for.
+    pub requested_at: Option<Micros>,
+    /// When a seat was first given.
+    pub granted_at: Option<Micros>,
+    /// When it was released.
+    pub released_at: Option<Micros>,
+    /// When the device must be heard of again.
+    pub sync_by: Option<Micros>,
+    /// The last place that is attached.
+    pub seq: Seq,
+    /// The time of the event there.
+    pub last_at: Option<Micros>,
+}
+
+/// Which usage is reported.
+#[derive(Clone, Debug, Default)]
+pub struct UsageFilter {
+    /// Of this licence.
+    pub license: Option<LicenseId>,
+    /// Of this product.
+    pub product: Option<String>,
+    /// From this UTC day on.
+    pub from_day: Option<u32>,
+    /// Before this UTC day.
+    pub before_day: Option<u32>,
+}
+
+/// Units of one feature on one UTC day by one device.
+#[derive(Clone, Debug)]
+pub struct UsageRow {
+    /// The licence.
+    pub license: LicenseId,
+    /// The product.
+    pub product: String,
+    /// The device chain.
+    pub chain: ChainId,
+    /// The feature.
+    pub feature: FeatureNumber,
+    /// The period that the use counts in.
+    pub period: Period,
+    /// The UTC day.
+    pub day: u32,
+    /// Units used.
+    pub used: u64,
+    /// Units given back.
+    pub refunded: u64,
+    /// Events.
+    pub events: u64,
+}
+
+/// One branch of a device chain.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct EvidenceRow {
+    /// The licence.
+    pub license: LicenseId,
+    /// The device chain.
+    pub chain: ChainId,
+    /// The branch.
+    pub branch: BranchEvidence,
+}
+
+/// A fork of a device chain.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct ForkRow {
+    /// The licence.
+    pub license: LicenseId,
+    /// The device chain.
+    pub chain: ChainId,
+    /// The earliest place that is known at which its histories part.
+    pub seq: Seq,
+    /// When that was recorded with its proof; nothing where no proof is short enough to be.
+    pub at: Option<Micros>,
+    /// What the histories tell; nothing while only one of them is attached.
+    pub verdict: Option<Verdict>,
+    /// Branches that are attached.
+    pub branches: u64,
+    /// What follows from it by the terms of the licence.
+    pub on_fork: OnFork,
+}
+
+/// Bytes that are refused for now, with the reason.
+#[derive(Clone, Debug)]
+pub struct NewQuarantine {
+    /// Why.
+    pub code: Code,
+    /// Where they came from.
+    pub source: String,
+    /// The device chain, where that is known.
+    pub chain: Option<ChainId>,
+    /// The places of the run's events, where it is one that was believed.
+    pub span: Option<SeqRange>,
+    /// The bytes.
+    pub bytes: Vec<u8>,
+}
+
+/// What is in quarantine, without the bytes.
+#[derive(Clone, Debug)]
+pub struct QuarantineEntry {
+    /// Its number.
+    pub id: i64,
+    /// Why it is there.
+    pub code: String,
+    /// Where it came from.
+    pub source: String,
+    /// The device chain, where that is known.
+    pub chain: Option<ChainId>,
+    /// The places of the run's events, where they are known.
+    pub span: Option<SeqRange>,
+    /// When it came.
+    pub received_at: Micros,
+    /// The SHA-256 of the bytes.
+    pub digest: Digest,
+    /// How many bytes.
+    pub size: u64,
+}
+
+/// A projection that does not follow from the sources.
+#[derive(Clone, Debug, Eq, PartialEq, serde::Serialize)]
+pub struct Mismatch {
+    /// The table.
+    pub table: &'static str,
+    /// Rows that are there and do not follow.
+    pub unexpected: u64,
+    /// Rows that follow and are not there.
+    pub missing: u64,
+}
