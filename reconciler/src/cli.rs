@@ -14,7 +14,8 @@ use schemas::text::Text;
 
 use crate::commands::{
     activation, audit, backup, completions, config, customer, demo, digest, doctor, explain, export, init,
-    keys, license, merge, period, policy, product, quarantine, rebuild, refresh, restore, show, verify,
+    keys, license, merge, period, policy, product, quarantine, rebuild, refresh, restore, show, store,
+    verify,
 };
 use crate::config::{Config, Flags};
 use crate::home::Home;
@@ -86,6 +87,8 @@ enum Command {
     Rebuild(rebuild::RebuildArgs),
     Backup(backup::BackupArgs),
     Restore(restore::RestoreArgs),
+    #[command(subcommand)]
+    Store(store::StoreCommand),
     Show(show::ShowArgs),
     Verify(verify::VerifyArgs),
     #[command(subcommand)]
@@ -117,6 +120,7 @@ impl Command {
             Self::Rebuild(args) => args.run(context),
             Self::Backup(args) => args.run(context),
             Self::Restore(args) => args.run(context),
+            Self::Store(command) => command.run(context),
             Self::Show(args) => args.run(context),
             Self::Verify(args) => args.run(context),
             Self::Keys(command) => command.run(context),

@@ -25,6 +25,7 @@ pub(crate) mod quarantine;
 pub(crate) mod rebuild;
 pub(crate) mod refresh;
 pub(crate) mod restore;
+pub(crate) mod store;
 
 mod files;
 mod filter;

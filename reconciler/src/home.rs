@@ -20,7 +20,7 @@ mod root_key;
 mod store_url;
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use ledger::keys::SecretKey;
 use ledger::license_key::KeySecret;
@@ -39,6 +39,7 @@ pub use self::files::Layout;
 pub use self::pack::build_pack;
 pub use self::root_key::{Passphrase, RootKeyFile};
 pub use self::store_url::StoreUrl;
+use crate::store::Place;
 
 /// The version of the home's layout that this program writes.
 const VERSION: u32 = 1;
@@ -128,9 +129,18 @@ impl Home {
         &self.settings.store
     }
 
-    /// The ledger's file.
-    pub fn ledger_path(&self) -> PathBuf {
-        self.settings.store.path(self.layout.dir())
+    /// Where the ledger is.
+    pub fn ledger(&self) -> Place {
+        self.settings.store.place(self.layout.dir())
+    }
+
+    /// Lets the home use the ledger at `store` from now on.
+    ///
+    /// # Errors
+    /// `io_failed`.
+    pub fn use_store(&self, store: &StoreUrl) -> Result<(), Refusal> {
+        let settings = Settings { store: store.clone(), ..self.settings.clone() };
+        files::write_shared(&self.layout.settings(), settings.to_toml().as_bytes())
     }
 
     /// The portal's address, as `init` was told.
@@ -246,7 +256,7 @@ impl Settings {
         let file = SettingsFile {
             version: VERSION,
             environment: self.environment.to_string(),
-            store: self.store.to_string(),
+            store: self.store.whole(),
             portal: self.portal.as_ref().map(Text::to_string),
             root_public: self.root_public.to_string(),
             sealing_public: self.sealing_public.to_string(),

@@ -5,12 +5,13 @@
 //! goes. Everything else follows from the runs through the folds in the ledger crate, and [`Store::rebuild`] makes it
 //! anew.
 
+mod postgres;
 mod sql;
-pub mod sqlite;
+mod sqlite;
 mod views;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use ledger::authority::License;
 use ledger::catalog::{Catalog, CatalogDraft};
@@ -31,6 +32,9 @@ use schemas::refusal::Refusal;
 use schemas::text::Text;
 use thiserror::Error;
 
+use self::postgres::Postgres;
+pub use self::sql::SqlStore;
+use self::sqlite::Sqlite;
 pub use self::views::{
     ActivationFilter, ActivationSummary, EvidenceRow, ForkRow, LicenseFilter, LicenseSummary, Mismatch, NewQuarantine,
     QuarantineEntry, UsageFilter, UsageRow,
@@ -48,15 +52,25 @@ pub enum StoreError {
     /// A stored value is not what was written.
     #[error("the ledger holds a damaged {0}")]
     Damaged(&'static str),
-    /// Another unit of work changed the same first; nothing was done, and trying again helps.
+    /// Another unit of work changed the same first; nothing was done.
     #[error("another process changed the same")]
-    Overtaken,
+    Overtaken(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The connection to the database was lost, or there is none; nothing was done.
+    #[error("the database cannot be reached")]
+    Unreachable(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// A licence key that was to be given out is another licence's.
     #[error("a licence key is taken")]
     KeyTaken,
     /// The change itself was refused.
     #[error("{0}")]
     Refused(Refusal),
+}
+
+impl StoreError {
+    /// Whether the same may be done a little later.
+    fn may_pass(&self) -> bool {
+        matches!(self, Self::Overtaken(_) | Self::Unreachable(_))
+    }
 }
 
 impl From<Refusal> for StoreError {
@@ -93,9 +107,43 @@ impl From<StoreError> for Refusal {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Refused(refusal) => refusal,
-            StoreError::Busy | StoreError::Overtaken | StoreError::KeyTaken => Code::Busy.into(),
+            StoreError::Busy | StoreError::Overtaken(_) | StoreError::KeyTaken => Code::Busy.into(),
             StoreError::Damaged(_) => Self::from_error(Code::AuditFailed, &error),
+            StoreError::Unreachable(_) => Self::from_error(Code::StoreUnreachable, &error),
             StoreError::Database(_) => Self::from_error(Code::StoreFailed, &error),
+        }
+    }
+}
+
+/// Where a ledger is.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Place {
+    /// In this SQLite file.
+    Sqlite(PathBuf),
+    /// In the PostgreSQL database at this URL, which may hold a password.
+    Postgres(String),
+}
+
+impl Place {
+    /// Makes an empty ledger here.
+    ///
+    /// # Errors
+    /// `store_occupied` where there is one.
+    pub fn create(&self) -> Result<SqlStore, StoreError> {
+        match self {
+            Self::Sqlite(path) => Sqlite::create(path),
+            Self::Postgres(url) => Postgres::create(url),
+        }
+    }
+
+    /// Opens the ledger that is here.
+    ///
+    /// # Errors
+    /// `home_damaged` where there is none.
+    pub fn open(&self) -> Result<SqlStore, StoreError> {
+        match self {
+            Self::Sqlite(path) => Sqlite::open(path),
+            Self::Postgres(url) => Postgres::open(url),
         }
     }
 }
@@ -238,9 +286,18 @@ pub trait Store {
         progress: &mut dyn FnMut(u64),
     ) -> Result<Vec<Mismatch>, StoreError>;
 
-    /// Writes a copy of the whole ledger, as it stands at one moment, to the new file `path`, while others go on using
-    /// it. `progress` hears of the bytes that were copied since it was last told.
-    fn copy_to(&mut self, path: &Path, progress: &mut dyn FnMut(u64)) -> Result<(), StoreError>;
+    /// Copies the ledger as one file, as it stands at one moment, to the new file `path`, while others go on using it, if
+    /// it is kept in a file; whether it is. `progress` hears of the bytes that were copied since it was last told.
+    fn copy_file(&mut self, path: &Path, progress: &mut dyn FnMut(u64)) -> Result<bool, StoreError>;
+
+    /// Copies the ledger, as it stands at one moment, into the empty `target`, and folds it there with `jobs` threads.
+    /// `progress` hears of licences.
+    fn copy_to(
+        &mut self,
+        target: &mut SqlStore,
+        jobs: usize,
+        progress: &mut dyn FnMut(u64),
+    ) -> Result<(), StoreError>;
 
     /// The version of the database.
     fn version(&mut self) -> Result<String, StoreError>;

@@ -13,13 +13,11 @@ pub mod restore;
 use std::fmt;
 
 use ledger::authority::Issuer;
-use schemas::codes::Code;
 use schemas::numbers::Micros;
 use schemas::refusal::Refusal;
 
 use crate::home::Home;
 use crate::store::Store;
-use crate::store::sqlite::SqliteStore;
 
 /// A home whose ledger is open.
 pub struct Vendor {
@@ -37,11 +35,7 @@ impl Vendor {
     /// # Errors
     /// When the ledger cannot be made; the home is then not kept either.
     pub fn found(home: Home, now: Micros) -> Result<Self, Refusal> {
-        let path = home.ledger_path();
-        if path.exists() {
-            return Err(Refusal::new(Code::HomeExists, path.display().to_string()));
-        }
-        let store = SqliteStore::create(&path).map_err(Refusal::from)?;
+        let store = home.ledger().create().map_err(Refusal::from)?;
         let mut vendor = Self::with(home, Box::new(store), now);
         vendor.certify_issuer()?;
         Ok(vendor)
@@ -52,8 +46,7 @@ impl Vendor {
     /// # Errors
     /// When the ledger cannot be opened.
     pub fn open(home: Home, now: Micros) -> Result<Self, Refusal> {
-        let store = SqliteStore::open(&home.ledger_path())
-            .map_err(|error| Refusal::from(error).at(home.ledger_path().display()))?;
+        let store = home.ledger().open().map_err(|error| Refusal::from(error).at(home.store()))?;
         Ok(Self::with(home, Box::new(store), now))
     }
 

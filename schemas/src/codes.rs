@@ -662,8 +662,20 @@ codes! {
         "Restore from another backup.",
     StoreUnsupported "store_unsupported" Usage 422
         "this kind of store is not supported"
-        "The ledger is kept in SQLite."
-        "Give `sqlite:` or leave `--store` out.",
+        "The ledger is kept in SQLite or in PostgreSQL."
+        "Give `sqlite:`, `sqlite:PATH` or `postgres://USER@HOST/DATABASE`, or leave the option out.",
+    StoreOccupied "store_occupied" Refused 409
+        "there is a ledger already"
+        "A new ledger is made only where there is none, so that no other one is lost or mixed up with it."
+        "Name another file or an empty database.",
+    StoreUnsafe "store_unsafe" Refused 503
+        "the database may lose what it has acknowledged"
+        "The server runs with `fsync` or `full_page_writes` off: after a power cut its tables may be damaged."
+        "Switch the setting on in `postgresql.conf` and restart the server.",
+    StoreUnreachable "store_unreachable" Failed 503
+        "the database cannot be reached"
+        "There is no connection to the server, or it was lost and did not come back in time. What was not acknowledged was not done."
+        "See the message behind it; check that the server runs, then try again: what was done is not done twice.",
     StoreFailed "store_failed" Failed 500
         "the ledger could not be read or written"
         "The database refused."

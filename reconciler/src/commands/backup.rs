@@ -1,7 +1,7 @@
 //! `counterfoil backup`
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use schemas::codes::Exit;
@@ -13,6 +13,7 @@ use crate::cli::Context;
 use crate::home::{Backup, Part};
 use crate::output::{Fields, talk};
 use crate::progress::Progress;
+use crate::store::{Place, Store};
 
 /// Copy the ledger and the keys to a new directory, while the ledger is in use
 ///
@@ -36,12 +37,13 @@ impl BackupArgs {
         let mut vendor = context.vendor()?;
         let progress = Progress::start("bytes copied", None);
         let store = &mut vendor.store;
+        let jobs = context.config.jobs.value;
         let backup = Backup::make(
             &vendor.home,
             &self.output,
             self.with_root_key,
             context.now,
-            |ledger| store.copy_to(ledger, &mut |bytes| progress.add(bytes)).map_err(Refusal::from),
+            |ledger| copy_ledger(store.as_mut(), ledger, jobs, &mut |bytes| progress.add(bytes)),
             &mut |bytes| progress.add(bytes),
         );
         progress.finish();
@@ -49,6 +51,20 @@ impl BackupArgs {
         talk(&"Keep it as safe as the home; `counterfoil restore` makes a home of it.");
         Ok(Exit::Done)
     }
+}
+
+/// Copies the ledger into a file: page by page if it is in one, and row by row otherwise.
+fn copy_ledger(
+    store: &mut dyn Store,
+    path: &Path,
+    jobs: usize,
+    progress: &mut dyn FnMut(u64),
+) -> Result<(), Refusal> {
+    if !store.copy_file(path, progress)? {
+        let mut target = Place::Sqlite(path.to_owned()).create()?;
+        store.copy_to(&mut target, jobs, &mut |_| {})?;
+    }
+    Ok(())
 }
 
 #[derive(Serialize)]

@@ -24,12 +24,13 @@ use crate::vendor::Vendor;
 #[command(after_help = "Examples:
   counterfoil init
   counterfoil --home /srv/counterfoil init --passphrase-file passphrase.txt
+  counterfoil init --store postgres://counterfoil@db.example.com/ledger
   counterfoil init --environment staging --portal https://licences.example.com")]
 pub(crate) struct InitArgs {
     /// The environment that grants and packs name; those of one are not valid in another
     #[arg(long, value_name = "NAME", default_value = "production")]
     environment: Text,
-    /// Where the ledger is kept: `sqlite:` (in the home) or `sqlite:PATH`
+    /// Where the ledger is kept: `sqlite:` (in the home), `sqlite:PATH` or `postgres://USER@HOST/DATABASE`
     #[arg(long, value_name = "URL", default_value = "sqlite:")]
     store: String,
     /// The portal's address, which packs carry

@@ -208,7 +208,7 @@ fn backup_names(layout: &Layout, with_root_key: bool) -> Vec<&'static str> {
 fn place_in_home(layout: &Layout, name: &str) -> PathBuf {
     match name {
         SETTINGS => layout.settings(),
-        LEDGER => StoreUrl::IN_HOME.path(layout.dir()),
+        LEDGER => layout.dir().join(LEDGER),
         name => layout.dir().join(name),
     }
 }

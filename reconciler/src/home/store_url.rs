@@ -6,29 +6,42 @@ use std::path::{Path, PathBuf};
 use schemas::codes::Code;
 use schemas::refusal::Refusal;
 
+use crate::store::Place;
+
 /// The scheme of a ledger in one `SQLite` file.
 const SQLITE: &str = "sqlite:";
 /// The file's name where the URL names none.
 const LEDGER: &str = "ledger.db";
 
-/// Where a ledger is kept: `sqlite:` (in the home) or `sqlite:PATH`.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct StoreUrl {
-    path: Option<PathBuf>,
+/// The schemes of a ledger in a PostgreSQL database.
+const POSTGRES: [&str; 2] = ["postgres://", "postgresql://"];
+/// What stands in the place of a password that is not shown.
+const HIDDEN: &str = "****";
+
+/// Where a ledger is kept: `sqlite:` (in the home), `sqlite:PATH` or `postgres://…`.
+#[derive(Clone, Eq, PartialEq)]
+pub enum StoreUrl {
+    /// A file; none stands for one in the home.
+    Sqlite(Option<PathBuf>),
+    /// A database, with what the URL says of how it is reached.
+    Postgres(String),
 }
 
 impl StoreUrl {
     /// A file in the home.
-    pub const IN_HOME: Self = Self { path: None };
+    pub const IN_HOME: Self = Self::Sqlite(None);
 
     /// Reads a URL.
     ///
     /// # Errors
-    /// `store_unsupported` for every scheme but `sqlite:`.
+    /// `store_unsupported` for every other scheme.
     pub fn parse(url: &str) -> Result<Self, Refusal> {
+        if POSTGRES.iter().any(|scheme| url.starts_with(scheme)) {
+            return Ok(Self::Postgres(url.to_owned()));
+        }
         match url.strip_prefix(SQLITE) {
             Some("") => Ok(Self::IN_HOME),
-            Some(path) => Ok(Self { path: Some(path.into()) }),
+            Some(path) => Ok(Self::Sqlite(Some(path.into()))),
             None => {
                 let scheme = url.split_once(':').map_or(url, |(scheme, _)| scheme);
                 Err(Refusal::new(Code::StoreUnsupported, scheme))
@@ -41,20 +54,64 @@ impl StoreUrl {
     /// # Errors
     /// `io_failed` when the current directory cannot be told.
     pub fn absolute(self) -> Result<Self, Refusal> {
-        let path = self.path.map(std::path::absolute).transpose();
-        path.map(|path| Self { path }).map_err(|error| Refusal::from_error(Code::IoFailed, &error))
+        match self {
+            Self::Sqlite(Some(path)) => std::path::absolute(path)
+                .map(|path| Self::Sqlite(Some(path)))
+                .map_err(|error| Refusal::from_error(Code::IoFailed, &error)),
+            elsewhere => Ok(elsewhere),
+        }
     }
 
-    /// The ledger's file, for the home at `home`.
-    pub fn path(&self, home: &Path) -> PathBuf {
-        home.join(self.path.as_deref().unwrap_or(Path::new(LEDGER)))
+    /// Where the ledger is, for the home at `home`.
+    pub fn place(&self, home: &Path) -> Place {
+        match self {
+            Self::Sqlite(path) => Place::Sqlite(home.join(path.as_deref().unwrap_or(Path::new(LEDGER)))),
+            Self::Postgres(url) => Place::Postgres(url.clone()),
+        }
+    }
+
+    /// The URL as it is written into the home: whole.
+    pub(super) fn whole(&self) -> String {
+        match self {
+            Self::Sqlite(path) => {
+                format!("{SQLITE}{}", path.as_deref().unwrap_or(Path::new("")).display())
+            }
+            Self::Postgres(url) => url.clone(),
+        }
     }
 }
 
+/// The URL without its password.
 impl fmt::Display for StoreUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(SQLITE)?;
-        self.path.as_ref().map_or(Ok(()), |path| write!(f, "{}", path.display()))
+        let whole = self.whole();
+        let (Self::Postgres(_), Some((scheme, rest))) = (self, whole.split_once("://")) else {
+            return f.write_str(&whole);
+        };
+        let (authority, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+        let shown = match authority.rsplit_once('@') {
+            Some((user, host)) => match user.split_once(':') {
+                Some((user, _)) => format!("{user}:{HIDDEN}@{host}"),
+                None => authority.to_owned(),
+            },
+            None => authority.to_owned(),
+        };
+        let path: Vec<String> = path
+            .split_inclusive(['?', '&'])
+            .map(|part| match part.strip_prefix("password=") {
+                Some(secret) => {
+                    format!("password={HIDDEN}{}", if secret.ends_with('&') { "&" } else { "" })
+                }
+                None => part.to_owned(),
+            })
+            .collect();
+        write!(f, "{scheme}://{shown}{}", path.concat())
+    }
+}
+
+impl fmt::Debug for StoreUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "StoreUrl({self})")
     }
 }
 
@@ -71,13 +128,29 @@ mod tests {
             ("sqlite:other.db", "/srv/home/other.db"),
         ] {
             let store = StoreUrl::parse(url).expect("sqlite");
-            assert_eq!((store.path(home), store.to_string()), (path.into(), url.to_owned()));
+            assert_eq!((store.place(home), store.to_string()), (Place::Sqlite(path.into()), url.to_owned()));
+        }
+    }
+
+    #[test]
+    fn a_database_is_shown_without_its_password() {
+        for (url, shown) in [
+            ("postgres://vendor:secret@db/ledger", "postgres://vendor:****@db/ledger"),
+            ("postgresql://vendor:a@b@db:5433/ledger?sslmode=require", "postgresql://vendor:****@db:5433/ledger?sslmode=require"),
+            ("postgres:///ledger?host=/run/postgresql&password=secret&user=x", "postgres:///ledger?host=/run/postgresql&password=****&user=x"),
+            ("postgres://db/ledger?password=secret", "postgres://db/ledger?password=****"),
+            ("postgres://vendor@db/ledger", "postgres://vendor@db/ledger"),
+        ] {
+            let store = StoreUrl::parse(url).expect("postgres");
+            assert_eq!(store.to_string(), shown);
+            assert_eq!(store.place(Path::new("/srv/home")), Place::Postgres(url.to_owned()));
+            assert!(!format!("{store:?}").contains("secret"));
         }
     }
 
     #[test]
     fn another_scheme_is_refused_without_repeating_its_password() {
-        let refusal = StoreUrl::parse("postgres://vendor:secret@db/ledger").expect_err("not offered");
-        assert_eq!((refusal.code(), refusal.detail()), (Code::StoreUnsupported, "postgres"));
+        let refusal = StoreUrl::parse("mysql://vendor:secret@db/ledger").expect_err("not offered");
+        assert_eq!((refusal.code(), refusal.detail()), (Code::StoreUnsupported, "mysql"));
     }
 }

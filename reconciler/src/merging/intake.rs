@@ -8,6 +8,7 @@ use std::io::{self, Cursor, Seek};
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use ledger::commitment;
@@ -73,9 +74,13 @@ const WHOLE_BYTES: u64 = 16 * 1024 * 1024;
 /// Bytes of runs and attachments that one piece holds, about.
 const PIECE_BYTES: usize = 16 * 1024 * 1024;
 /// Events, files and bytes that one commit takes in, about.
-const COMMIT_EVENTS: usize = 20_000;
-const COMMIT_FILES: usize = 512;
-const COMMIT_BYTES: u64 = 64 * 1024 * 1024;
+const COMMIT_EVENTS: usize = 32_768;
+const COMMIT_FILES: usize = 2_048;
+const COMMIT_BYTES: u64 = 32 * 1024 * 1024;
+/// Bytes of files that were read and wait to be committed, about, and the most such files. The readers go on that far
+/// while a commit waits for the disk.
+const AHEAD_BYTES: u64 = 16 * 1024 * 1024;
+const AHEAD_FILES: usize = 4_096;
 
 /// Reads every file with `jobs` threads and hands groups of them, worth a commit each, to `take`.
 pub(super) fn read_all(
@@ -85,34 +90,81 @@ pub(super) fn read_all(
 ) -> Result<(), Refusal> {
     let jobs = NonZeroUsize::new(jobs).map_or(1, NonZeroUsize::get).min(sources.len().max(1));
     let next = AtomicUsize::new(0);
+    let ahead = Ahead::default();
     thread::scope(|scope| {
-        let (send, receive) = sync_channel(jobs * 4);
+        let (send, receive) = sync_channel(AHEAD_FILES);
         for _ in 0..jobs {
             let send = send.clone();
-            scope.spawn(|| read_some(sources, &next, send));
+            scope.spawn(|| read_some(sources, &next, &ahead, send));
         }
         drop(send);
-        group(receive, &mut take)
+        // Readers that wait for room are let go when nobody takes any more.
+        let _open = CloseOnDrop(&ahead);
+        group(receive, &ahead, &mut take)
     })
 }
 
+/// How many bytes were read and not taken yet.
+#[derive(Default)]
+struct Ahead {
+    state: Mutex<(u64, bool)>,
+    taken: Condvar,
+}
+
+impl Ahead {
+    /// Waits until there is room. A file is read when there is any, however large it is.
+    fn wait(&self) {
+        let state = self.lock();
+        drop(self.taken.wait_while(state, |(bytes, closed)| *bytes >= AHEAD_BYTES && !*closed));
+    }
+
+    fn add(&self, bytes: u64) {
+        self.lock().0 += bytes;
+    }
+
+    fn take(&self, bytes: u64) {
+        self.lock().0 -= bytes;
+        self.taken.notify_all();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, (u64, bool)> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+struct CloseOnDrop<'a>(&'a Ahead);
+
+impl Drop for CloseOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.lock().1 = true;
+        self.0.taken.notify_all();
+    }
+}
+
 /// Reads one file after the other until there is none left or nobody listens.
-fn read_some(sources: &[Source], next: &AtomicUsize, send: SyncSender<(u64, Read)>) {
+fn read_some(sources: &[Source], next: &AtomicUsize, ahead: &Ahead, send: SyncSender<(u64, Read)>) {
+    let give = |size, read| {
+        ahead.add(size);
+        let is_heard = send.send((size, read)).is_ok();
+        ahead.wait();
+        is_heard
+    };
     while let Some(source) = sources.get(next.fetch_add(1, Ordering::Relaxed)) {
-        if !read(source, &mut |size, read| send.send((size, read)).is_ok()) {
+        if !read(source, &mut { give }) {
             break;
         }
     }
-    drop(send);
 }
 
 fn group(
     receive: Receiver<(u64, Read)>,
+    ahead: &Ahead,
     take: &mut impl FnMut(Vec<Read>) -> Result<(), Refusal>,
 ) -> Result<(), Refusal> {
     let mut group = Vec::new();
     let (mut events, mut bytes) = (0, 0);
     for (size, parcel) in receive {
+        ahead.take(size);
         events += parcel.as_ref().map_or(0, Parcel::event_count);
         bytes += size;
         group.push(parcel);

@@ -4,6 +4,7 @@
 //! happens between reading and writing, in the ledger crate.
 
 mod catalog;
+mod copy;
 pub(super) mod database;
 mod known;
 mod license;
@@ -15,6 +16,8 @@ pub(super) mod statements;
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::thread;
+use std::time::Duration;
 
 use ledger::authority::{Issuer, License};
 use ledger::catalog::{Catalog, revocations};
@@ -22,7 +25,7 @@ use ledger::known::KnownSince;
 use ledger::rows::{HistoryEntry, StoredRun, Variable};
 use schemas::bundle::Attachment;
 use schemas::grant::{Grant, Revocations};
-use schemas::ids::{ChainId, Commitment, KeyReference, LicenseId, Salt};
+use schemas::ids::{ChainId, Commitment, KeyReference, LicenseId};
 use schemas::numbers::{Micros, Seq};
 use schemas::text::Text;
 
@@ -34,67 +37,83 @@ use super::views::{
 };
 use super::{Change, ChangeCatalog, ChangeLicense, Store, StoreError};
 
-/// How often a unit of work is tried when another one came first.
-const ATTEMPTS: u32 = 8;
+/// How often a unit of work is tried when another one came first or the connection was lost: for about ten seconds.
+const ATTEMPTS: u32 = 12;
+/// How long is waited before the second try; twice as long before each one after it, up to [`LONGEST_PAUSE`].
+const PAUSE: Duration = Duration::from_millis(10);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 /// A ledger in a database.
 #[derive(Debug)]
-pub struct SqlStore<D> {
-    db: D,
+pub struct SqlStore {
+    db: Box<dyn Database>,
 }
 
-impl<D: Database> SqlStore<D> {
+impl SqlStore {
     /// The ledger in this database, whose tables are of the newest version.
-    pub(super) fn new(db: D) -> Self {
-        Self { db }
-    }
-
-    /// The database.
-    pub(super) fn db(&mut self) -> &mut D {
-        &mut self.db
+    pub(super) fn new(db: impl Database + 'static) -> Self {
+        Self { db: Box::new(db) }
     }
 
     /// Does `work` in a transaction, again when another unit of work came first.
     fn unit<T>(
         &mut self,
         access: Access,
-        mut work: impl FnMut(&mut D) -> Result<T, StoreError>,
+        mut work: impl FnMut(&mut dyn Database) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        let mut attempt = 1;
-        loop {
+        for attempt in 1..ATTEMPTS {
             match self.try_unit(access, &mut work) {
-                Err(StoreError::Overtaken) if attempt < ATTEMPTS => attempt += 1,
-                Err(StoreError::Overtaken) => return Err(StoreError::Busy),
+                Err(error) if error.may_pass() => thread::sleep(pause(attempt)),
                 done => return done,
             }
         }
+        self.try_unit(access, &mut work)
     }
 
     fn try_unit<T>(
         &mut self,
         access: Access,
-        work: &mut impl FnMut(&mut D) -> Result<T, StoreError>,
+        work: &mut impl FnMut(&mut dyn Database) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        self.db.begin(access)?;
-        match work(&mut self.db) {
-            Ok(done) => self.db.commit().map(|()| done),
-            Err(error) => {
-                self.db.roll_back();
-                Err(error)
-            }
-        }
+        in_transaction(self.db.as_mut(), access, work)
     }
 
-    fn read<T>(&mut self, work: impl FnMut(&mut D) -> Result<T, StoreError>) -> Result<T, StoreError> {
+    /// Folds the sources into tables that are new.
+    pub(super) fn rebuild_in(db: &mut dyn Database) -> Result<(), StoreError> {
+        in_transaction(db, Access::Write, &mut |db| rebuild::in_place(db, 1, &mut |_| {}))?;
+        Ok(())
+    }
+
+    fn read<T>(&mut self, work: impl FnMut(&mut dyn Database) -> Result<T, StoreError>) -> Result<T, StoreError> {
         self.unit(Access::Read, work)
     }
 
-    fn write<T>(&mut self, work: impl FnMut(&mut D) -> Result<T, StoreError>) -> Result<T, StoreError> {
+    fn write<T>(&mut self, work: impl FnMut(&mut dyn Database) -> Result<T, StoreError>) -> Result<T, StoreError> {
         self.unit(Access::Write, work)
     }
 }
 
-impl<D: Database> Store for SqlStore<D> {
+fn in_transaction<T>(
+    db: &mut dyn Database,
+    access: Access,
+    work: &mut impl FnMut(&mut dyn Database) -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    db.begin(access)?;
+    match work(db) {
+        Ok(done) => db.commit().map(|()| done),
+        Err(error) => {
+            db.roll_back();
+            Err(error)
+        }
+    }
+}
+
+/// How long is waited after so many tries.
+fn pause(attempts: u32) -> Duration {
+    PAUSE.saturating_mul(1 << attempts.min(16)).min(LONGEST_PAUSE)
+}
+
+impl Store for SqlStore {
     fn catalog(&mut self) -> Result<Catalog, StoreError> {
         self.read(|db| catalog::load(db))
     }
@@ -151,32 +170,25 @@ impl<D: Database> Store for SqlStore<D> {
         references: &[KeyReference],
     ) -> Result<Vec<Option<LicenseId>>, StoreError> {
         let keys: Vec<_> = references.iter().map(|reference| vec![reference.as_bytes().into()]).collect();
-        let mut found = vec![None; references.len()];
-        self.db.query_each(&statements::LICENSE_OF_KEY, &keys, &mut |number, mut row| {
-            found[number] = Some(LicenseId(row.fixed()?));
-            Ok(())
-        })?;
-        Ok(found)
+        self.read(|db| {
+            let mut found = vec![None; references.len()];
+            db.query_each(&statements::LICENSE_OF_KEY, &keys, &mut |number, mut row| {
+                found[number] = Some(LicenseId(row.fixed()?));
+                Ok(())
+            })?;
+            Ok(found)
+        })
     }
 
     fn license_of_chain(&mut self, chain: &ChainId) -> Result<Option<LicenseId>, StoreError> {
-        let mut license = None;
-        self.db.query(&statements::LICENSE_OF_CHAIN, &[chain.as_bytes().into()], &mut |mut row| {
-            license = Some(LicenseId(row.fixed()?));
-            Ok(())
-        })?;
-        Ok(license)
+        self.read(|db| license::of_chain(db, chain))
     }
 
     fn last_place(&mut self, chain: &ChainId) -> Result<Seq, StoreError> {
-        let Some(license) = self.license_of_chain(chain)? else { return Ok(Seq(0)) };
-        let mut place = Seq(0);
-        let values = [license.as_bytes().into(), chain.as_bytes().into()];
-        self.db.query(&statements::LAST_PLACE, &values, &mut |mut row| {
-            place = row.seq()?;
-            Ok(())
-        })?;
-        Ok(place)
+        self.read(|db| match license::of_chain(db, chain)? {
+            Some(license) => license::last_place(db, &license, chain),
+            None => Ok(Seq(0)),
+        })
     }
 
     fn license(&mut self, license: &LicenseId) -> Result<Option<License>, StoreError> {
@@ -191,11 +203,11 @@ impl<D: Database> Store for SqlStore<D> {
     }
 
     fn licenses(&mut self, filter: &LicenseFilter) -> Result<Vec<LicenseSummary>, StoreError> {
-        lists::licenses(&mut self.db, filter)
+        self.read(|db| lists::licenses(db, filter))
     }
 
     fn activations(&mut self, filter: &ActivationFilter) -> Result<Vec<ActivationSummary>, StoreError> {
-        lists::activations(&mut self.db, filter)
+        self.read(|db| lists::activations(db, filter))
     }
 
     fn history(&mut self, license: &LicenseId) -> Result<Vec<HistoryEntry>, StoreError> {
@@ -207,7 +219,7 @@ impl<D: Database> Store for SqlStore<D> {
         license: &LicenseId,
         chain: &ChainId,
     ) -> Result<Vec<(Text, Variable)>, StoreError> {
-        lists::variables(&mut self.db, license, chain)
+        self.read(|db| lists::variables(db, license, chain))
     }
 
     fn known(&mut self, license: &LicenseId) -> Result<KnownSince, StoreError> {
@@ -219,7 +231,8 @@ impl<D: Database> Store for SqlStore<D> {
         filter: &UsageFilter,
         each: &mut dyn FnMut(UsageRow) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
-        lists::usage(&mut self.db, filter, each)
+        // What was handed on is not handed on again: a connection that is lost here is told.
+        in_transaction(self.db.as_mut(), Access::Read, &mut |db| lists::usage(db, filter, each))
     }
 
     fn runs(
@@ -227,11 +240,11 @@ impl<D: Database> Store for SqlStore<D> {
         license: Option<&LicenseId>,
         each: &mut dyn FnMut(&LicenseId, StoredRun) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
-        self.read(|db| runs::each(db, license, each))
+        in_transaction(self.db.as_mut(), Access::Read, &mut |db| runs::each(db, license, each))
     }
 
     fn catalog_runs(&mut self) -> Result<Vec<StoredRun>, StoreError> {
-        catalog::runs(&mut self.db)
+        self.read(|db| catalog::runs(db))
     }
 
     fn attachment(
@@ -239,33 +252,22 @@ impl<D: Database> Store for SqlStore<D> {
         license: Option<&LicenseId>,
         commitment: &Commitment,
     ) -> Result<Option<Attachment>, StoreError> {
-        let mut found = None;
-        let mut take = |mut row: database::Row| {
-            found =
-                Some(Attachment { commitment: *commitment, salt: Salt(row.fixed()?), value: row.bytes()? });
-            Ok(())
-        };
-        let name = commitment.as_bytes().into();
-        match license {
-            Some(license) => {
-                let values = [license.as_bytes().into(), name];
-                self.db.query(&statements::ATTACHMENT, &values, &mut take)?;
-            }
-            None => self.db.query(&statements::CATALOG_ATTACHMENT, &[name], &mut take)?,
-        }
-        Ok(found)
+        self.read(|db| match license {
+            Some(license) => license::attachment(db, license, commitment),
+            None => catalog::attachment(db, commitment),
+        })
     }
 
     fn evidence(&mut self) -> Result<Vec<EvidenceRow>, StoreError> {
-        lists::evidence(&mut self.db)
+        self.read(|db| lists::evidence(db))
     }
 
     fn forks(&mut self) -> Result<Vec<ForkRow>, StoreError> {
-        lists::forks(&mut self.db)
+        self.read(|db| lists::forks(db))
     }
 
     fn findings(&mut self) -> Result<Vec<(LicenseId, ChainId, Seq, String)>, StoreError> {
-        lists::findings(&mut self.db)
+        self.read(|db| lists::findings(db))
     }
 
     fn put_in_quarantine(&mut self, entries: &[NewQuarantine], now: Micros) -> Result<(), StoreError> {
@@ -276,11 +278,11 @@ impl<D: Database> Store for SqlStore<D> {
     }
 
     fn quarantine(&mut self) -> Result<Vec<QuarantineEntry>, StoreError> {
-        quarantine::list(&mut self.db)
+        self.read(|db| quarantine::list(db))
     }
 
     fn quarantined_bytes(&mut self, id: i64) -> Result<Option<Vec<u8>>, StoreError> {
-        quarantine::bytes(&mut self.db, id)
+        self.read(|db| quarantine::bytes(db, id))
     }
 
     fn drop_from_quarantine(&mut self, ids: &[i64]) -> Result<(), StoreError> {
@@ -302,8 +304,20 @@ impl<D: Database> Store for SqlStore<D> {
         self.read(|db| rebuild::compare(db, jobs, progress))
     }
 
-    fn copy_to(&mut self, path: &Path, progress: &mut dyn FnMut(u64)) -> Result<(), StoreError> {
-        self.db.copy_to(path, progress)
+    fn copy_file(&mut self, path: &Path, progress: &mut dyn FnMut(u64)) -> Result<bool, StoreError> {
+        self.db.copy_file(path, progress)
+    }
+
+    fn copy_to(
+        &mut self,
+        target: &mut SqlStore,
+        jobs: usize,
+        progress: &mut dyn FnMut(u64),
+    ) -> Result<(), StoreError> {
+        let to = target.db.as_mut();
+        in_transaction(self.db.as_mut(), Access::Read, &mut |from| {
+            in_transaction(to, Access::Write, &mut |to| copy::all(from, to, jobs, progress))
+        })
     }
 
     fn version(&mut self) -> Result<String, StoreError> {

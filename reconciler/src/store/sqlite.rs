@@ -17,7 +17,7 @@ use schemas::refusal::Refusal;
 use super::sql::SqlStore;
 use super::sql::database::{Access, Database, Row, TakeRow, Value, Values};
 use super::sql::statements::{Insert, Statement};
-use super::{Store as _, StoreError};
+use super::StoreError;
 
 /// The least SQLite that is safe: older ones can corrupt a WAL that is reset.
 const LEAST_VERSION: i32 = 3_051_003;
@@ -25,18 +25,18 @@ const LEAST_VERSION: i32 = 3_051_003;
 const APPLICATION_ID: i32 = 0x4346_6c67;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A ledger in one SQLite file.
-pub type SqliteStore = SqlStore<Sqlite>;
-
 /// A connection to a SQLite file.
 #[derive(Debug)]
-pub struct Sqlite {
+pub(super) struct Sqlite {
     connection: Connection,
 }
 
-impl SqliteStore {
+impl Sqlite {
     /// Makes an empty ledger at `path`, which must not exist.
-    pub fn create(path: &Path) -> Result<Self, StoreError> {
+    pub(super) fn create(path: &Path) -> Result<SqlStore, StoreError> {
+        if path.exists() {
+            return Err(Refusal::from(Code::StoreOccupied).at(path.display()).into());
+        }
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
         let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
         connection.pragma_update(None, "application_id", APPLICATION_ID)?;
@@ -44,7 +44,7 @@ impl SqliteStore {
     }
 
     /// Opens the ledger at `path`; `home_damaged` when there is none.
-    pub fn open(path: &Path) -> Result<Self, StoreError> {
+    pub(super) fn open(path: &Path) -> Result<SqlStore, StoreError> {
         if !path.is_file() {
             return Err(no_ledger("the ledger is missing"));
         }
@@ -64,18 +64,19 @@ impl SqliteStore {
 
     /// Brings the tables to the newest version, and folds the runs into projections that are new. The version is noted
     /// when all is done: an interruption begins again.
-    fn up_to_date(mut connection: Connection) -> Result<Self, StoreError> {
+    fn up_to_date(mut connection: Connection) -> Result<SqlStore, StoreError> {
         configure(&connection)?;
         let newest = u32::try_from(LEDGER_SQLITE.len()).expect("migrations are few");
         let version: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-        if version == newest {
-            return Ok(Self::new(Sqlite { connection }));
+        if version < newest {
+            migrate(&mut connection)?;
         }
-        migrate(&mut connection)?;
-        let mut store = Self::new(Sqlite { connection });
-        store.rebuild(1, &mut |_| {})?;
-        store.db().connection.pragma_update(None, "user_version", newest)?;
-        Ok(store)
+        let mut sqlite = Self { connection };
+        if version < newest {
+            SqlStore::rebuild_in(&mut sqlite)?;
+            sqlite.connection.pragma_update(None, "user_version", newest)?;
+        }
+        Ok(SqlStore::new(sqlite))
     }
 }
 
@@ -174,8 +175,8 @@ impl Database for Sqlite {
         Ok(touched)
     }
 
-    fn copy_to(&mut self, path: &Path, progress: &mut dyn FnMut(u64)) -> Result<(), StoreError> {
-        copy::into(&mut self.connection, path, progress)
+    fn copy_file(&mut self, path: &Path, progress: &mut dyn FnMut(u64)) -> Result<bool, StoreError> {
+        copy::into(&mut self.connection, path, progress).map(|()| true)
     }
 
     fn version(&mut self) -> Result<String, StoreError> {
@@ -222,7 +223,7 @@ mod tests {
     fn a_ledger_that_is_missing_or_something_else_makes_a_damaged_home() {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let path = directory.path().join("ledger.db");
-        let code = || SqliteStore::open(&path).err().map(|error| Refusal::from(error).code());
+        let code = || Sqlite::open(&path).err().map(|error| Refusal::from(error).code());
         assert_eq!(code(), Some(Code::HomeDamaged), "missing");
         assert!(!path.exists(), "nothing was made in its place");
         for garbage in [Vec::new(), vec![b'x'; 8_192]] {
@@ -235,7 +236,7 @@ mod tests {
             .expect("another database");
         assert_eq!(code(), Some(Code::HomeDamaged), "another program's database");
         fs::remove_file(&path).expect("just written");
-        drop(SqliteStore::create(&path).expect("writable"));
+        drop(Sqlite::create(&path).expect("writable"));
         assert_eq!(code(), None);
     }
 }

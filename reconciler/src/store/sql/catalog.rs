@@ -16,6 +16,7 @@ use schemas::terms::Policy;
 use schemas::text::Text;
 
 use super::database::{Database, Values};
+use super::license::opened;
 use super::statements::{self, Insert};
 use super::{StoreError, runs};
 use crate::store::ChangeCatalog;
@@ -87,6 +88,19 @@ pub(super) fn runs(db: &mut dyn Database) -> Result<Vec<StoredRun>, StoreError> 
     let mut found = Vec::new();
     db.query(&statements::CATALOG_RUNS, &[], &mut |mut row| {
         found.push(runs::read(&mut row, 0)?);
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+/// The value that a commitment stands for, beside the catalog's runs.
+pub(super) fn attachment(
+    db: &mut dyn Database,
+    commitment: &Commitment,
+) -> Result<Option<Attachment>, StoreError> {
+    let mut found = None;
+    db.query(&statements::CATALOG_ATTACHMENT, &[commitment.as_bytes().into()], &mut |mut row| {
+        found = Some(opened(commitment, &mut row)?);
         Ok(())
     })?;
     Ok(found)

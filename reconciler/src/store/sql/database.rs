@@ -77,8 +77,9 @@ pub(in crate::store) trait Database: Debug {
     /// Writes rows; the number of rows that it touched. No two of them have the same key, unless the first is kept.
     fn insert(&mut self, insert: &'static Insert, rows: &[Values<'_>]) -> Result<u64, StoreError>;
 
-    /// Writes a copy of the whole ledger, as it stands at one moment, to the new file `path`.
-    fn copy_to(&mut self, path: &Path, progress: &mut dyn FnMut(u64)) -> Result<(), StoreError>;
+    /// Copies the database, as it stands at one moment, into the new file `path`, if it is one that is a file; whether it
+    /// is. `progress` hears of bytes.
+    fn copy_file(&mut self, path: &Path, progress: &mut dyn FnMut(u64)) -> Result<bool, StoreError>;
 
     /// The version of the database.
     fn version(&mut self) -> Result<String, StoreError>;

@@ -9,9 +9,10 @@ use ledger::merge::Stored;
 use ledger::parking::Parked;
 use ledger::rows::{BranchNumber, HistoryEntry, Rows, StoredRun};
 use ledger::state;
+use schemas::bundle::Attachment;
 use schemas::event::Kind;
 use schemas::grant::SeqRange;
-use schemas::ids::{ChainId, Digest, LicenseId, Link};
+use schemas::ids::{ChainId, Commitment, Digest, LicenseId, Link, Salt};
 use schemas::numbers::Seq;
 
 use super::database::{Database, Row, Value, Values};
@@ -61,6 +62,50 @@ pub(super) fn load_chain(
         Ok(state::add_chain(&mut license, *chain, &row.bytes()?)?)
     })?;
     Ok(Some(license))
+}
+
+/// The licence of a device chain.
+pub(super) fn of_chain(db: &mut dyn Database, chain: &ChainId) -> Result<Option<LicenseId>, StoreError> {
+    let mut license = None;
+    db.query(&statements::LICENSE_OF_CHAIN, &[chain.as_bytes().into()], &mut |mut row| {
+        license = Some(LicenseId(row.fixed()?));
+        Ok(())
+    })?;
+    Ok(license)
+}
+
+/// The last place of a device chain that is attached.
+pub(super) fn last_place(
+    db: &mut dyn Database,
+    license: &LicenseId,
+    chain: &ChainId,
+) -> Result<Seq, StoreError> {
+    let mut place = Seq(0);
+    db.query(&statements::LAST_PLACE, &[license.as_bytes().into(), chain.as_bytes().into()], &mut |mut row| {
+        place = row.seq()?;
+        Ok(())
+    })?;
+    Ok(place)
+}
+
+/// The value that a commitment stands for, beside a licence's runs.
+pub(super) fn attachment(
+    db: &mut dyn Database,
+    license: &LicenseId,
+    commitment: &Commitment,
+) -> Result<Option<Attachment>, StoreError> {
+    let mut found = None;
+    let values = [license.as_bytes().into(), commitment.as_bytes().into()];
+    db.query(&statements::ATTACHMENT, &values, &mut |mut row| {
+        found = Some(opened(commitment, &mut row)?);
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+/// Reads what opens a commitment.
+pub(super) fn opened(commitment: &Commitment, row: &mut Row) -> Result<Attachment, StoreError> {
+    Ok(Attachment { commitment: *commitment, salt: Salt(row.fixed()?), value: row.bytes()? })
 }
 
 /// Reads which runs wait beside the chains.

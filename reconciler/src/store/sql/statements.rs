@@ -84,10 +84,6 @@ impl Insert {
         self.columns.iter().map(|(_, kind)| *kind)
     }
 
-    /// How many columns there are.
-    pub(in crate::store) fn width(&self) -> usize {
-        self.columns.len()
-    }
 }
 
 /// A table that follows from the sources.
@@ -169,14 +165,16 @@ statements! {
         WHERE license_id = $1 AND chain = $2 AND branch = $3 AND first_seq <= $4 ORDER BY first_seq DESC LIMIT 1", [Bytes, Bytes, Int, Int]);
     RUNS = new("SELECT chain, branch, writer, first_seq, version, origin, prev, events, head, last_at, pairs FROM runs
         WHERE license_id = $1 ORDER BY chain, branch, first_seq", [Bytes]);
+    RUN_ROWS = new("SELECT license_id, chain, branch, writer, first_seq, version, origin, prev, events, head, last_at, pairs FROM runs
+        WHERE license_id = $1 ORDER BY chain, branch, first_seq", [Bytes]);
     RUNS_OF_WRITER = new("SELECT chain, branch, writer, first_seq, version, origin, prev, events, head, last_at, pairs FROM runs
         WHERE license_id = $1 AND writer = $2 ORDER BY chain, branch, first_seq", [Bytes, Int]);
     ATTACHMENT = new("SELECT salt, value FROM attachments WHERE license_id = $1 AND commitment = $2", [Bytes, Bytes]);
-    ATTACHMENTS = new("SELECT commitment, salt, value FROM attachments WHERE license_id = $1 ORDER BY commitment", [Bytes]);
+    ATTACHMENT_ROWS = new("SELECT license_id, commitment, salt, value FROM attachments WHERE license_id = $1 ORDER BY commitment", [Bytes]);
     /// Which licences have runs that wait: so many are looked for at once.
     PARKING_LICENSES = new("SELECT DISTINCT license_id FROM parked ORDER BY license_id LIMIT $1", [Int]);
     PARKED = new("SELECT chain, digest, first_seq, last_seq, size FROM parked WHERE license_id = $1", [Bytes]);
-    PARKED_RUNS = new("SELECT chain, digest, first_seq, last_seq, size, bytes FROM parked WHERE license_id = $1 ORDER BY chain, digest", [Bytes]);
+    PARKED_ROWS = new("SELECT license_id, chain, digest, first_seq, last_seq, size, bytes FROM parked WHERE license_id = $1 ORDER BY chain, digest", [Bytes]);
     PARKED_BYTES = new("SELECT bytes FROM parked WHERE license_id = $1 AND chain = $2 AND digest = $3", [Bytes, Bytes, Bytes]);
     UNPARK = new("DELETE FROM parked WHERE license_id = $1 AND chain = $2 AND digest = $3", [Bytes, Bytes, Bytes]);
     HISTORY = new("SELECT chain, branch, seq, at, kind, core FROM history WHERE license_id = $1 ORDER BY at, chain, branch, seq", [Bytes]);
@@ -219,6 +217,7 @@ statements! {
 
     // Quarantine.
     NEXT_NUMBER = new("UPDATE counters SET value = value + $1 WHERE name = $2 RETURNING value", [Int, Text]);
+    COUNTERS = new("SELECT value, name FROM counters ORDER BY name", []);
     QUARANTINED_AGAIN = new("UPDATE quarantine SET code = $1, first_seq = $2, last_seq = $3
         WHERE digest = $4 AND chain IS NOT DISTINCT FROM $5", [Text, Int, Int, Bytes, Bytes]);
     QUARANTINE = new("SELECT id, code, source, chain, received_at, digest, size, first_seq, last_seq FROM quarantine ORDER BY id", []);

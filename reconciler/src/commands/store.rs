@@ -1,0 +1,101 @@
+//! `counterfoil store`
+
+use std::fmt;
+
+use clap::{Args, Subcommand};
+use schemas::codes::{Code, Exit};
+use schemas::ids::Digest;
+use schemas::refusal::Refusal;
+use serde::Serialize;
+
+use crate::audit;
+use crate::cli::Context;
+use crate::home::StoreUrl;
+use crate::output::{Fields, talk};
+use crate::progress::Progress;
+
+/// Where the ledger is kept
+#[derive(Debug, Subcommand)]
+pub(crate) enum StoreCommand {
+    /// Copy the ledger to another store
+    Copy(CopyArgs),
+}
+
+impl StoreCommand {
+    pub(crate) fn run(self, context: &Context) -> Result<Exit, Refusal> {
+        match self {
+            Self::Copy(args) => args.run(context),
+        }
+    }
+}
+
+/// Copy the ledger to another store: a file or a PostgreSQL database that has none yet
+///
+/// The copy is the ledger as it stands at one moment; it is there whole, with the same evidence digest, or not at all.
+/// Stop whatever writes to this ledger before you switch, so that nothing comes in between.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  counterfoil store copy --to postgres://counterfoil@db.example.com/ledger --switch
+  counterfoil store copy --to sqlite:/srv/ledger.db")]
+pub(crate) struct CopyArgs {
+    /// Where the copy is made: `sqlite:PATH` or `postgres://USER@HOST/DATABASE`
+    #[arg(long, value_name = "URL")]
+    to: String,
+    /// Let the home use the copy from now on; the ledger that it used so far stays as it is
+    #[arg(long)]
+    switch: bool,
+}
+
+impl CopyArgs {
+    fn run(self, context: &Context) -> Result<Exit, Refusal> {
+        let to = StoreUrl::parse(&self.to)?.absolute()?;
+        let mut vendor = context.vendor()?;
+        let mut target =
+            to.place(vendor.home.layout().dir()).create().map_err(|error| Refusal::from(error).at(&to))?;
+        let progress = Progress::start("licences copied", None);
+        let copied =
+            vendor.store.copy_to(&mut target, context.config.jobs.value, &mut |licenses| progress.add(licenses));
+        progress.finish();
+        copied?;
+        let (digest, _) = audit::evidence_digest(vendor.store.as_mut())?;
+        let (of_copy, licenses) = audit::evidence_digest(&mut target)?;
+        if digest != of_copy {
+            let detail = "the copy has another evidence digest; was the ledger written to meanwhile?";
+            return Err(Refusal::new(Code::AuditFailed, detail).at(&to));
+        }
+        if self.switch {
+            vendor.home.use_store(&to)?;
+        }
+        context.output.result(&Copied {
+            from: vendor.home.store().to_string(),
+            to: to.to_string(),
+            licenses: licenses.len(),
+            digest,
+            switched: self.switch,
+        })?;
+        if !self.switch {
+            talk(&"This home goes on with the ledger that it had; `--switch` lets it use the copy.");
+        }
+        Ok(Exit::Done)
+    }
+}
+
+#[derive(Serialize)]
+struct Copied {
+    from: String,
+    to: String,
+    licenses: usize,
+    digest: Digest,
+    switched: bool,
+}
+
+impl fmt::Display for Copied {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Fields::default()
+            .with("copied to", &self.to)
+            .with("licences with evidence", self.licenses)
+            .with("evidence digest", self.digest)
+            .with("this home uses", if self.switched { &self.to } else { &self.from })
+            .fmt(f)
+    }
+}

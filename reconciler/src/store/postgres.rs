@@ -1,0 +1,328 @@
+//! The ledger on PostgreSQL: any number of processes on one database.
+//!
+//! A unit of work is one transaction, `READ COMMITTED`, with the rows of its licences locked one by one in the order of
+//! their identifiers. Where the connection is lost while a transaction commits, the server is asked afterwards whether it
+//! did. Statements that do not wait for each other's answers are sent together.
+
+mod connection;
+mod migrations;
+mod values;
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use futures_util::future::try_join_all;
+use futures_util::{TryStreamExt as _, pin_mut};
+use schemas::codes::Code;
+use schemas::refusal::Refusal;
+use tokio::runtime::Runtime;
+use tokio_postgres::error::SqlState;
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{Client, Error};
+
+use self::connection::Target;
+use super::StoreError;
+use super::sql::SqlStore;
+use super::sql::database::{Access, Database, Row, TakeRow, Value, Values};
+use super::sql::statements::{Insert, Statement};
+
+/// How many rows one statement writes: as many as fit of the largest first.
+const INSERT_SIZES: [usize; 4] = [128, 16, 4, 1];
+/// Bytes that one statement writes, about, before it is one row a statement.
+const INSERT_BYTES: usize = 8 * 1024 * 1024;
+/// Sets of values that are asked for together.
+const TOGETHER: usize = 256;
+
+/// A connection to a PostgreSQL database, made when it is first needed and again when it was lost.
+#[derive(Debug)]
+pub(super) struct Postgres {
+    target: Target,
+    runtime: Runtime,
+    client: Option<Session>,
+    /// The number of the transaction that writes, by which the server knows whether it was committed.
+    writing: Option<String>,
+}
+
+/// A client with the statements that were prepared on it.
+#[derive(Debug)]
+struct Session {
+    client: Client,
+    prepared: HashMap<String, tokio_postgres::Statement>,
+}
+
+impl Postgres {
+    /// Makes an empty ledger in the database at `url`.
+    ///
+    /// # Errors
+    /// `store_occupied` where it has a ledger; `store_unsafe` when its settings lose what was committed;
+    /// `store_unreachable`.
+    pub(super) fn create(url: &str) -> Result<SqlStore, StoreError> {
+        let mut postgres = Self::connect(url)?;
+        let session = postgres.client.as_ref().expect("just connected");
+        if postgres.runtime.block_on(migrations::version(&session.client))?.is_some() {
+            return Err(Refusal::from(Code::StoreOccupied).into());
+        }
+        postgres.runtime.block_on(migrations::apply(&mut postgres.client.as_mut().expect("just connected").client))?;
+        Ok(SqlStore::new(postgres))
+    }
+
+    /// Opens the ledger in the database at `url`.
+    ///
+    /// # Errors
+    /// `home_damaged` where it has none; `store_unsafe` when its settings lose what was committed; `store_unreachable`.
+    pub(super) fn open(url: &str) -> Result<SqlStore, StoreError> {
+        let mut postgres = Self::connect(url)?;
+        let client = &mut postgres.client.as_mut().expect("just connected").client;
+        let version = postgres.runtime.block_on(migrations::version(client))?;
+        let Some(version) = version else {
+            return Err(Refusal::new(Code::HomeDamaged, "the database has no ledger").into());
+        };
+        if migrations::is_behind(version)? {
+            postgres.runtime.block_on(migrations::apply(client))?;
+            SqlStore::rebuild_in(&mut postgres)?;
+        }
+        Ok(SqlStore::new(postgres))
+    }
+
+    fn connect(url: &str) -> Result<Self, StoreError> {
+        let target = Target::parse(url)?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| StoreError::Database(Box::new(error)))?;
+        let mut postgres = Self { target, runtime, client: None, writing: None };
+        postgres.session()?;
+        let client = &postgres.client.as_ref().expect("just connected").client;
+        postgres.runtime.block_on(connection::refuse_unsafe(client))?;
+        Ok(postgres)
+    }
+
+    /// The session, anew where the one before was lost.
+    fn session(&mut self) -> Result<&mut Session, StoreError> {
+        if self.client.as_ref().is_none_or(|session| session.client.is_closed()) {
+            let client = self.runtime.block_on(self.target.connect())?;
+            self.client = Some(Session { client, prepared: HashMap::new() });
+        }
+        Ok(self.client.as_mut().expect("just connected"))
+    }
+
+    /// The session of the transaction that was begun; one that was lost meanwhile is not made anew in its midst.
+    fn begun(&mut self) -> Result<(&Runtime, &mut Session), StoreError> {
+        match &mut self.client {
+            Some(session) => Ok((&self.runtime, session)),
+            None => Err(StoreError::Unreachable("the connection was lost".into())),
+        }
+    }
+
+    /// Whether a transaction was committed of which the answer was lost.
+    fn was_committed(&mut self, number: &str) -> Result<bool, StoreError> {
+        loop {
+            self.session()?;
+            let client = &self.client.as_ref().expect("just connected").client;
+            let asked = self.runtime.block_on(connection::status_of(client, number))?;
+            match asked.as_deref() {
+                Some("committed") => return Ok(true),
+                Some("aborted") => return Ok(false),
+                // The server has not noticed yet that nobody listens any more.
+                Some(_) => self.runtime.block_on(connection::wait_a_little()),
+                None => return Err(StoreError::Unreachable("the outcome of a commit is not known".into())),
+            }
+        }
+    }
+}
+
+impl Session {
+    async fn prepare(
+        &mut self,
+        sql: &str,
+        takes: impl Iterator<Item = super::sql::statements::Kind>,
+    ) -> Result<tokio_postgres::Statement, Error> {
+        if let Some(prepared) = self.prepared.get(sql) {
+            return Ok(prepared.clone());
+        }
+        let types: Vec<_> = takes.map(values::type_of).collect();
+        let prepared = self.client.prepare_typed(sql, &types).await?;
+        self.prepared.insert(sql.to_owned(), prepared.clone());
+        Ok(prepared)
+    }
+
+    async fn prepare_statement(
+        &mut self,
+        statement: &Statement,
+    ) -> Result<tokio_postgres::Statement, Error> {
+        let takes = statement.takes().iter().copied();
+        if statement.locks() {
+            self.prepare(&format!("{} FOR UPDATE", statement.sql()), takes).await
+        } else {
+            self.prepare(statement.sql(), takes).await
+        }
+    }
+}
+
+impl Database for Postgres {
+    fn begin(&mut self, access: Access) -> Result<(), StoreError> {
+        self.session()?;
+        let (runtime, session) = self.begun()?;
+        let client = &session.client;
+        self.writing = match access {
+            Access::Read => {
+                runtime.block_on(client.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"))?;
+                None
+            }
+            Access::Write => Some(runtime.block_on(connection::begin_writing(client))?),
+        };
+        Ok(())
+    }
+
+    fn commit(&mut self) -> Result<(), StoreError> {
+        let writing = self.writing.take();
+        let (runtime, session) = self.begun()?;
+        let committed = runtime.block_on(session.client.batch_execute("COMMIT"));
+        match (committed, writing) {
+            (Ok(()), _) => Ok(()),
+            (Err(error), Some(number)) if is_lost(&error) => {
+                if self.was_committed(&number)? { Ok(()) } else { Err(StoreError::Unreachable(Box::new(error))) }
+            }
+            (Err(error), _) => Err(error.into()),
+        }
+    }
+
+    fn roll_back(&mut self) {
+        self.writing = None;
+        let rolled_back = self
+            .client
+            .as_ref()
+            .map(|session| self.runtime.block_on(session.client.batch_execute("ROLLBACK")));
+        if !matches!(rolled_back, Some(Ok(()))) {
+            // The server rolls back what a lost connection leaves.
+            self.client = None;
+        }
+    }
+
+    fn query(
+        &mut self,
+        statement: &'static Statement,
+        values: &[Value<'_>],
+        take: &mut TakeRow<'_>,
+    ) -> Result<(), StoreError> {
+        let (runtime, session) = self.begun()?;
+        runtime.block_on(async {
+            let prepared = session.prepare_statement(statement).await?;
+            let rows = session.client.query_raw(&prepared, values.iter().map(parameter)).await?;
+            pin_mut!(rows);
+            while let Some(row) = rows.try_next().await? {
+                take(values::read(&row)?)?;
+            }
+            Ok(())
+        })
+    }
+
+    fn query_each(
+        &mut self,
+        statement: &'static Statement,
+        sets: &[Values<'_>],
+        take: &mut dyn FnMut(usize, Row) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        let (runtime, session) = self.begun()?;
+        runtime.block_on(async {
+            let prepared = session.prepare_statement(statement).await?;
+            let client = &session.client;
+            for (part, sets) in sets.chunks(TOGETHER).enumerate() {
+                let asked = sets.iter().map(|values| async {
+                    let parameters: Vec<_> = values.iter().map(parameter).collect();
+                    client.query(&prepared, &parameters).await
+                });
+                for (number, rows) in try_join_all(asked).await?.into_iter().enumerate() {
+                    for row in rows {
+                        take(part * TOGETHER + number, values::read(&row)?)?;
+                    }
+                }
+            }
+            Ok(())
+        })
+    }
+
+    fn execute(&mut self, statement: &'static Statement, values: &[Value<'_>]) -> Result<u64, StoreError> {
+        let (runtime, session) = self.begun()?;
+        runtime.block_on(async {
+            let prepared = session.prepare_statement(statement).await?;
+            let parameters: Vec<_> = values.iter().map(parameter).collect();
+            Ok(session.client.execute(&prepared, &parameters).await?)
+        })
+    }
+
+    fn insert(&mut self, insert: &'static Insert, rows: &[Values<'_>]) -> Result<u64, StoreError> {
+        let (runtime, session) = self.begun()?;
+        runtime.block_on(async {
+            let mut parts = Vec::new();
+            for part in parts_of(rows) {
+                let takes = (0..part.len()).flat_map(|_| insert.takes());
+                parts.push((session.prepare(&insert.sql(part.len()), takes).await?, part));
+            }
+            let client = &session.client;
+            let written = parts.iter().map(|(prepared, part)| async move {
+                let parameters: Vec<_> = part.iter().flatten().map(parameter).collect();
+                client.execute(prepared, &parameters).await
+            });
+            Ok(try_join_all(written).await?.into_iter().sum())
+        })
+    }
+
+    fn copy_file(&mut self, _: &Path, _: &mut dyn FnMut(u64)) -> Result<bool, StoreError> {
+        Ok(false)
+    }
+
+    fn version(&mut self) -> Result<String, StoreError> {
+        self.session()?;
+        let (runtime, session) = self.begun()?;
+        Ok(runtime.block_on(connection::version(&session.client))?)
+    }
+}
+
+/// Cuts rows into parts of the sizes that are prepared, so that no part is much larger than is good.
+fn parts_of<'r, 'v>(mut rows: &'r [Values<'v>]) -> Vec<&'r [Values<'v>]> {
+    let mut parts = Vec::new();
+    while !rows.is_empty() {
+        let size = INSERT_SIZES.into_iter().find(|size| fits(rows, *size)).unwrap_or(1);
+        let (part, rest) = rows.split_at(size);
+        parts.push(part);
+        rows = rest;
+    }
+    parts
+}
+
+fn fits(rows: &[Values<'_>], size: usize) -> bool {
+    rows.len() >= size && rows[..size].iter().flatten().map(values::size).sum::<usize>() <= INSERT_BYTES
+}
+
+fn parameter<'a>(value: &'a Value<'_>) -> &'a (dyn ToSql + Sync) {
+    value
+}
+
+/// Whether nothing more will come over the connection.
+fn is_lost(error: &Error) -> bool {
+    let shut_down = [
+        SqlState::ADMIN_SHUTDOWN,
+        SqlState::CRASH_SHUTDOWN,
+        SqlState::CANNOT_CONNECT_NOW,
+        SqlState::TOO_MANY_CONNECTIONS,
+    ];
+    match error.code() {
+        Some(state) => shut_down.contains(state) || state.code().starts_with("08"),
+        None => true,
+    }
+}
+
+/// Branches on the SQLSTATE alone.
+impl From<Error> for StoreError {
+    fn from(error: Error) -> Self {
+        let overtaken =
+            [SqlState::T_R_SERIALIZATION_FAILURE, SqlState::T_R_DEADLOCK_DETECTED, SqlState::UNIQUE_VIOLATION];
+        match error.code() {
+            _ if is_lost(&error) => Self::Unreachable(Box::new(error)),
+            Some(state) if overtaken.contains(state) => Self::Overtaken(Box::new(error)),
+            Some(state) if *state == SqlState::LOCK_NOT_AVAILABLE => Self::Busy,
+            _ => Self::Database(Box::new(error)),
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! Connections: where they go, how they are secured, and what the server must promise.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::try_join;
+use rustls::pki_types::CertificateDer;
+use rustls::{ClientConfig, RootCertStore};
+use rustls_pki_types::pem::PemObject as _;
+use schemas::codes::Code;
+use schemas::refusal::Refusal;
+use tokio_postgres::config::{Host, SslMode};
+use tokio_postgres::{Client, Config, Error, NoTls};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use super::StoreError;
+
+/// How long a connection may take to come about.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long the server is given to notice a connection that was lost.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// What every session is set to: an acknowledged commit is on disk whatever the database's default is, times are UTC,
+/// and nobody waits for a lock for ever.
+const SETTINGS: &str = "SET synchronous_commit = on; SET TimeZone = 'UTC'; SET lock_timeout = '30s'; \
+                        SET client_min_messages = warning";
+
+/// A database, and how it is reached.
+pub(super) struct Target {
+    config: Config,
+    roots: Option<RootCertStore>,
+}
+
+/// The password is not shown.
+impl fmt::Debug for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Target").field("hosts", &self.config.get_hosts()).finish_non_exhaustive()
+    }
+}
+
+impl Target {
+    /// Reads a URL: what libpq takes, and `sslrootcert=FILE`. A server that is not on this machine is spoken to over
+    /// TLS with a certificate that is verified, unless the URL says `sslmode=disable`.
+    ///
+    /// # Errors
+    /// `store_unsupported` for a URL that is not understood; `io_failed` for certificates that cannot be read.
+    pub(super) fn parse(url: &str) -> Result<Self, Refusal> {
+        let (url, certificates) = without_root_certificates(url);
+        let mut config: Config =
+            url.parse().map_err(|error: Error| Refusal::from_error(Code::StoreUnsupported, &error))?;
+        if config.get_application_name().is_none() {
+            config.application_name("counterfoil");
+        }
+        if config.get_connect_timeout().is_none() {
+            config.connect_timeout(CONNECT_TIMEOUT);
+        }
+        if config.get_password().is_none()
+            && let Some(password) = std::env::var_os("PGPASSWORD")
+        {
+            config.password(password.as_encoded_bytes());
+        }
+        if config.get_ssl_mode() == SslMode::Prefer {
+            config.ssl_mode(if is_on_this_machine(&config) { SslMode::Disable } else { SslMode::Require });
+        }
+        let roots = match config.get_ssl_mode() {
+            SslMode::Disable => None,
+            _ => Some(roots(certificates.as_deref())?),
+        };
+        Ok(Self { config, roots })
+    }
+
+    /// Connects.
+    pub(super) async fn connect(&self) -> Result<Client, StoreError> {
+        let client = match &self.roots {
+            None => {
+                let (client, connection) = self.config.connect(NoTls).await.map_err(unreachable)?;
+                tokio::spawn(connection);
+                client
+            }
+            Some(roots) => {
+                let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+                let tls = ClientConfig::builder_with_provider(provider)
+                    .with_safe_default_protocol_versions()
+                    .map_err(|error| StoreError::Database(Box::new(error)))?
+                    .with_root_certificates(roots.clone())
+                    .with_no_client_auth();
+                let (client, connection) =
+                    self.config.connect(MakeRustlsConnect::new(tls)).await.map_err(unreachable)?;
+                tokio::spawn(connection);
+                client
+            }
+        };
+        client.batch_execute(SETTINGS).await?;
+        Ok(client)
+    }
+}
+
+/// A server that cannot be reached now may be later; one that refuses a password or a name will go on refusing.
+fn unreachable(error: Error) -> StoreError {
+    match error.code() {
+        Some(_) => error.into(),
+        None => StoreError::Unreachable(Box::new(error)),
+    }
+}
+
+fn is_on_this_machine(config: &Config) -> bool {
+    config.get_hosts().iter().all(|host| match host {
+        Host::Tcp(name) => ["localhost", "127.0.0.1", "::1"].contains(&name.as_str()),
+        #[cfg(unix)]
+        Host::Unix(_) => true,
+    })
+}
+
+/// Takes `sslrootcert` out of a URL's parameters.
+fn without_root_certificates(url: &str) -> (String, Option<String>) {
+    let Some((place, parameters)) = url.split_once('?') else { return (url.to_owned(), None) };
+    let (ours, others): (Vec<&str>, Vec<&str>) =
+        parameters.split('&').partition(|parameter| parameter.starts_with("sslrootcert="));
+    let certificates = ours.last().and_then(|parameter| parameter.split_once('=')).map(|(_, file)| file.to_owned());
+    let parameters = if others.is_empty() { String::new() } else { format!("?{}", others.join("&")) };
+    (format!("{place}{parameters}"), certificates)
+}
+
+/// The certificates that are trusted: those of the file, or the system's.
+fn roots(file: Option<&str>) -> Result<RootCertStore, Refusal> {
+    let mut roots = RootCertStore::empty();
+    let Some(file) = file else {
+        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        return Ok(roots);
+    };
+    let failed = |error: &dyn std::error::Error| Refusal::from_error(Code::IoFailed, error).at(file);
+    for certificate in CertificateDer::pem_file_iter(file).map_err(|error| failed(&error))? {
+        roots.add(certificate.map_err(|error| failed(&error))?).map_err(|error| failed(&error))?;
+    }
+    Ok(roots)
+}
+
+/// Refuses a server whose settings lose what was committed.
+///
+/// # Errors
+/// `store_unsafe`.
+pub(super) async fn refuse_unsafe(client: &Client) -> Result<(), StoreError> {
+    for setting in ["fsync", "full_page_writes"] {
+        let row = client.query_one("SELECT current_setting($1)", &[&setting]).await?;
+        if row.try_get::<_, String>(0)? != "on" {
+            return Err(Refusal::new(Code::StoreUnsafe, format!("{setting} is off")).into());
+        }
+    }
+    Ok(())
+}
+
+/// Begins a transaction that writes, and returns the number by which the server knows it.
+pub(super) async fn begin_writing(client: &Client) -> Result<String, Error> {
+    let begin = client.batch_execute("BEGIN ISOLATION LEVEL READ COMMITTED");
+    let number = client.query_one("SELECT pg_current_xact_id()::text", &[]);
+    let ((), row) = try_join(begin, number).await?;
+    row.try_get(0)
+}
+
+/// Whether a transaction was committed, aborted or is in progress; nothing where the server has forgotten it.
+pub(super) async fn status_of(client: &Client, number: &str) -> Result<Option<String>, Error> {
+    client.query_one("SELECT pg_xact_status($1::text::xid8)", &[&number]).await?.try_get(0)
+}
+
+/// The server's version.
+pub(super) async fn version(client: &Client) -> Result<String, Error> {
+    let row = client.query_one("SELECT current_setting('server_version')", &[]).await?;
+    Ok(format!("PostgreSQL {}", row.try_get::<_, String>(0)?))
+}
+
+/// Waits before the server is asked again.
+pub(super) async fn wait_a_little() {
+    tokio::time::sleep(PAUSE).await;
+}

@@ -1,0 +1,88 @@
+//! A ledger copied from one database into another: the sources row by row, and the projections folded from them there.
+
+use schemas::ids::LicenseId;
+
+use super::database::{Database, Row, Value, Values};
+use super::statements::{self, Insert, Statement};
+use super::{StoreError, rebuild, runs};
+
+/// Rows of quarantine that are read at once.
+const PAGE: u64 = 64;
+
+/// Copies every source of `from` into the empty ledger `to`, and folds them there with `jobs` threads.
+///
+/// # Errors
+/// When one of them cannot be read or written. What was written goes with the transaction of `to`.
+pub(super) fn all(
+    from: &mut dyn Database,
+    to: &mut dyn Database,
+    jobs: usize,
+    progress: &mut dyn FnMut(u64),
+) -> Result<(), StoreError> {
+    copy(from, to, &statements::CATALOG_RUNS, &[], &statements::NEW_CATALOG_RUN)?;
+    copy(from, to, &statements::CATALOG_ATTACHMENTS, &[], &statements::NEW_CATALOG_ATTACHMENT)?;
+    copy_quarantine(from, to)?;
+    let mut page = runs::licenses_after(from, &LicenseId([0; 16]))?;
+    while let Some(last) = page.last().copied() {
+        for license in &page {
+            copy_license(from, to, license)?;
+            progress(1);
+        }
+        page = runs::licenses_after(from, &last)?;
+    }
+    rebuild::in_place(to, jobs, &mut |_| {})?;
+    Ok(())
+}
+
+fn copy_license(
+    from: &mut dyn Database,
+    to: &mut dyn Database,
+    license: &LicenseId,
+) -> Result<(), StoreError> {
+    let key = [license.as_bytes().into()];
+    copy(from, to, &statements::RUN_ROWS, &key, &statements::RUN)?;
+    copy(from, to, &statements::ATTACHMENT_ROWS, &key, &statements::NEW_ATTACHMENT)?;
+    copy(from, to, &statements::PARKED_ROWS, &key, &statements::PARK)
+}
+
+fn copy_quarantine(from: &mut dyn Database, to: &mut dyn Database) -> Result<(), StoreError> {
+    let mut after = 0_u64;
+    loop {
+        let rows = read(from, &statements::QUARANTINED, &[after.into(), PAGE.into()])?;
+        let Some(last) = rows.last() else { break };
+        after = Row::new(last.clone()).uint()?;
+        to.insert(&statements::NEW_QUARANTINE, &rows)?;
+    }
+    for mut row in read(from, &statements::COUNTERS, &[])?.into_iter().map(Row::new) {
+        let (value, name) = (row.uint()?, row.string()?);
+        to.query(&statements::NEXT_NUMBER, &[value.into(), name.as_str().into()], &mut |_| Ok(()))?;
+    }
+    Ok(())
+}
+
+fn copy(
+    from: &mut dyn Database,
+    to: &mut dyn Database,
+    read_all: &'static Statement,
+    key: &[Value<'_>],
+    into: &'static Insert,
+) -> Result<(), StoreError> {
+    let rows = read(from, read_all, key)?;
+    if !rows.is_empty() {
+        to.insert(into, &rows)?;
+    }
+    Ok(())
+}
+
+fn read(
+    from: &mut dyn Database,
+    statement: &'static Statement,
+    values: &[Value<'_>],
+) -> Result<Vec<Values<'static>>, StoreError> {
+    let mut rows = Vec::new();
+    from.query(statement, values, &mut |row| {
+        rows.push(row.rest());
+        Ok(())
+    })?;
+    Ok(rows)
+}
