@@ -16,6 +16,7 @@ pub const LEDGER_SQLITE: &[Migration] = &[
     Migration { name: "V3__periods", sql: include_str!("../sql/ledger-sqlite/V3__periods.sql") },
     Migration { name: "V4__deadlines", sql: include_str!("../sql/ledger-sqlite/V4__deadlines.sql") },
     Migration { name: "V5__fingerprints", sql: include_str!("../sql/ledger-sqlite/V5__fingerprints.sql") },
+    Migration { name: "V6__taken_back", sql: include_str!("../sql/ledger-sqlite/V6__taken_back.sql") },
 ];
 
 /// A device's store on `SQLite`.

@@ -1,5 +1,7 @@
 //! What comes back from the grants that devices enclose, once, and what does not.
 
+mod debts;
+
 use std::convert::Infallible;
 
 use proptest::prelude::*;

@@ -23,7 +23,7 @@ use super::{evidence, periods, runs};
 pub(super) fn load(connection: &Connection, id: &LicenseId) -> Result<Option<License>, StoreError> {
     let mut statement = connection.prepare_cached(
         "SELECT product, environment, reference, customer_id, policy, issued_at, standing, terms, epoch, seq, link, last_at,
-                lost_epoch, lost_seq, taking_back, terms_epoch, standing_epoch
+                lost_epoch, lost_seq, taking_back, terms_epoch, standing_epoch, taken_back_limits
          FROM licenses WHERE license_id = ?1",
     )?;
     let mut rows = statement.query([id.as_bytes()])?;
@@ -57,11 +57,13 @@ fn recovery(row: &Row<'_>, at: usize) -> Result<Recovery, StoreError> {
         (Some(epoch), Some(seq)) => Some((Epoch(epoch), Seq(uint(seq)?))),
         _ => None,
     };
+    let limits: Vec<(FeatureNumber, Total)> = canonical::from_bytes(&row.get::<_, Vec<u8>>(at + 5)?)?;
     Ok(Recovery {
         lost,
         taking_back: row.get(at + 2)?,
         terms: Epoch(row.get(at + 3)?),
         standing: Epoch(row.get(at + 4)?),
+        limits: limits.into_iter().collect(),
     })
 }
 
@@ -132,8 +134,9 @@ fn write_license(connection: &Connection, license: &License) -> Result<(), Store
         .prepare_cached(
             "INSERT OR REPLACE INTO licenses
              (license_id, product, environment, reference, customer_id, policy, issued_at, standing, terms, valid_until,
-              epoch, seq, link, last_at, lost_epoch, lost_seq, taking_back, terms_epoch, standing_epoch)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)",
+              epoch, seq, link, last_at, lost_epoch, lost_seq, taking_back, terms_epoch, standing_epoch,
+              taken_back_limits)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)",
         )?
         .execute(params![
             license.id.as_bytes(),
@@ -155,6 +158,7 @@ fn write_license(connection: &Connection, license: &License) -> Result<(), Store
             license.recovery.taking_back,
             license.recovery.terms.0,
             license.recovery.standing.0,
+            canonical::to_bytes(&license.recovery.limits.iter().collect::<Vec<_>>()),
         ])?;
     Ok(())
 }
@@ -170,8 +174,8 @@ fn write_activation(
         .prepare_cached(
             "INSERT OR REPLACE INTO activations
              (license_id, chain, status, reason, granted_at, released_at, why, seat_free_at, grant_epoch, grant_seq,
-              grant_at, ack_seq, ack_link, sync_by, import_until, runs_until)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
+              grant_at, ack_seq, ack_link, sync_by, import_until, runs_until, heard_in, taken_back)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)",
         )?
         .execute(params![
             license.as_bytes(),
@@ -190,6 +194,8 @@ fn write_activation(
             activation.sync_by.map(|at| int(at.get())),
             activation.import_until.map(|at| int(at.get())),
             activation.runs_until.map(|at| int(at.get())),
+            activation.heard_in.0,
+            activation.taken_back,
         ])?;
     Ok(())
 }
@@ -202,8 +208,8 @@ fn write_quota(
 ) -> Result<(), StoreError> {
     connection
         .prepare_cached(
-            "INSERT OR REPLACE INTO quotas (license_id, chain, feature, period, granted, written_off)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            "INSERT OR REPLACE INTO quotas (license_id, chain, feature, period, granted, written_off, taken_back)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
         )?
         .execute(params![
             license.as_bytes(),
@@ -211,7 +217,8 @@ fn write_quota(
             feature.0,
             period.number(),
             int(quota.granted.get()),
-            int(quota.written_off.get())
+            int(quota.written_off.get()),
+            int(quota.taken_back.get())
         ])?;
     Ok(())
 }
@@ -303,7 +310,7 @@ fn write_added(connection: &Connection, license: &LicenseId, rows: &Rows) -> Res
 fn activations(connection: &Connection, id: &LicenseId) -> Result<BTreeMap<ChainId, Activation>, StoreError> {
     let mut statement = connection.prepare_cached(
         "SELECT chain, status, reason, granted_at, released_at, why, seat_free_at, grant_epoch, grant_seq, grant_at,
-                ack_seq, ack_link, sync_by, import_until, runs_until
+                ack_seq, ack_link, sync_by, import_until, runs_until, heard_in, taken_back
          FROM activations WHERE license_id = ?1",
     )?;
     let mut rows = statement.query([id.as_bytes()])?;
@@ -312,11 +319,15 @@ fn activations(connection: &Connection, id: &LicenseId) -> Result<BTreeMap<Chain
         activations.insert(ChainId(row.get(0)?), read_activation(row)?);
     }
     let mut statement = connection.prepare_cached(
-        "SELECT chain, feature, period, granted, written_off FROM quotas WHERE license_id = ?1",
+        "SELECT chain, feature, period, granted, written_off, taken_back FROM quotas WHERE license_id = ?1",
     )?;
     let mut rows = statement.query([id.as_bytes()])?;
     while let Some(row) = rows.next()? {
-        let quota = Quota { granted: total(row.get(3)?)?, written_off: total(row.get(4)?)? };
+        let quota = Quota {
+            granted: total(row.get(3)?)?,
+            written_off: total(row.get(4)?)?,
+            taken_back: total(row.get(5)?)?,
+        };
         activations
             .get_mut(&ChainId(row.get(0)?))
             .ok_or(StoreError::Damaged("quota"))?
@@ -349,6 +360,8 @@ fn read_activation(row: &Row<'_>) -> Result<Activation, StoreError> {
         sync_by: optional_micros(row.get(12)?)?,
         import_until: optional_micros(row.get(13)?)?,
         runs_until: optional_micros(row.get(14)?)?,
+        heard_in: Epoch(row.get(15)?),
+        taken_back: row.get(16)?,
         quotas: BTreeMap::new(),
     })
 }
