@@ -5,6 +5,8 @@
 //! its device. Nothing here trusts it before its signature was checked, and nothing is taken back twice: what is
 //! recorded on the chain decides, so that a rebuild arrives at the same.
 
+mod trials;
+
 use std::collections::BTreeMap;
 
 use schemas::codes::Code;
@@ -20,6 +22,7 @@ use schemas::period::Period;
 use schemas::terms::{Entitlement, QuotaRule};
 use schemas::text::Text;
 
+pub use self::trials::{TriedTwice, other_trial, tried_twice};
 use crate::authority::{self, Activation, GrantPlace, License, Quota, Released, Standing, line_periods};
 use crate::chain::{self, Head};
 use crate::draft::Draft;

@@ -376,6 +376,10 @@ codes! {
         "this device has had its trial"
         "A product can be tried once on a device, which is recognised by every fingerprint that it ever recorded."
         "Activate with a licence key.",
+    TrialTwice "trial_twice" Findings 409
+        "a trial on this device was given twice, the first one was lost in a restore"
+        "A grant of a trial came back that a restored ledger had lost, and the same device had been given another one since. Both stand, and both are counted."
+        "See `counterfoil license show`; take one of them back with `counterfoil activation release CHAIN --override`.",
     FingerprintMissing "fingerprint_missing" Refused 403
         "a device without a fingerprint has no trial"
         "A product can be tried once on a device, and nothing that was read on this one tells it from others, as in some containers."

@@ -36,7 +36,7 @@ pub(super) struct Outcome {
     pub(super) waits: bool,
     /// Why its activation is denied, if it is.
     pub(super) denied: Option<Code>,
-    /// What is told of it although it was taken in: parked, forked, reported late.
+    /// What is told of it although it was taken in: parked, forked, reported late, a second trial.
     pub(super) told: BTreeSet<Code>,
     /// Runs that wait in quarantine, by their number in the delivery, with the reason.
     pub(super) waiting: Vec<(usize, Code)>,
@@ -92,6 +92,8 @@ struct Merged {
     license: LicenseId,
     outcome: ChainOutcome,
     denied: Option<Code>,
+    /// Whether the device turns out to have been given a trial twice.
+    tried_twice: bool,
     grant: Option<Grant>,
 }
 
@@ -110,12 +112,14 @@ impl<'a> Batch<'a> {
             let outcome = ChainOutcome { refused: Some(Code::LicenseUnknown), ..ChainOutcome::default() };
             outcomes.push(self.outcome(vendor, stop, &outcome, None));
         }
-        for Merged { stop, license, outcome, denied, grant } in merged {
+        for Merged { stop, license, outcome, denied, tried_twice, grant } in merged {
             let grant = match grant {
                 Some(grant) => Some(grant),
                 None => vendor.store.newest_grant(&license, &stop.chain)?,
             };
-            outcomes.push(Outcome { denied, ..self.outcome(vendor, stop, &outcome, grant) });
+            let mut outcome = Outcome { denied, ..self.outcome(vendor, stop, &outcome, grant) };
+            outcome.told.extend(tried_twice.then_some(Code::TrialTwice));
+            outcomes.push(outcome);
         }
         outcomes.sort_by_key(|outcome| (outcome.parcel, outcome.chain));
         Ok(outcomes)
@@ -185,6 +189,7 @@ impl<'a> Batch<'a> {
             for stop in &self.in_order(routes.get(&id).map_or(&[], Vec::as_slice)) {
                 let parcel = &self.parcels[stop.parcel];
                 let runs = &parcel.deliveries[&stop.chain].runs;
+                let other_trial = recovery::other_trial(draft.license(), &stop.chain);
                 let untold = match parcel.enclosed.get(&stop.chain) {
                     Some(enclosed) => {
                         take_back(&mut draft, enclosed, stored, home.root_public(), revocations)?.is_err()
@@ -198,7 +203,9 @@ impl<'a> Batch<'a> {
                 }
                 let grant = draft.grant(&stop.chain).cloned();
                 let denied = denied(draft.license(), &stop.chain);
-                merged.push(Merged { stop: *stop, license: id, outcome, denied, grant });
+                let tried_twice =
+                    other_trial.is_none() && recovery::other_trial(draft.license(), &stop.chain).is_some();
+                merged.push(Merged { stop: *stop, license: id, outcome, denied, tried_twice, grant });
             }
             Ok(Change { update: draft.finish(), attachments })
         })?;
