@@ -26,6 +26,7 @@ pub(crate) mod rebuild;
 pub(crate) mod refresh;
 pub(crate) mod restore;
 
+mod debts;
 mod files;
 mod filter;
 mod root_key;
