@@ -399,7 +399,8 @@ impl License {
         }));
     }
 
-    fn apply_quotas(&mut self, grant: &GrantBody, takes_back: bool, rows: &mut Rows) {
+    /// Takes in what a grant says of G and X; `takes_back` where it comes back after a restore.
+    pub(crate) fn apply_quotas(&mut self, grant: &GrantBody, takes_back: bool, rows: &mut Rows) {
         let Some(activation) = self.activations.get_mut(&grant.device) else { return };
         for line in &grant.quotas {
             for period in line_periods(line) {

@@ -28,6 +28,7 @@ use crate::chain::{self, Head};
 use crate::draft::Draft;
 use crate::grants::{self, Deadline};
 use crate::quotas;
+use crate::rows::Rows;
 use crate::seats::{self, SeatDecision};
 use crate::trust::{self, VerifiedGrant};
 use crate::writer::TooLong;
@@ -331,9 +332,7 @@ fn assume(license: &License, lost: &Lost) -> License {
     if lost.is_released() {
         activation.released.get_or_insert(Released { at, why: ReleaseReason::Operator, seat_free_at: at });
     }
-    for (key, quota) in accounts(&body.quotas) {
-        activation.quotas.entry(key).or_default().raise(quota.granted, quota.written_off);
-    }
+    assumed.apply_quotas(body, true, &mut Rows::default());
     assumed
 }
 

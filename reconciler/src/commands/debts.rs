@@ -106,7 +106,7 @@ impl fmt::Display for Debt {
             write!(f, "\n  {chain} holds {held}, did not report since, and {}", unheard.in_words())?;
         }
         let asked = if self.waits {
-            "when the others reported or are overdue"
+            "when all of these reported or are overdue"
         } else {
             "with the next licence files"
         };

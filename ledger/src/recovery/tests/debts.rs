@@ -22,6 +22,17 @@ fn held(world: &World, device: &Device) -> u64 {
     quotas::accounts(&world.license, RENDER, month()).get(&device.chain()).map_or(0, |account| account.held())
 }
 
+/// The last grant that the vendor wrote for a device.
+fn newest(world: &World, device: &Device) -> GrantBody {
+    let runs = world.runs().iter().filter(|run| matches!(run.origin, Origin::Authority(_)));
+    let events = runs.flat_map(|run| refold::events(run).expect("the vendor wrote it"));
+    let grants = events.filter_map(|(_, event)| match event.body {
+        Body::GrantIssued(grant) if grant.device == device.chain() => Some(*grant),
+        _ => None,
+    });
+    grants.last().expect("it was told something")
+}
+
 fn set_rule(world: &mut World, set: impl FnOnce(&mut QuotaRule)) {
     let mut terms = world.license.terms.clone();
     set(&mut terms.rules.quotas[0]);
@@ -91,6 +102,22 @@ fn a_debt_of_the_restore_is_asked_back_when_every_other_holder_was_heard_of_or_i
         assert_eq!(asked(&world, &device.device, now), 10);
     }
     assert_eq!(this_month(&world, now), Some(Debt { unheard: Vec::new(), ..waiting }));
+}
+
+/// The grant that tells a device again what it holds was decided before its own units counted as taken back, and asked.
+#[test]
+fn the_grant_that_brings_a_debt_asks_for_none_of_it() {
+    let mut world = World::new(short);
+    let [mut first, mut unheard, mut working] = [1, 2, 3].map(Spender::new);
+    unheard.report(&mut world);
+    let backup = world.clone();
+    first.report(&mut world);
+    let mut restored = restore(&backup);
+    working.report(&mut restored);
+    assert!(come(&mut restored, first.newest.as_ref().expect("it was granted 50")));
+    assert_eq!(restored.free(), -50);
+    let told = newest(&restored, &first.device);
+    assert_eq!((told.epoch, told.return_requests), (Epoch(1), Vec::new()));
 }
 
 /// A released device that was not heard of is written off by the operator, and is not waited for.
