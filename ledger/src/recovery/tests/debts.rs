@@ -26,11 +26,11 @@ fn held(world: &World, device: &Device) -> u64 {
 fn newest(world: &World, device: &Device) -> GrantBody {
     let runs = world.runs().iter().filter(|run| matches!(run.origin, Origin::Authority(_)));
     let events = runs.flat_map(|run| refold::events(run).expect("the vendor wrote it"));
-    let grants = events.filter_map(|(_, event)| match event.body {
+    let mut grants = events.filter_map(|(_, event)| match event.body {
         Body::GrantIssued(grant) if grant.device == device.chain() => Some(*grant),
         _ => None,
     });
-    grants.last().expect("it was told something")
+    grants.next_back().expect("it was told something")
 }
 
 fn set_rule(world: &mut World, set: impl FnOnce(&mut QuotaRule)) {
