@@ -124,6 +124,10 @@ pub struct Activation {
     /// with the grace and the clock tolerance that were granted with it. Absent: no active grant was given out, or one
     /// without a deadline.
     pub runs_until: Option<Micros>,
+    /// The epoch in which events of the device were last taken in.
+    pub heard_in: Epoch,
+    /// Whether its seat came back with a grant that a restore had lost.
+    pub taken_back: bool,
     /// G and X by feature and period.
     pub quotas: BTreeMap<(FeatureNumber, Period), Quota>,
 }
@@ -185,6 +189,24 @@ pub struct Quota {
     pub granted: Total,
     /// X: written off.
     pub written_off: Total,
+    /// The part of G that only came back with grants that a restore had lost.
+    pub taken_back: Total,
+}
+
+impl Quota {
+    /// Takes in what a grant states of G and X: neither ever falls.
+    pub(crate) fn raise(&mut self, granted: Total, written_off: Total) {
+        self.granted = self.granted.max(granted);
+        self.written_off = self.written_off.max(written_off);
+    }
+
+    /// Takes in what a grant states that comes back after a restore, and says whether units came with it.
+    fn take_back(&mut self, granted: Total, written_off: Total) -> bool {
+        let lost = granted.get().saturating_sub(self.granted.get());
+        self.taken_back = self.taken_back.saturating_plus(lost);
+        self.raise(granted, written_off);
+        lost > 0
+    }
 }
 
 impl License {
@@ -216,15 +238,22 @@ impl License {
     pub fn apply(&mut self, head: Head, event: &Event, rows: &mut Rows) {
         self.head = head;
         self.last_at = event.at;
+        let takes_back = self.recovery.taking_back;
         self.recovery.apply(self.epoch, head, &event.body);
         match &event.body {
-            Body::EntitlementChanged(changed) => self.terms = changed.terms.clone(),
+            Body::EntitlementChanged(changed) => {
+                self.terms = changed.terms.clone();
+                self.recovery.note_limits(&self.terms.rules.quotas);
+            }
             Body::LicenseSuspended(_) => self.standing = Standing::Suspended,
             Body::LicenseResumed(_) => self.standing = Standing::Active,
             Body::LicenseRevoked(_) => self.standing = Standing::Revoked,
             Body::ActivationReleased(released) => self.apply_release(event.at, released, rows),
             Body::ChainForked(forked) => self.apply_fork(head.seq, event.at, forked, rows),
-            Body::GrantIssued(grant) => self.apply_grant(head.seq, event.at, grant, rows),
+            Body::GrantIssued(grant) => {
+                self.apply_grant(head.seq, event.at, grant, takes_back, rows);
+                self.apply_quotas(grant, takes_back);
+            }
             Body::QuotaWrittenOff(written_off) => {
                 if let Some(activation) = self.activations.get_mut(&written_off.chain) {
                     let quota =
@@ -325,7 +354,7 @@ impl License {
         }
     }
 
-    fn apply_grant(&mut self, seq: Seq, at: Micros, grant: &GrantBody, rows: &mut Rows) {
+    fn apply_grant(&mut self, seq: Seq, at: Micros, grant: &GrantBody, takes_back: bool, rows: &mut Rows) {
         let place = GrantPlace { epoch: grant.epoch, seq, at };
         let seated_since = self.seated_since(grant, at);
         let activation = self.activations.entry(grant.device).or_insert_with(|| Activation {
@@ -338,6 +367,8 @@ impl License {
             sync_by: None,
             import_until: None,
             runs_until: None,
+            heard_in: Epoch::default(),
+            taken_back: false,
             quotas: BTreeMap::new(),
         });
         activation.status = grant.status;
@@ -348,14 +379,26 @@ impl License {
         activation.import_until = grant.import_until;
         if grant.status == GrantStatus::Active {
             activation.allow_until(runs_until(grant));
+            activation.taken_back |= takes_back && activation.granted_at.is_none();
             activation.granted_at.get_or_insert(seated_since);
         }
+        if !grant.took_in.is_empty() {
+            activation.heard_in = grant.epoch;
+        }
         rows.chains.insert(grant.device);
+    }
+
+    /// Takes in what a grant says of G and X; `takes_back` where it comes back after a restore.
+    pub(crate) fn apply_quotas(&mut self, grant: &GrantBody, takes_back: bool) {
+        let Some(activation) = self.activations.get_mut(&grant.device) else { return };
         for line in &grant.quotas {
             for period in line_periods(line) {
                 let quota = activation.quotas.entry((line.feature, period)).or_default();
-                quota.granted = quota.granted.max(line.granted);
-                quota.written_off = quota.written_off.max(line.written_off);
+                if !takes_back {
+                    quota.raise(line.granted, line.written_off);
+                } else if quota.take_back(line.granted, line.written_off) {
+                    self.recovery.note_units(line.feature, &self.terms.rules.quotas);
+                }
             }
         }
     }

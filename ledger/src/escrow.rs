@@ -59,6 +59,11 @@ pub fn free(limit: Total, overage: Total, accounts: impl IntoIterator<Item = Acc
     signed(limit.get()) + signed(overage.get()) - out
 }
 
+/// Units out beyond what may be granted: those that devices are asked for.
+pub fn lacking(grantable: Total, accounts: impl IntoIterator<Item = Account>) -> u64 {
+    free(grantable, Total::ZERO, accounts).min(0).unsigned_abs()
+}
+
 /// The share that a device holds ahead of its use unless the policy says otherwise: ⌈limit ÷ max activations⌉.
 pub fn default_share(limit: Total, max_activations: u32) -> Total {
     Total::new(limit.get().div_ceil(u64::from(max_activations.max(1)))).expect("a part of a total is a total")

@@ -1,6 +1,7 @@
 //! Reserved quota: what a device chain holds of each period and what it is topped up to. Pure functions of a licence
 //! and the vendor's time; the arithmetic is in [`crate::escrow`].
 
+mod debts;
 mod overview;
 mod stranded;
 
@@ -16,6 +17,7 @@ use schemas::numbers::{FeatureNumber, Micros, Seconds, Total};
 use schemas::period::{Period, Reset};
 use schemas::terms::{Entitlement, Mode, QuotaRule, Terms};
 
+pub use self::debts::{Debt, Holder, debts};
 pub use self::overview::{Overview, overview};
 pub use self::stranded::{Stranded, stranded, stranded_for};
 use crate::authority::{License, Quota};
@@ -86,26 +88,28 @@ pub(crate) fn raise_until(entitlement: &Entitlement, now: Micros, check_in: &Che
 
 /// Quota that a chain is asked to give back, because more is out than the limit allows now: as much of what it holds
 /// as makes up for it, for periods that are not over. What is asked for is the R that the device is to reach. A chain
-/// that forked is asked for nothing: no copy frees what another may spend.
+/// that forked is asked for nothing: no copy frees what another may spend. Nor is any asked for what only a restore
+/// brought while others may still make up for it; see [`debts`].
 pub(crate) fn asked_back(license: &License, chain: &ChainId, now: Micros) -> Vec<ReturnRequest> {
     let forked = license.fork_of(chain).is_some();
     let Some(activation) = license.activations.get(chain).filter(|_| !forked) else { return Vec::new() };
     let held = activation.quotas.keys().filter(|(_, period)| now < period.end());
-    held.filter_map(|(feature, period)| asked_back_of(license, chain, *feature, *period)).collect()
+    held.filter_map(|(feature, period)| asked_back_of(license, chain, (*feature, *period), now)).collect()
 }
 
 fn asked_back_of(
     license: &License,
     chain: &ChainId,
-    feature: FeatureNumber,
-    period: Period,
+    (feature, period): (FeatureNumber, Period),
+    now: Micros,
 ) -> Option<ReturnRequest> {
     hard(&license.terms, feature)?;
     let rule = license.terms.rules.quotas.iter().find(|rule| rule.feature == feature)?;
     let accounts = accounts(license, feature, period);
     let account = accounts.get(chain)?;
-    let lacking = escrow::free(rule.limit, rule.overage, accounts.values().copied()).min(0).unsigned_abs();
-    let asked = account.held().min(lacking);
+    let lacking = escrow::lacking(grantable(rule), accounts.values().copied());
+    let spared = debts::spared(license, chain, (feature, period), &accounts, now);
+    let asked = account.held().min(lacking.saturating_sub(spared));
     let n = Total::ZERO.saturating_plus(account.returned).saturating_plus(asked);
     (asked > 0).then_some(ReturnRequest { feature, period, n })
 }
@@ -159,6 +163,11 @@ fn raised(license: &License, chain: &ChainId, rule: &QuotaRule, period: Period, 
         ..Account::default()
     });
     escrow::topped_up(account, share, free)
+}
+
+/// Units of a quota that all devices together may be granted.
+pub(crate) fn grantable(rule: &QuotaRule) -> Total {
+    rule.limit.saturating_plus(rule.overage.get())
 }
 
 /// Units that one device holds ahead of its use.
@@ -215,7 +224,7 @@ fn periods_ahead(reset: Reset, now: Micros, until: Micros) -> impl Iterator<Item
 /// Puts neighbouring periods with the same G and X into one line.
 pub(crate) fn lines(accounts: BTreeMap<(FeatureNumber, Period), Quota>) -> Vec<QuotaLine> {
     let mut lines: Vec<QuotaLine> = Vec::new();
-    for ((feature, period), Quota { granted, written_off }) in accounts {
+    for ((feature, period), Quota { granted, written_off, .. }) in accounts {
         match lines.last_mut() {
             Some(last)
                 if last.feature == feature

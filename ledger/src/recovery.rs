@@ -5,6 +5,8 @@
 //! its device. Nothing here trusts it before its signature was checked, and nothing is taken back twice: what is
 //! recorded on the chain decides, so that a rebuild arrives at the same.
 
+mod trials;
+
 use std::collections::BTreeMap;
 
 use schemas::codes::Code;
@@ -15,12 +17,13 @@ use schemas::event::{Body, Event};
 use schemas::grant::{Grant, GrantBody, GrantStatus, QuotaLine, Revocations};
 use schemas::ids::{ChainId, Link, PublicKey};
 use schemas::limits;
-use schemas::numbers::{Epoch, FeatureNumber, Seconds, Seq};
+use schemas::numbers::{Epoch, FeatureNumber, Seconds, Seq, Total};
 use schemas::period::Period;
-use schemas::terms::Entitlement;
+use schemas::terms::{Entitlement, QuotaRule};
 use schemas::text::Text;
 use serde::{Deserialize, Serialize};
 
+pub use self::trials::{TriedTwice, other_trial, tried_twice};
 use crate::authority::{self, Activation, GrantPlace, License, Quota, Released, Standing, line_periods};
 use crate::chain::{self, Head};
 use crate::draft::Draft;
@@ -31,7 +34,7 @@ use crate::trust::{self, VerifiedGrant};
 use crate::writer::TooLong;
 
 /// What a licence knows of an epoch that ended with events missing.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Recovery {
     /// The highest place beyond the backup's end that a grant proved: of several, the newest says how the licence stood.
     pub lost: Option<(Epoch, Seq)>,
@@ -41,6 +44,9 @@ pub struct Recovery {
     pub terms: Epoch,
     /// The epoch in which the vendor last decided on the standing.
     pub standing: Epoch,
+    /// Of each feature of which units came back, the most that all devices together could be granted since: a limit
+    /// that was lowered after that is the vendor's decision, and what is lacking by it no debt of the restore.
+    pub limits: BTreeMap<FeatureNumber, Total>,
 }
 
 impl Recovery {
@@ -60,6 +66,21 @@ impl Recovery {
                 self.standing = epoch;
             }
             _ => {}
+        }
+    }
+
+    /// Notes that units of a feature came back while these rules hold.
+    pub(crate) fn note_units(&mut self, feature: FeatureNumber, rules: &[QuotaRule]) {
+        self.limits.entry(feature).or_default();
+        self.note_limits(rules);
+    }
+
+    /// Notes the limits of the rules that hold.
+    pub(crate) fn note_limits(&mut self, rules: &[QuotaRule]) {
+        for rule in rules {
+            if let Some(most) = self.limits.get_mut(&rule.feature) {
+                *most = (*most).max(quotas::grantable(rule));
+            }
         }
     }
 }
@@ -173,7 +194,11 @@ pub fn take_back(draft: &mut Draft<'_>, lost: &Lost, revocations: &Revocations) 
     if lost.body().epoch >= draft.license().epoch {
         draft.raise_epoch(Epoch(lost.body().epoch.0 + 1))?;
     }
-    if draft.license().recovery.lost < Some(lost.verified.order()) {
+    let (epoch, seq) = lost.verified.order();
+    let is_newest = draft.license().recovery.lost < Some((epoch, seq));
+    // What follows up to the next grant is told by it from what the vendor decides.
+    draft.write(Body::AuthorityRestored(Box::new(AuthorityRestored { epoch, seq, link: lost.link })))?;
+    if is_newest {
         take_license_back(draft, lost)?;
     }
     take_activation_back(draft, lost, revocations)?;
@@ -208,13 +233,10 @@ fn holds_all(activation: &Activation, lines: &[QuotaLine]) -> bool {
     })
 }
 
-/// Records how far the lost epoch went, and what the licence as a whole was then.
+/// Writes what the licence as a whole was then.
 fn take_license_back(draft: &mut Draft<'_>, lost: &Lost) -> Result<(), TooLong> {
-    let (epoch, seq) = lost.verified.order();
-    draft.write(Body::AuthorityRestored(Box::new(AuthorityRestored { epoch, seq, link: lost.link })))?;
     take_terms_back(draft, lost)?;
-    let recovery = draft.license().recovery;
-    if recovery.standing > epoch {
+    if draft.license().recovery.standing > lost.body().epoch {
         return Ok(());
     }
     let changed = LicenseStatusChanged { reason: None };
@@ -300,6 +322,8 @@ fn assume(license: &License, lost: &Lost) -> License {
         sync_by: body.check_in.sync_by,
         import_until: body.import_until,
         runs_until: None,
+        heard_in: Epoch::default(),
+        taken_back: true,
         quotas: BTreeMap::new(),
     });
     if lost.holds_seat() {
@@ -308,9 +332,7 @@ fn assume(license: &License, lost: &Lost) -> License {
     if lost.is_released() {
         activation.released.get_or_insert(Released { at, why: ReleaseReason::Operator, seat_free_at: at });
     }
-    for (key, quota) in accounts(&body.quotas) {
-        raise(activation.quotas.entry(key).or_default(), quota);
-    }
+    assumed.apply_quotas(body, true);
     assumed
 }
 
@@ -337,8 +359,10 @@ fn grant_again(
     let known = assumed.activations.get(&chain).map(|activation| &activation.quotas);
     for (key, quota) in accounts(&lost.body().quotas) {
         let told = quotas.entry(key).or_default();
-        raise(told, quota);
-        raise(told, known.and_then(|known| known.get(&key)).copied().unwrap_or_default());
+        let known = known.and_then(|known| known.get(&key)).copied().unwrap_or_default();
+        for Quota { granted, written_off, .. } in [quota, known] {
+            told.raise(granted, written_off);
+        }
     }
     grant.quotas = quotas::lines(quotas);
     if decision == SeatDecision::Active && lost.body().status == GrantStatus::Active {
@@ -355,17 +379,11 @@ fn grant_again(
 fn accounts(lines: &[QuotaLine]) -> BTreeMap<(FeatureNumber, Period), Quota> {
     let mut accounts: BTreeMap<(FeatureNumber, Period), Quota> = BTreeMap::new();
     for line in lines {
-        let quota = Quota { granted: line.granted, written_off: line.written_off };
         for period in line_periods(line) {
-            raise(accounts.entry((line.feature, period)).or_default(), quota);
+            accounts.entry((line.feature, period)).or_default().raise(line.granted, line.written_off);
         }
     }
     accounts
-}
-
-fn raise(known: &mut Quota, quota: Quota) {
-    known.granted = known.granted.max(quota.granted);
-    known.written_off = known.written_off.max(quota.written_off);
 }
 
 /// Why the device was denied; what this version does not know is told as the commonest reason.

@@ -27,6 +27,7 @@ pub(crate) mod refresh;
 pub(crate) mod restore;
 pub(crate) mod store;
 
+mod debts;
 mod files;
 mod filter;
 mod root_key;

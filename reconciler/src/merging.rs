@@ -179,7 +179,7 @@ impl<'a> Merging<'a> {
             self.report.tell(name, outcome);
         }
         let answers: BTreeMap<ChainId, Answer> =
-            of_chain.into_iter().map(|(chain, outcome)| (chain, outcome.answer)).collect();
+            of_chain.into_iter().filter_map(|(chain, outcome)| Some((chain, outcome.answer?))).collect();
         if answers.is_empty() {
             return Ok(());
         }
@@ -210,9 +210,9 @@ impl<'a> Merging<'a> {
     fn tell_askers(&mut self, outcome: &Outcome, askers: Vec<Asker>) -> Result<(), Refusal> {
         for Asker { source, answer } in askers {
             self.report.settle(&source, &outcome.chain);
-            let Some(path) = answer else { continue };
+            let (Some(path), Some(told)) = (answer, &outcome.answer) else { continue };
             let answers = self.given.entry(path.clone()).or_default();
-            answers.insert(outcome.chain, outcome.answer.clone());
+            answers.insert(outcome.chain, told.clone());
             write_answer(Some(&path), answers.values())?;
         }
         Ok(())

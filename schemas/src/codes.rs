@@ -325,8 +325,8 @@ codes! {
         "Release the activation; find out which devices share one state.",
     LicenseUnknown "license_unknown" Refused 404
         "no licence has this key"
-        "The request refers to a licence key that this ledger does not know. It waits in quarantine."
-        "Check the licence key and the ledger; after issuing or importing the licence run `counterfoil quarantine retry`.",
+        "The request refers to a licence key that this ledger does not know: it was mistyped, issued from another home, or issued after the backup from which this ledger was restored. It waits in quarantine. No licence is made again from what its devices carry: a licence file says neither for whom it was issued nor how many devices and units it allows."
+        "Check the licence key and the home. For what a restore lost: `counterfoil license issue`, then `counterfoil-agent deactivate` and `activate` with the new key on the device. For a trial that was not issued yet: `counterfoil license issue --trial`, then `counterfoil quarantine retry`.",
     ClaimInvalid "claim_invalid" Refused 403
         "the request does not prove its licence key"
         "The licence key's secret part does not match its reference."
@@ -376,6 +376,10 @@ codes! {
         "this device has had its trial"
         "A product can be tried once on a device, which is recognised by every fingerprint that it ever recorded."
         "Activate with a licence key.",
+    TrialTwice "trial_twice" Findings 409
+        "a trial on this device was given twice, the first one was lost in a restore"
+        "A grant of a trial came back that a restored ledger had lost, and the same device had been given another one since. Both stand, and both are counted."
+        "See `counterfoil license show`; take one of them back with `counterfoil activation release CHAIN --override`.",
     FingerprintMissing "fingerprint_missing" Refused 403
         "a device without a fingerprint has no trial"
         "A product can be tried once on a device, and nothing that was read on this one tells it from others, as in some containers."

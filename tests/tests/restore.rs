@@ -188,17 +188,37 @@ fn one_backup_can_be_restored_twice() {
     sound(&lab, "counterfoil-home");
 }
 
+/// The way out that docs/operations.md names: the customer works again with another key, and the old record is kept.
 #[test]
-fn a_licence_that_was_issued_after_the_backup_waits_in_quarantine() {
+fn a_customer_whose_licence_the_backup_does_not_know_works_again_under_another() {
     let lab = Lab::with_policy(STANDARD);
     lab.vendor("backup -o saved").done();
-    let license = lab.issue();
-    lab.activate("dev1", &license);
+    let lost = lab.activate("dev1", &lab.issue());
+    lab.device("dev1", "consume render 7").done();
     restore(&lab);
     lab.report("dev1", "dev1.cfbundle");
     lab.vendor("merge dev1.cfbundle").exits(6).json();
+    lab.vendor("quarantine retry").exits(6).json();
+    assert_eq!(lab.device("dev1", "check render").done()["allowed"], true, "it goes on meanwhile");
+
+    let license = lab.issue();
+    lab.write("new-key.txt", &license.key);
+    lab.device("dev1", "deactivate --file old.cfbundle").done();
+    lab.device("dev1", "activate --license-key-file new-key.txt --request request.cfbundle").done();
+    let merged = lab.vendor("merge old.cfbundle request.cfbundle --answers out").exits(6).json();
+    assert_eq!((number(&merged, "merged"), number(&merged, "refused")), (1, 1), "{merged:#}");
+    assert_eq!(lab.device("dev1", "apply out/request.cfgrant").done()["state"], "active");
+    assert_eq!(number(&lab.device("dev1", "check render").done(), "remaining"), 1000);
+    lab.sync("dev1");
+
     let listed = lab.vendor("quarantine list").done();
-    assert_eq!(listed["entries"][0]["code"], "license_unknown");
+    let entries = listed["entries"].as_array().expect("entries");
+    assert!(!entries.is_empty());
+    for entry in entries {
+        assert_eq!((text(entry, "code"), text(entry, "chain")), ("license_unknown".to_owned(), lost.clone()));
+        lab.vendor(&format!("quarantine show {}", number(entry, "id"))).done();
+    }
+    sound(&lab, "counterfoil-home");
 }
 
 #[test]

@@ -50,6 +50,7 @@ scenarios! {
     sealed_and_late
     snapshot_continued_twice
     suspended_while_devices_report
+    trial_and_vendor_restored
     trial_twice
     two_containers_from_one_image
     vendor_restored

@@ -1,5 +1,8 @@
 //! What comes back from the grants that devices enclose, once, and what does not.
 
+mod debts;
+mod trials;
+
 use std::convert::Infallible;
 
 use proptest::prelude::*;

@@ -36,7 +36,7 @@ pub(super) struct Outcome {
     pub(super) waits: bool,
     /// Why its activation is denied, if it is.
     pub(super) denied: Option<Code>,
-    /// What is told of it although it was taken in: parked, forked, reported late.
+    /// What is told of it although it was taken in: parked, forked, reported late, a second trial.
     pub(super) told: BTreeSet<Code>,
     /// Runs that wait in quarantine, by their number in the delivery, with the reason.
     pub(super) waiting: Vec<(usize, Code)>,
@@ -44,13 +44,14 @@ pub(super) struct Outcome {
     pub(super) codes: BTreeSet<Code>,
     /// What is missing or wrong, in words.
     pub(super) detail: String,
-    /// What the device is told.
-    pub(super) answer: Answer,
+    /// What the device is told, where anybody asks.
+    pub(super) answer: Option<Answer>,
 }
 
 /// Parcels that are committed together.
 pub(super) struct Batch<'a> {
     parcels: &'a [Parcel],
+    answers_all: bool,
 }
 
 /// A chain of a parcel on its way to its licence.
@@ -92,12 +93,23 @@ struct Merged {
     license: LicenseId,
     outcome: ChainOutcome,
     denied: Option<Code>,
+    /// Whether the device turns out to have been given a trial twice.
+    tried_twice: bool,
     grant: Option<Grant>,
 }
 
 impl<'a> Batch<'a> {
     pub(super) fn new(parcels: &'a [Parcel]) -> Self {
-        Self { parcels }
+        Self { parcels, answers_all: false }
+    }
+
+    /// Answers also parcels that come from no file with an answer.
+    pub(super) fn answering_all(self) -> Self {
+        Self { answers_all: true, ..self }
+    }
+
+    fn is_told(&self, stop: Stop) -> bool {
+        self.answers_all || self.parcels[stop.parcel].source.answer.is_some()
     }
 
     /// Takes the parcels in: one commit, and an outcome for each chain of each parcel in their order.
@@ -110,13 +122,14 @@ impl<'a> Batch<'a> {
             let outcome = ChainOutcome { refused: Some(Code::LicenseUnknown), ..ChainOutcome::default() };
             outcomes.push(self.outcome(vendor, stop, &outcome, None));
         }
-        for Merged { stop, license, outcome, denied, grant } in merged {
-            let is_told = self.parcels[stop.parcel].source.answer.is_some();
+        for Merged { stop, license, outcome, denied, tried_twice, grant } in merged {
             let grant = match grant {
-                None if is_told => vendor.store.newest_grant(&license, &stop.chain)?,
+                None if self.is_told(stop) => vendor.store.newest_grant(&license, &stop.chain)?,
                 grant => grant,
             };
-            outcomes.push(Outcome { denied, ..self.outcome(vendor, stop, &outcome, grant) });
+            let mut outcome = Outcome { denied, ..self.outcome(vendor, stop, &outcome, grant) };
+            outcome.told.extend(tried_twice.then_some(Code::TrialTwice));
+            outcomes.push(outcome);
         }
         outcomes.sort_by_key(|outcome| (outcome.parcel, outcome.chain));
         Ok(outcomes)
@@ -192,6 +205,7 @@ impl<'a> Batch<'a> {
             for stop in &self.in_order(routes.get(&id).map_or(&[], Vec::as_slice)) {
                 let parcel = &self.parcels[stop.parcel];
                 let runs = &parcel.deliveries[&stop.chain].runs;
+                let other_trial = recovery::other_trial(draft.license(), &stop.chain);
                 let untold = match parcel.enclosed.get(&stop.chain) {
                     Some(enclosed) => {
                         take_back(&mut draft, enclosed, stored, home.root_public(), revocations)?.is_err()
@@ -205,7 +219,9 @@ impl<'a> Batch<'a> {
                 }
                 let grant = draft.grant(&stop.chain).cloned();
                 let denied = denied(draft.license(), &stop.chain);
-                of_license.push(Merged { stop: *stop, license: id, outcome, denied, grant });
+                let tried_twice =
+                    other_trial.is_none() && recovery::other_trial(draft.license(), &stop.chain).is_some();
+                of_license.push(Merged { stop: *stop, license: id, outcome, denied, tried_twice, grant });
             }
             merged.insert(id, of_license);
             Ok(Change { update: draft.finish(), attachments })
@@ -244,12 +260,12 @@ impl<'a> Batch<'a> {
         if outcome.unanswerable {
             codes.insert(Code::TermsInvalid);
         }
-        let answer = match (grant, outcome.refused, codes.first()) {
+        let answer = self.is_told(stop).then(|| match (grant, outcome.refused, codes.first()) {
             // A chain whose beginning is missing has a grant where one was taken back: it asks for that beginning.
             (Some(grant), None | Some(Code::ChainGap), _) => Answer::Grant(Box::new(grant)),
             (_, Some(code), _) | (None, None, Some(&code)) => notice(vendor, stop.chain, code),
             (None, None, None) => notice(vendor, stop.chain, Code::NotActivated),
-        };
+        });
         let detail = outcome.missing.first().map_or_else(String::new, |missing| missing_text(*missing));
         Outcome {
             parcel: stop.parcel,

@@ -4,6 +4,7 @@
 //! the vendor must know is what arrived and hangs together with the tree's root.
 
 mod copies;
+mod heard;
 mod license;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,6 +13,7 @@ use schemas::grant::GrantStatus;
 use schemas::ids::Link;
 
 pub use self::copies::{Applied, Copied, Copy, Extra, periods};
+pub use self::heard::Heard;
 pub use self::license::License;
 
 /// A feature's number and a period's.
@@ -134,6 +136,8 @@ pub struct Chain {
     pub newest: (u32, u64),
     /// When that can no longer be applied.
     pub import_until: Option<u64>,
+    /// When it was last heard of.
+    pub heard: Heard,
     /// What a restored ledger lost of G.
     pub lost: BTreeMap<Key, u64>,
     /// Events that had arrived before a restored ledger lost them.
@@ -200,6 +204,7 @@ impl Chain {
             outstanding: BTreeMap::new(),
             newest: (0, 0),
             import_until: None,
+            heard: Heard::default(),
             lost: BTreeMap::new(),
             lost_acts: BTreeSet::new(),
             told: None,
@@ -397,7 +402,7 @@ impl Chain {
         self.outstanding = std::mem::take(&mut to.outstanding);
         (self.status, self.told) = (to.status, to.told);
         (self.closings, self.waiting) = (to.closings, to.waiting);
-        (self.newest, self.import_until) = (to.newest, to.import_until);
+        (self.newest, self.import_until, self.heard) = (to.newest, to.import_until, to.heard);
         lost
     }
 

@@ -106,6 +106,10 @@ situations! {
     GivenBack = "a device gave units back by its own wish",
     /// Units came back because a grant asked for them.
     AskedBack = "a device gave units back because a grant asked for them",
+    /// Units that a restore brought were asked back.
+    RestoreAskedBack = "units that a restored ledger had granted twice were asked back",
+    /// They were not asked back yet.
+    RestoreAskedNobody = "units that a restored ledger had granted twice were not asked back before all were heard of",
     /// Units of a silent device were given up.
     WrittenOff = "units of a silent device were written off",
     /// They had been used.

@@ -7,7 +7,7 @@ use clap::Args;
 use ledger::authority::{Activation, License};
 use ledger::evidence::Chain;
 use ledger::forks::Verdict;
-use ledger::{quotas, seats};
+use ledger::{quotas, recovery, seats};
 use schemas::codes::{Code, Exit};
 use schemas::event::Event;
 use schemas::event::authority::ReleaseReason;
@@ -65,6 +65,8 @@ struct Shown {
     head: Option<Place>,
     /// How it forked, if it did.
     fork: Option<Fork>,
+    /// Another trial that its device was given, where a restore had lost the first of both.
+    other_trial: Option<ChainId>,
     /// Events that are missing before runs that wait.
     missing: Vec<SeqRange>,
     grant: GrantPlace,
@@ -174,6 +176,7 @@ impl Shown {
             seat_free_at: activation.released.map(|released| released.seat_free_at),
             head: evidence.map(Chain::head).map(|head| Place { seq: head.seq, link: head.link }),
             fork: Fork::of(license, &chain),
+            other_trial: recovery::other_trial(license, &chain),
             missing: evidence.map_or_else(Vec::new, Chain::missing),
             grant: GrantPlace { epoch: grant.epoch, seq: grant.seq, at: grant.at },
             acknowledged: activation.ack.seq,
@@ -268,6 +271,10 @@ impl fmt::Display for Shown {
                 f,
                 "\nforked at event {seq}: {histories} histories, {verdict}; see `counterfoil audit forks`"
             )?;
+        }
+        if let Some(other) = &self.other_trial {
+            let (code, title) = (Code::TrialTwice, Code::TrialTwice.entry().title);
+            write!(f, "\n{code}: {title}: see {}", words::short(other))?;
         }
         for SeqRange { first, last } in &self.missing {
             write!(f, "\nevents {first} to {last} are missing; what follows them waits")?;

@@ -4,9 +4,9 @@ use std::fmt;
 
 use clap::Args;
 use ledger::authority::License;
-use ledger::{quotas, seats};
-use schemas::codes::Exit;
-use schemas::ids::{CustomerId, LicenseId};
+use ledger::{quotas, recovery, seats};
+use schemas::codes::{Code, Exit};
+use schemas::ids::{ChainId, CustomerId, LicenseId};
 use schemas::numbers::{Micros, Seconds, Total};
 use schemas::pack::ProductFeature;
 use schemas::period::Period;
@@ -17,6 +17,7 @@ use serde::Serialize;
 
 use crate::cli::Context;
 use crate::commands::activation::list::ActivationLine;
+use crate::commands::debts::Debt;
 use crate::commands::stranded::{self, Stranded};
 use crate::commands::words;
 use crate::output::{Fields, Table};
@@ -71,6 +72,10 @@ struct Shown {
     quotas: Vec<Quota>,
     /// Units that stay out with devices whose activations ended.
     stranded: Vec<Stranded>,
+    /// Quotas of which more is out than may be, because of licence files that a restore had lost.
+    debts: Vec<Debt>,
+    /// Trials that one device was given twice, because a restore had lost the first.
+    tried_twice: Vec<TriedTwice>,
     seats: Seats,
     activations: Vec<ActivationLine>,
 }
@@ -98,6 +103,20 @@ struct Quota {
     free: i64,
     /// Units used beyond the limit, which are charged.
     charged: u64,
+}
+
+/// Two trials of one device.
+#[derive(Serialize)]
+struct TriedTwice {
+    first: ChainId,
+    second: ChainId,
+}
+
+impl TriedTwice {
+    fn of(license: &License) -> Vec<Self> {
+        let twice = recovery::tried_twice(license).into_iter();
+        twice.map(|recovery::TriedTwice { first, second }| Self { first, second }).collect()
+    }
 }
 
 /// Seats that activations take.
@@ -148,6 +167,8 @@ impl Shown {
             issued_at: license.issued_at,
             quotas: quotas(&license, now),
             stranded: stranded_units(&license, features, now),
+            debts: Debt::of(&license, now),
+            tried_twice: TriedTwice::of(&license),
             seats: Seats::of(&license, now),
             is_trial: license.is_trial(),
             activations,
@@ -196,6 +217,13 @@ impl fmt::Display for Shown {
             write!(f, "\n{}", self.quota_table())?;
         }
         stranded::tell(&self.stranded, f)?;
+        for debt in &self.debts {
+            writeln!(f, "\n{debt}")?;
+        }
+        for TriedTwice { first, second } in &self.tried_twice {
+            let title = Code::TrialTwice.entry().title;
+            writeln!(f, "\n{} and {}: {title}", words::short(first), words::short(second))?;
+        }
         if !self.activations.is_empty() {
             write!(f, "\n{}", self.activation_table())?;
         }

@@ -5,10 +5,11 @@ use std::collections::BTreeSet;
 use ledger::chain::Head;
 use ledger::run::verify_device;
 use schemas::grant::{GrantBody, GrantStatus};
-use schemas::numbers::Micros;
+use schemas::numbers::{Epoch, Micros};
 
 use super::super::agenda::DAY;
 use super::super::invariants::{self, Account, Frees};
+use super::super::model;
 use super::super::model::{Arrival, Key, What, periods};
 use super::super::office::{Fate, Stop, text};
 use super::super::situations::Situation;
@@ -230,7 +231,9 @@ impl World<'_> {
             let number = self.by_id[&body.device];
             self.chains[number].newest = *order;
             self.chains[number].import_until = body.import_until.map(Micros::get);
+            self.chains[number].heard.told(body);
             raised.extend(self.observe_quotas(number, body));
+            self.observe_requests(number, body, Some(*order) == told.last().map(|(order, _)| *order));
             self.observe_trial(number, body);
             self.observe_seat(number, body, told.len() > 1);
         }
@@ -265,6 +268,41 @@ impl World<'_> {
             }
         }
         raised
+    }
+
+    /// Looks at whether a grant asks for units back, where nothing but a restored ledger can have granted too many: the limit
+    /// was never higher, and no units were written off or could be copied. `is_newest` of all that the licence said.
+    fn observe_requests(&mut self, number: usize, body: &GrantBody, is_newest: bool) {
+        let license = self.chains[number].license;
+        let site = &self.sites[license];
+        if body.epoch == Epoch(0) || site.has_copies || site.has_write_offs {
+            return;
+        }
+        let is_highest = |key: &Key| site.model.limit(key.0) == site.model.highest.get(&key.0).copied();
+        let is_ahead = |key: &Key| self.now < invariants::ledger_key(*key).1.end().get();
+        let holds = self.chains[number].granted.keys().filter(|key| held(&self.chains[number], **key) > 0);
+        let keys: Vec<Key> = holds.filter(|key| is_ahead(key) && is_highest(key)).copied().collect();
+        for key in keys {
+            let (feature, period) = invariants::ledger_key(key);
+            let mut requests = body.return_requests.iter();
+            let is_asked = requests.any(|request| (request.feature, request.period) == (feature, period));
+            let is_awaited = self.is_another_awaited(number, body.epoch.0, key);
+            if is_asked {
+                invariants::nobody_is_asked_while_another_may_make_up_for_it(is_awaited, key);
+                self.tally().saw(Situation::RestoreAskedBack);
+            } else if is_newest && is_awaited && self.conserved(license, key) < 0 {
+                self.tally().saw(Situation::RestoreAskedNobody);
+            }
+        }
+    }
+
+    /// Whether another device of the licence holds units and was not heard of in this epoch, and may still be at work.
+    fn is_another_awaited(&self, number: usize, epoch: u32, key: Key) -> bool {
+        let chains = &self.sites[self.chains[number].license].model.chains;
+        let mut others = chains.iter().filter(|other| **other != number).map(|other| &self.chains[*other]);
+        others.any(|other| {
+            other.seat.is_taken && other.heard.is_awaited(epoch, self.now) && held(other, key) > 0
+        })
     }
 
     fn observe_seat(&mut self, number: usize, body: &GrantBody, beside_another: bool) {
@@ -401,4 +439,9 @@ impl World<'_> {
             }
         }
     }
+}
+
+/// Units that a chain holds, as far as the vendor knows.
+fn held(chain: &model::Chain, key: Key) -> u64 {
+    Account::of(chain, key, Frees::Returned).held()
 }
