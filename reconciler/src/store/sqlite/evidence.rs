@@ -201,8 +201,8 @@ fn write_branch(
         .prepare_cached(
             "INSERT OR REPLACE INTO branches
              (license_id, chain, branch, parent, first_seq, seq, link, first_at, first_is_start, rival_at, rival_is_start,
-              last_at, unsteady, ahead_before, behind_before, ahead, behind, closed_seq, closed_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)",
+              last_at, unsteady, ahead_before, behind_before, ahead, behind, closed_seq, closed_at, closed_for)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)",
         )?
         .execute(params![
             license.as_bytes(),
@@ -224,6 +224,7 @@ fn write_branch(
             branch.steps.behind,
             branch.closed.map(|closed| int(closed.seq.0)),
             branch.closed.map(|closed| int(closed.at.get())),
+            branch.closed.and_then(|closed| closed.successor).as_ref().map(ChainId::as_bytes),
         ])?;
     Ok(())
 }
@@ -330,7 +331,7 @@ fn read_branches(
 ) -> Result<(), StoreError> {
     let mut statement = connection.prepare_cached(
         "SELECT chain, branch, parent, first_seq, seq, link, first_at, first_is_start, rival_at, rival_is_start, last_at,
-                unsteady, ahead_before, behind_before, ahead, behind, closed_seq, closed_at
+                unsteady, ahead_before, behind_before, ahead, behind, closed_seq, closed_at, closed_for
          FROM branches WHERE license_id = ?1",
     )?;
     let mut rows = statement.query([id.as_bytes()])?;
@@ -347,7 +348,10 @@ fn read_branch(row: &Row<'_>) -> Result<Branch, StoreError> {
         _ => None,
     };
     let closed = match (optional_seq(row.get(16)?)?, optional_micros(row.get(17)?)?) {
-        (Some(seq), Some(at)) => Some(Closed { seq, at }),
+        (Some(seq), Some(at)) => {
+            let successor = row.get::<_, Option<[u8; 32]>>(18)?.map(ChainId);
+            Some(Closed { seq, at, successor })
+        }
         _ => None,
     };
     Ok(Branch {

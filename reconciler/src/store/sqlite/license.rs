@@ -170,8 +170,8 @@ fn write_activation(
         .prepare_cached(
             "INSERT OR REPLACE INTO activations
              (license_id, chain, status, reason, granted_at, released_at, why, seat_free_at, grant_epoch, grant_seq,
-              grant_at, ack_seq, ack_link, sync_by, import_until, runs_until)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
+              grant_at, ack_seq, ack_link, sync_by, import_until, runs_until, told_to_heal)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
         )?
         .execute(params![
             license.as_bytes(),
@@ -190,6 +190,7 @@ fn write_activation(
             activation.sync_by.map(|at| int(at.get())),
             activation.import_until.map(|at| int(at.get())),
             activation.runs_until.map(|at| int(at.get())),
+            activation.told_to_heal,
         ])?;
     Ok(())
 }
@@ -303,7 +304,7 @@ fn write_added(connection: &Connection, license: &LicenseId, rows: &Rows) -> Res
 fn activations(connection: &Connection, id: &LicenseId) -> Result<BTreeMap<ChainId, Activation>, StoreError> {
     let mut statement = connection.prepare_cached(
         "SELECT chain, status, reason, granted_at, released_at, why, seat_free_at, grant_epoch, grant_seq, grant_at,
-                ack_seq, ack_link, sync_by, import_until, runs_until
+                ack_seq, ack_link, sync_by, import_until, runs_until, told_to_heal
          FROM activations WHERE license_id = ?1",
     )?;
     let mut rows = statement.query([id.as_bytes()])?;
@@ -339,6 +340,7 @@ fn read_activation(row: &Row<'_>) -> Result<Activation, StoreError> {
         status: status(row.get(1)?)?,
         reason: row.get::<_, Option<String>>(2)?.map(|reason| text(&reason)).transpose()?,
         granted_at: optional_micros(row.get(3)?)?,
+        told_to_heal: row.get(15)?,
         released,
         grant: GrantPlace {
             epoch: Epoch(row.get(7)?),

@@ -3,8 +3,7 @@
 use std::rc::Rc;
 
 use ledger::device::Command;
-use schemas::grant::{Ack, Grant, GrantBody, GrantStatus};
-use schemas::terms::OnFork;
+use schemas::grant::{Ack, Grant, GrantStatus};
 
 use super::super::agenda::DAY;
 use super::super::machine::{self, Asks, Disk};
@@ -140,11 +139,6 @@ impl World<'_> {
             self.tally().saw_if(stays, Situation::HealedStaysCharged);
         }
     }
-}
-
-/// Whether an answer has its device go on with a successor.
-pub(super) fn heals(body: &GrantBody) -> bool {
-    body.forked == Some(OnFork::Heal) && body.status == GrantStatus::Active
 }
 
 /// What survives on a machine that is copied as a whole.
