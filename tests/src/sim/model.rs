@@ -153,6 +153,8 @@ pub struct Seat {
     pub was_given: bool,
     /// Whether a restored ledger lost that it was given one.
     pub is_lost: bool,
+    /// Whether its device was told to go on with a successor, which takes the seat over.
+    pub is_promised: bool,
 }
 
 /// What arrived and what came of it.
