@@ -6,7 +6,7 @@ use ledger::device::Command;
 use schemas::grant::{Ack, Grant, GrantBody, GrantStatus};
 use schemas::numbers::Micros;
 
-use super::super::agenda::DAY;
+use super::super::agenda::{DAY, HOUR};
 use super::super::invariants;
 use super::super::machine::{self, Asks, Disk};
 use super::super::model::{Chain, Copy, What};
@@ -95,6 +95,9 @@ impl World<'_> {
                 let pause = self.chance.between(DAY, 30 * DAY);
                 self.agenda.add(self.now + pause, Next::PutBack(number));
             }
+        } else {
+            // Its owner, who read the answer, asks again.
+            self.agenda.add(self.now + HOUR, Next::Succeed(number));
         }
         went_on
     }
