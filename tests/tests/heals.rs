@@ -30,16 +30,18 @@ fn merge(lab: &Lab, name: &str) -> Value {
 /// What the newest answer to a device tells it to do about its fork.
 fn told(lab: &Lab, name: &str) -> Option<String> {
     let shown = lab.vendor(&format!("show out/{name}.cfgrant")).done();
-    fn find(value: &Value) -> Option<&str> {
-        match value {
-            Value::Object(map) => {
-                map.get("forked").and_then(Value::as_str).or_else(|| map.values().find_map(find))
-            }
-            Value::Array(values) => values.iter().find_map(find),
-            _ => None,
+    forked(&shown).map(str::to_owned)
+}
+
+/// The text at the first `forked` in a document.
+fn forked(document: &Value) -> Option<&str> {
+    match document {
+        Value::Object(map) => {
+            map.get("forked").and_then(Value::as_str).or_else(|| map.values().find_map(forked))
         }
+        Value::Array(values) => values.iter().find_map(forked),
+        _ => None,
     }
-    find(&shown).map(str::to_owned)
 }
 
 fn apply(lab: &Lab, name: &str) -> Value {

@@ -135,7 +135,7 @@ impl World<'_> {
         let Some(old) = self.chains[number].follows else { return false };
         let rivals = self.chains.iter().enumerate().filter(|(_, chain)| chain.follows == Some(old));
         let is_followed = || rivals.clone().any(|(rival, chain)| rival != number && chain.seat.was_given);
-        self.chains[old].seat.is_promised && !is_followed()
+        self.chains[old].is_promised && !is_followed()
     }
 
     /// Looks at a denial: a promised successor takes over a seat that is still taken, or is kept for it.

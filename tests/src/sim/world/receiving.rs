@@ -271,7 +271,7 @@ impl World<'_> {
         let chain = &mut self.chains[number];
         let license = chain.license;
         chain.status = Some(body.status);
-        chain.seat.is_promised |= body.promises_heal();
+        chain.is_promised |= body.promises_heal();
         self.check_promise(number, body);
         let chain = &mut self.chains[number];
         match body.status {
@@ -291,7 +291,7 @@ impl World<'_> {
             GrantStatus::Released if chain.seat.is_taken => {
                 chain.seat.is_taken = false;
                 let closed = chain.closings > 0;
-                chain.seat.is_promised &= closed;
+                chain.is_promised &= closed;
                 self.tally().saw_if(closed, Situation::SeatGivenBack);
                 self.tally().saw_if(!closed && beside_another, Situation::Superseded);
             }

@@ -78,6 +78,9 @@ fn succeed(old: &mut Device, key: u8, number: u8) -> Device {
     new
 }
 
+/// A change of terms by its name, and what the device is told under it.
+type Change<'a> = (&'a str, &'a dyn Fn(&mut Terms), OnFork);
+
 fn change(world: &mut World, change: impl FnOnce(&mut Terms)) {
     let mut terms = world.license.terms.clone();
     change(&mut terms);
@@ -91,7 +94,7 @@ fn assert_refolds(world: &World) {
 #[test]
 fn no_heal_is_promised_where_the_successor_would_be_denied() {
     let until = at(ISSUED) + Seconds(1);
-    let changes: [(&str, &dyn Fn(&mut Terms), OnFork); 5] = [
+    let changes: [Change<'_>; 5] = [
         ("nothing", &|_| (), OnFork::Heal),
         ("fewer seats than are taken", &|terms| terms.rules.max_activations = 1, OnFork::Stop),
         ("just as many", &|terms| terms.rules.max_activations = 2, OnFork::Heal),
@@ -148,7 +151,7 @@ fn a_heal_that_was_promised_to_one_is_not_promised_to_another() {
 
 #[test]
 fn what_was_promised_is_given_whatever_the_vendor_changed_meanwhile() {
-    let changes: [(&str, &dyn Fn(&mut Terms), OnFork); 4] = [
+    let changes: [Change<'_>; 4] = [
         ("fewer seats", &|terms| terms.rules.max_activations = 1, OnFork::Heal),
         ("no heals left", &|terms| terms.rules.heals = Some(limit(0)), OnFork::Heal),
         ("no heals", &|terms| terms.rules.heals = None, OnFork::Heal),
@@ -259,8 +262,7 @@ fn a_promise_ends_with_the_seat() {
         done.0.expect("a short grant");
         assert!(silent(&world.license, now).is_empty());
     };
-    let ends: [&dyn Fn(&mut World, Device); 2] = [&deactivated, &taken_back];
-    for end in ends {
+    for end in [&deactivated as &dyn Fn(&mut World, Device), &taken_back] {
         let mut world = healing(2, 1);
         let (first, second) = (set_back(&mut world, 1), set_back(&mut world, 2));
         assert_eq!(on_fork_told(&mut world, &first), Some(OnFork::Heal));
