@@ -110,6 +110,8 @@ pub struct Activation {
     pub reason: Option<Text>,
     /// When a seat was first given.
     pub granted_at: Option<Micros>,
+    /// Whether any grant had its device go on with a successor; see [`GrantBody::promises_heal`].
+    pub told_to_heal: bool,
     /// How it ended.
     pub released: Option<Released>,
     /// The newest grant.
@@ -361,6 +363,7 @@ impl License {
             status: grant.status,
             reason: None,
             granted_at: None,
+            told_to_heal: false,
             released: None,
             grant: place,
             ack: Ack::NONE,
@@ -374,6 +377,7 @@ impl License {
         activation.status = grant.status;
         activation.reason.clone_from(&grant.reason);
         activation.grant = place;
+        activation.told_to_heal |= grant.promises_heal();
         activation.ack = grant.ack;
         activation.sync_by = grant.check_in.sync_by;
         activation.import_until = grant.import_until;

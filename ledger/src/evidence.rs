@@ -197,6 +197,12 @@ impl Chain {
         self.closed_at.is_some() && self.branches.values().all(|branch| branch.closed.is_some())
     }
 
+    /// Whether any copy of the device ended the chain to go on with a successor.
+    pub(crate) fn is_closed_for_successor(&self) -> bool {
+        let mut closed = self.branches.values().filter_map(|branch| branch.closed);
+        closed.any(|closed| closed.successor.is_some())
+    }
+
     fn on(&mut self, branch: BranchNumber) -> &mut Branch {
         self.branches.get_mut(&branch).expect("a branch begins before it is folded")
     }
@@ -348,8 +354,9 @@ impl Chain {
                     .or_insert(variable);
             }
             Body::FingerprintChanged(changed) => self.record_fingerprint(seq, &changed.fingerprint),
-            Body::ChainClosed(_) => {
-                self.on(branch).closed.get_or_insert(Closed { seq, at: event.at });
+            Body::ChainClosed(closed) => {
+                let successor = closed.successor;
+                self.on(branch).closed.get_or_insert(Closed { seq, at: event.at, successor });
             }
             _ => {}
         }

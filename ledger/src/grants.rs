@@ -8,7 +8,7 @@ use schemas::ids::{ChainId, Commitment};
 use schemas::numbers::{Micros, Revision};
 use schemas::text::Text;
 
-use crate::authority::{self, License};
+use crate::authority::{self, Activation, License};
 use crate::draft::Draft;
 use crate::evidence::Chain;
 use crate::quotas;
@@ -67,14 +67,20 @@ fn issue(
         return Ok(());
     }
     for old in displaced {
-        draft.write(seats::released(old, ReleaseReason::Superseded, draft.now()))?;
-        issue_grant(draft, old, Vec::new(), revocations.clone())?;
+        displace(draft, old, &revocations)?;
     }
     if decision == SeatDecision::Active {
         start_validity(draft)?;
     }
     let grant = grant(draft.license(), chain, draft.now(), (decision, deadline), took_in, revocations);
     draft.write(Body::GrantIssued(Box::new(grant)))
+}
+
+/// Has a chain leave its seat to another, and tells its device, unless that gave the seat up itself.
+fn displace(draft: &mut Draft<'_>, old: ChainId, revocations: &Revocations) -> Result<(), TooLong> {
+    let held = draft.license().activations.get(&old).is_some_and(Activation::holds_seat);
+    draft.write(seats::displaced(draft.license(), old, draft.now()))?;
+    if held { issue_grant(draft, old, Vec::new(), revocations.clone()) } else { Ok(()) }
 }
 
 /// How a seat is taken back; see [`seats::free_at`] and [`seats::silent`].

@@ -19,7 +19,7 @@ use schemas::ids::{ChainId, Link, PublicKey};
 use schemas::limits;
 use schemas::numbers::{Epoch, FeatureNumber, Seconds, Seq, Total};
 use schemas::period::Period;
-use schemas::terms::{Entitlement, QuotaRule};
+use schemas::terms::{Entitlement, OnFork, QuotaRule};
 use schemas::text::Text;
 use serde::{Deserialize, Serialize};
 
@@ -213,6 +213,7 @@ fn is_covered(license: &License, lost: &Lost) -> bool {
         && (!lost.holds_seat() || activation.granted_at.is_some())
         && (!lost.is_released() || activation.released.is_some())
         && (activation.released.is_some() || holds_dates(activation, lost.body()))
+        && holds_promise(activation, lost.body())
         && holds_all(activation, &lost.body().quotas)
 }
 
@@ -224,6 +225,11 @@ fn holds_dates(activation: &Activation, grant: &GrantBody) -> bool {
                 (None, _) => true,
                 (Some(known), until) => until.is_some_and(|until| until <= known),
             }
+}
+
+/// Whether what the grant promises of a successor is known, or the seat is gone that it would have.
+fn holds_promise(activation: &Activation, grant: &GrantBody) -> bool {
+    !grant.promises_heal() || activation.told_to_heal || activation.released.is_some()
 }
 
 fn holds_all(activation: &Activation, lines: &[QuotaLine]) -> bool {
@@ -280,7 +286,9 @@ fn take_activation_back(
     let chain = lost.body().device;
     let known = draft.license().activations.get(&chain);
     let seated = known.is_some_and(|known| {
-        known.granted_at.is_some() && (known.released.is_some() || holds_dates(known, lost.body()))
+        known.granted_at.is_some()
+            && (known.released.is_some() || holds_dates(known, lost.body()))
+            && holds_promise(known, lost.body())
     });
     let assumed = assume(draft.license(), lost);
     let decision = match lost.body().status {
@@ -288,7 +296,8 @@ fn take_activation_back(
         _ => seats::decision(&assumed, &chain, draft.now()),
     };
     if lost.holds_seat() && !seated && decision != SeatDecision::Active {
-        // A seat is given by a grant that says active, and by no other; so is the time for which it lets a device run.
+        // A seat is given by a grant that says active, and by no other; so are the time for which it lets a device run,
+        // and a successor promised.
         let active = grant_again(&assumed, lost, SeatDecision::Active, revocations, draft);
         draft.write(Body::GrantIssued(Box::new(active)))?;
     }
@@ -316,6 +325,7 @@ fn assume(license: &License, lost: &Lost) -> License {
         status: body.status,
         reason: None,
         granted_at: None,
+        told_to_heal: false,
         released: None,
         grant: GrantPlace { epoch: body.epoch, seq: lost.verified.seq, at },
         ack: body.ack,
@@ -370,6 +380,10 @@ fn grant_again(
         let spared = Seconds(grant.check_in.grace.0.saturating_add(grant.clock_tolerance.0));
         let until = authority::runs_until(lost.body()).map(|until| until - spared);
         grant.check_in.sync_by = grant.check_in.sync_by.zip(until).map(|(sync_by, until)| sync_by.max(until));
+    }
+    if decision == SeatDecision::Active && lost.body().promises_heal() {
+        // Its device may have ended its chain.
+        grant.forked = Some(OnFork::Heal);
     }
     let head = assumed.chains.get(&chain).map_or(Head::START, crate::evidence::Chain::head);
     grant.resend_from = (lost.body().ack.seq > head.seq).then(|| head.seq.next());

@@ -1,6 +1,7 @@
 //! Seats: whether a device chain is given one, whose it takes over, and how it gives it back. Pure functions of a
 //! licence and the vendor's time.
 
+mod heals;
 mod late;
 mod transfers;
 
@@ -10,16 +11,16 @@ use schemas::event::authority::{ActivationReleased, ReleaseReason};
 use schemas::grant::GrantStatus;
 use schemas::ids::ChainId;
 use schemas::numbers::Micros;
-use schemas::terms::{FingerprintRule, OnFork, SameDevice};
+use schemas::terms::{FingerprintRule, SameDevice};
 
+pub(crate) use self::heals::on_fork;
 pub(crate) use self::late::is_late;
 pub use self::late::reported_late;
 pub use self::transfers::{Transfers, transfers};
-use crate::authority::{Activation, License, Standing};
+use crate::authority::{Activation, License, Released, Standing};
 use crate::draft::Draft;
 use crate::evidence::{Chain, Fingerprints};
 use crate::fingerprint;
-use crate::forks;
 use crate::writer::TooLong;
 
 /// What a device chain is told.
@@ -106,21 +107,32 @@ pub fn silent(license: &License, now: Micros) -> Vec<ChainId> {
     holding.filter(|(chain, _)| license.is_silent(chain, now)).map(|(chain, _)| *chain).collect()
 }
 
-/// A chain that its device closed gives its seat back, if it ever had one: at once, whatever was to be waited for.
+/// A chain that its device closed gives its seat back, if it ever had one: at once, whatever was to be waited for, unless
+/// it is kept for the successor that the chain was closed for.
 pub(crate) fn release_if_closed(draft: &mut Draft<'_>, chain: &ChainId) -> Result<(), TooLong> {
     let license = draft.license();
     let closed = license.chains.get(chain).is_some_and(|chain| chain.closed_at.is_some());
-    let takes_seat =
-        license.activations.get(chain).is_some_and(|activation| activation.takes_seat(draft.now()));
+    let now = draft.now();
+    let is_known = |released: Released| released.why == ReleaseReason::Closed;
+    let takes_seat = license
+        .activations
+        .get(chain)
+        .is_some_and(|activation| activation.takes_seat(now) && !activation.released.is_some_and(is_known));
     if closed && takes_seat {
-        let now = draft.now();
-        draft.write(released(*chain, ReleaseReason::Closed, now))?;
+        let free_at = heals::kept_until(license, chain, now).unwrap_or(now);
+        draft.write(released(*chain, ReleaseReason::Closed, free_at))?;
     }
     Ok(())
 }
 
+/// The event by which a chain leaves its seat to another now. One that its device closed stays closed by it.
+pub(crate) fn displaced(license: &License, chain: ChainId, now: Micros) -> Body {
+    let known = license.activations.get(&chain).and_then(|activation| activation.released);
+    released(chain, known.map_or(ReleaseReason::Superseded, |released| released.why), now)
+}
+
 /// The event that takes a seat back without an override.
-pub(crate) fn released(chain: ChainId, why: ReleaseReason, seat_free_at: Micros) -> Body {
+fn released(chain: ChainId, why: ReleaseReason, seat_free_at: Micros) -> Body {
     Body::ActivationReleased(ActivationReleased { chain, why, seat_free_at, overridden: false, reason: None })
 }
 
@@ -135,36 +147,45 @@ fn standing(license: &License, chain: &ChainId) -> Option<SeatDecision> {
     match (license.standing, activation.is_some_and(Activation::holds_seat)) {
         (Standing::Revoked, true) => Some(SeatDecision::Revoked),
         (Standing::Suspended, true) => Some(SeatDecision::Suspended),
-        (Standing::Revoked, false) => Some(SeatDecision::Denied(Code::LicenseRevoked)),
-        (Standing::Suspended, false) => Some(SeatDecision::Denied(Code::LicenseSuspended)),
         (Standing::Active, true) => Some(SeatDecision::Active),
-        (Standing::Active, false) => None,
+        (_, false) => None,
+    }
+}
+
+/// Whether the licence stands and is valid, so that it gives seats at all.
+fn takes_newcomers(license: &License, now: Micros) -> Result<(), Code> {
+    let valid_until = license.terms.entitlement.valid_until;
+    match license.standing {
+        Standing::Revoked => Err(Code::LicenseRevoked),
+        Standing::Suspended => Err(Code::LicenseSuspended),
+        Standing::Active if valid_until.is_some_and(|until| until <= now) => Err(Code::LicenseExpired),
+        Standing::Active => Ok(()),
     }
 }
 
 /// Whether a chain without a seat is given one: the chains that it displaces, or why not.
 fn newcomer(license: &License, chain: &ChainId, now: Micros) -> Result<Vec<ChainId>, Code> {
-    let rules = &license.terms.rules;
-    if license.terms.entitlement.valid_until.is_some_and(|until| until <= now) {
-        return Err(Code::LicenseExpired);
+    takes_newcomers(license, now)?;
+    if let Some(follows) = license.chains.get(chain).and_then(|chain| chain.follows) {
+        return heals::successor(license, &follows, now);
     }
-    let follows = license.chains.get(chain).and_then(|chain| chain.follows);
-    if license.is_trial() && follows.is_none() {
+    if license.is_trial() {
         first_trial(license, chain)?;
     }
-    let displaced = match &follows {
-        Some(follows) => healed(license, follows, now)?,
-        None => superseded(license, chain, now)?,
-    };
-    let taken = license.seats_taken(now).saturating_sub(displaced.len());
-    if taken >= rules.max_activations as usize {
+    let seats = license.terms.rules.max_activations;
+    let displaced = superseded(license, chain, now)?;
+    if taken_beside(license, &displaced, now) >= seats as usize {
         return Err(Code::NoSeatFree);
     }
-    let transfers = transfers(license, now);
-    if follows.is_none() && !transfers.allows(displaced.len(), rules.max_activations) {
+    if !transfers(license, now).allows(displaced.len(), seats) {
         return Err(Code::TransfersExhausted);
     }
     Ok(displaced)
+}
+
+/// Seats taken once those of `displaced`, which take one, are left.
+fn taken_beside(license: &License, displaced: &[ChainId], now: Micros) -> usize {
+    license.seats_taken(now).saturating_sub(displaced.len())
 }
 
 /// A device tries a product once, whatever was changed on it since; what cannot be told from other devices has no trial.
@@ -192,43 +213,6 @@ fn superseded(license: &License, chain: &ChainId, now: Micros) -> Result<Vec<Cha
         SameDevice::Refuse if seated.next().is_some() => Err(Code::SameDevice),
         SameDevice::Refuse | SameDevice::Count => Ok(Vec::new()),
     }
-}
-
-/// What a device is told to do about the fork of its chain. It is told to go on with a successor only where that would
-/// be given the seat: on reading it, the device ends its chain for good.
-pub(crate) fn on_fork(license: &License, chain: &ChainId, now: Micros) -> OnFork {
-    match license.terms.rules.on_fork {
-        OnFork::Heal if healed(license, chain, now).is_err() => OnFork::Stop,
-        policy => policy,
-    }
-}
-
-/// The chain that a successor displaces, if it still takes a seat: it forked because its device was set back, no other
-/// chain follows it, and the policy heals, not more often than it says.
-fn healed(license: &License, follows: &ChainId, now: Micros) -> Result<Vec<ChainId>, Code> {
-    let rules = &license.terms.rules;
-    let (OnFork::Heal, Some(limit)) = (rules.on_fork, &rules.heals) else { return Err(Code::HealRefused) };
-    let restored = license
-        .chains
-        .get(follows)
-        .and_then(|chain| chain.fork)
-        .is_some_and(|fork| fork.verdict == forks::Verdict::Restored);
-    let heals = transfers::heals(license);
-    let is_free = heals.iter().all(|heal| heal.follows != *follows);
-    let recent = heals.iter().filter(|heal| heal.at > now - limit.window).count();
-    let old = license.activations.get(follows).filter(|old| gives_way(old));
-    match old {
-        Some(old) if restored && is_free && recent < limit.count as usize => {
-            Ok(if old.takes_seat(now) { vec![*follows] } else { Vec::new() })
-        }
-        _ => Err(Code::HealRefused),
-    }
-}
-
-/// Whether an activation has a seat for its successor, or its device gave the seat up itself.
-fn gives_way(old: &Activation) -> bool {
-    let closed = old.released.is_some_and(|released| released.why == ReleaseReason::Closed);
-    old.holds_seat() || old.granted_at.is_some() && closed
 }
 
 /// The other activations on the device of `chain`, as its fingerprint tells. A device without one is like no other.

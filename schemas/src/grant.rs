@@ -84,6 +84,12 @@ pub struct Typed {
 }
 
 impl GrantBody {
+    /// Whether it has its device end the chain and go on with a successor. The vendor keeps to it: that successor has the
+    /// seat.
+    pub fn promises_heal(&self) -> bool {
+        self.forked == Some(OnFork::Heal) && self.status == GrantStatus::Active
+    }
+
     /// G − X: units of a feature that the device may have used or given back in `period`; nothing where no quota is
     /// granted for it.
     pub fn units_for(&self, feature: FeatureNumber, period: Period) -> Option<u64> {

@@ -102,6 +102,8 @@ pub struct Closed {
     pub seq: Seq,
     /// Its time.
     pub at: Micros,
+    /// The chain on which its device goes on, if it was closed for that.
+    pub successor: Option<ChainId>,
 }
 
 /// What the events of one branch state of one sum.

@@ -11,9 +11,10 @@ use schemas::numbers::{Micros, Revision, Seconds, Total};
 use schemas::period::Reset;
 
 use schemas::run::Origin;
+use schemas::terms::TransferLimit;
 
 use super::*;
-use crate::fixture::{ISSUED, RENDER, at};
+use crate::fixture::{ISSUED, RENDER, at, opened};
 use crate::merge::tests::world::{Device, World, month, total};
 use crate::refold;
 use crate::rows::StoredRun;
@@ -379,6 +380,43 @@ fn a_lost_release_stays_released() {
     assert!(come(&mut restored, &newest));
     assert_eq!((restored.status(&device), restored.seats_taken()), (Some(GrantStatus::Released), 0));
     assert!(!come(&mut restored, &newest));
+}
+
+/// A device that was set back was told to go on with a successor, and the backup knows neither that nor of the fork.
+#[test]
+fn a_lost_promise_of_a_heal_comes_back_also_while_the_licence_is_suspended() {
+    for suspends in [false, true] {
+        let mut world = World::new(|terms| {
+            terms.rules.on_fork = OnFork::Heal;
+            terms.rules.heals = Some(TransferLimit { count: 1, window: Seconds::days(90) });
+        });
+        let mut device = busy(1, 10);
+        merged(&mut world, &device);
+        let backup = world.clone();
+        let mut set_back = device.clone();
+        device.consume(20);
+        merged(&mut world, &device);
+        set_back.slip(3_600);
+        set_back.consume(5);
+        let grant = merged(&mut world, &set_back);
+        assert!(world.license.activations[&device.chain()].told_to_heal);
+        let mut restored = restore(&backup);
+        if suspends {
+            changed(&mut restored, suspended());
+        }
+        assert!(come(&mut restored, &grant));
+        assert!(restored.license.activations[&device.chain()].told_to_heal);
+        assert!(!come(&mut restored, &grant));
+        if suspends {
+            changed(&mut restored, resumed());
+        }
+        let mut successor = Device::silent(2);
+        successor.push(Body::ChainOpened(Box::new(opened())));
+        successor.follow(&device);
+        merged(&mut restored, &successor);
+        assert_eq!(restored.status(&successor), Some(GrantStatus::Active));
+        assert_refolds(&restored);
+    }
 }
 
 /// The same backup restored twice, or a ledger that was copied: both go on in one epoch, and the devices know more.

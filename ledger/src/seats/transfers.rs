@@ -1,11 +1,12 @@
-//! Transfers: how often a seat moved to another device, and how often a restored device was healed. Both follow from
-//! the activations alone, so that they need no record of their own.
+//! Transfers: how often a seat moved to another device. They follow from the activations alone, so that they need no
+//! record of their own.
 
 use std::collections::{BTreeSet, VecDeque};
 
 use schemas::ids::ChainId;
 use schemas::numbers::Micros;
 
+use super::heals::heals;
 use crate::authority::License;
 
 /// What the activations of a licence tell about its seats' moves.
@@ -72,24 +73,6 @@ pub fn transfers(license: &License, now: Micros) -> Transfers {
     state.recent = recent.len();
     state.left = limit.map(|limit| (limit.count as usize).saturating_sub(recent.len()));
     state
-}
-
-/// A restored device that went on with a successor.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) struct Heal {
-    /// The chain that it followed.
-    pub(super) follows: ChainId,
-    /// When the successor was given the seat.
-    pub(super) at: Micros,
-}
-
-/// The heals that there were.
-pub(super) fn heals(license: &License) -> Vec<Heal> {
-    let granted = license.activations.iter().filter_map(|(chain, activation)| {
-        let follows = license.chains.get(chain)?.follows?;
-        Some(Heal { follows, at: activation.granted_at? })
-    });
-    granted.collect()
 }
 
 /// When seats were given up and taken, in the order of time. From a chain to its successor, a seat does not move.

@@ -6,11 +6,10 @@ use ledger::trust;
 use schemas::armor;
 use schemas::bundle::{Answer, decode_answers};
 use schemas::codes::Code;
-use schemas::grant::{Grant, GrantStatus};
+use schemas::grant::Grant;
 use schemas::ids::ChainId;
 use schemas::notice::Notice;
 use schemas::refusal::Refusal;
-use schemas::terms::OnFork;
 
 use super::{Agent, device_of};
 use crate::changes::{self, Change};
@@ -92,7 +91,7 @@ impl Agent {
     }
 
     fn apply_grants(&self, grants: Vec<AppliedGrant>) -> Result<Applied, Refusal> {
-        let heals = grants.iter().any(heals);
+        let heals = grants.iter().any(|grant| grant.verified.body.promises_heal());
         let (before, applied) = self.with_writer(|writer| {
             let before = device_of(writer)?;
             Ok((before, grants.into_iter().try_for_each(|grant| self.apply_grant(writer, grant))))
@@ -132,12 +131,6 @@ impl Applied {
             changes,
         }
     }
-}
-
-/// Whether a grant has its device go on as a successor.
-fn heals(grant: &AppliedGrant) -> bool {
-    let body = &grant.verified.body;
-    body.forked == Some(OnFork::Heal) && body.status == GrantStatus::Active
 }
 
 /// What a file says about the chains that the present one follows.

@@ -8,11 +8,13 @@ use ledger::digest::{BranchEvidence, ChainEvidence};
 use ledger::evidence;
 use ledger::forks::Fork;
 use ledger::{escrow, quotas};
+use schemas::codes::Code;
 use schemas::grant::GrantStatus;
 use schemas::ids::{ChainId, Link};
 use schemas::limits;
 use schemas::numbers::{FeatureNumber, Micros};
 use schemas::period::Period;
+use schemas::text::Text;
 
 use super::model::{self, Applied, Chain, Copy, Days, Hardware, Key};
 
@@ -287,6 +289,13 @@ pub fn seals_say_what_is_known(new: Option<u64>, adjusted: u64, known: u64, key:
 /// Seats taken stay within the limit when one is given.
 pub fn seats_stay_within_the_limit(taken: usize, most: u32) {
     assert!(taken <= most as usize, "{taken} seats of {most}");
+}
+
+/// A successor that a grant promised is denied only where the licence gives nobody a seat.
+pub fn what_was_promised_is_given(reason: Option<&Text>) {
+    let reason = reason.and_then(|reason| reason.as_str().parse::<Code>().ok());
+    let by_license = [Code::LicenseSuspended, Code::LicenseRevoked, Code::LicenseExpired];
+    assert!(reason.is_some_and(|reason| by_license.contains(&reason)), "{reason:?} although it was promised");
 }
 
 /// What an applied grant is.

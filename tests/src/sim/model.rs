@@ -118,6 +118,8 @@ pub struct Chain {
     pub status: Option<GrantStatus>,
     /// Its seat.
     pub seat: Seat,
+    /// Whether its device was told to go on with a successor, which takes the seat over.
+    pub is_promised: bool,
     /// From when to when its trial runs.
     pub trial: Option<(u64, u64)>,
     /// Whether a device said that it is closed, as far as the vendor knows, on some branch.
@@ -195,6 +197,7 @@ impl Chain {
             granted: BTreeMap::new(),
             status: None,
             seat: Seat::default(),
+            is_promised: false,
             trial: None,
             closings: 0,
             partings: BTreeSet::new(),
@@ -390,7 +393,7 @@ impl Chain {
         // Also of a seat that was given back since, an enclosed grant may tell.
         let is_lost = self.seat.is_lost || self.seat.was_given && !to.seat.is_taken;
         self.seat = Seat { is_lost, ..to.seat };
-        self.begun = to.begun;
+        (self.begun, self.is_promised) = (to.begun, to.is_promised);
         self.used = std::mem::take(&mut to.used);
         self.refunded = std::mem::take(&mut to.refunded);
         self.days = std::mem::take(&mut to.days);

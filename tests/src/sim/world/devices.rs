@@ -14,7 +14,7 @@ use super::super::machine::{self, Asks, Wall};
 use super::super::office::{reference, text};
 use super::super::situations::Situation;
 use super::super::terms::{MILES, RENDER, TOKENS};
-use super::{Answers, Machine, Next, World, lineage, observing};
+use super::{Answers, Machine, Next, World, observing};
 
 /// Where a device's process ends.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -295,7 +295,7 @@ impl World<'_> {
         let foreign = || grants.first().filter(|_| !grants.iter().any(|(chain, _)| is_about(*chain)));
         let Some((_, grant)) = mine.or_else(foreign) else { return };
         let offered = machine::believe(grant, &self.keys.root);
-        let heals = lineage::heals(&offered.verified.body);
+        let heals = offered.verified.body.promises_heal();
         let answer = self.perform(number, &Command::Apply(offered));
         let applied = matches!(answer, Some(Ok(Done::Applied)));
         self.tally().saw_if(applied && !asked, Situation::RefreshApplied);

@@ -4,9 +4,10 @@ use std::rc::Rc;
 
 use ledger::device::Command;
 use schemas::grant::{Ack, Grant, GrantBody, GrantStatus};
-use schemas::terms::OnFork;
+use schemas::numbers::Micros;
 
-use super::super::agenda::DAY;
+use super::super::agenda::{DAY, HOUR};
+use super::super::invariants;
 use super::super::machine::{self, Asks, Disk};
 use super::super::model::{Chain, Copy, What};
 use super::super::situations::Situation;
@@ -94,6 +95,9 @@ impl World<'_> {
                 let pause = self.chance.between(DAY, 30 * DAY);
                 self.agenda.add(self.now + pause, Next::PutBack(number));
             }
+        } else {
+            // Its owner, who read the answer, asks again.
+            self.agenda.add(self.now + HOUR, Next::Succeed(number));
         }
         went_on
     }
@@ -126,6 +130,25 @@ impl World<'_> {
         }
     }
 
+    /// Whether the chain that a successor follows was told to go on, and no other one goes on for it.
+    pub(super) fn is_promised(&self, number: usize) -> bool {
+        let Some(old) = self.chains[number].follows else { return false };
+        let rivals = self.chains.iter().enumerate().filter(|(_, chain)| chain.follows == Some(old));
+        let is_followed = || rivals.clone().any(|(rival, chain)| rival != number && chain.seat.was_given);
+        self.chains[old].is_promised && !is_followed()
+    }
+
+    /// Looks at a denial: a promised successor takes over a seat that is still taken, or is kept for it.
+    pub(super) fn check_promise(&mut self, number: usize, body: &GrantBody) {
+        let Chain { license, follows, .. } = self.chains[number];
+        let Some(old) = follows.filter(|_| body.status == GrantStatus::Denied) else { return };
+        let held = self.sites[license].file.license().activations.get(&self.ids[old]);
+        let is_kept = held.is_some_and(|known| known.takes_seat(Micros::new(self.now)));
+        if is_kept && self.is_promised(number) {
+            invariants::what_was_promised_is_given(body.reason.as_ref());
+        }
+    }
+
     /// Looks at what the vendor decides on a successor.
     pub(super) fn observe_successor(&mut self, number: usize, status: GrantStatus) {
         let Some(old) = self.chains[number].follows else { return };
@@ -140,11 +163,6 @@ impl World<'_> {
             self.tally().saw_if(stays, Situation::HealedStaysCharged);
         }
     }
-}
-
-/// Whether an answer has its device go on with a successor.
-pub(super) fn heals(body: &GrantBody) -> bool {
-    body.forked == Some(OnFork::Heal) && body.status == GrantStatus::Active
 }
 
 /// What survives on a machine that is copied as a whole.

@@ -309,13 +309,17 @@ impl World<'_> {
         let chain = &mut self.chains[number];
         let license = chain.license;
         chain.status = Some(body.status);
+        chain.is_promised |= body.promises_heal();
+        self.check_promise(number, body);
+        let chain = &mut self.chains[number];
         match body.status {
             GrantStatus::Active if !chain.seat.is_taken => {
                 (chain.seat.is_taken, chain.seat.was_given) = (true, true);
                 let chains = &self.sites[license].model.chains;
                 let taken = chains.iter().filter(|chain| self.chains[**chain].seat.is_taken).count();
                 let most = self.sites[license].model.terms.rules.max_activations;
-                if !self.chains[number].seat.is_lost {
+                let takes_over = self.is_promised(number);
+                if !self.chains[number].seat.is_lost && !takes_over {
                     invariants::seats_stay_within_the_limit(taken, most);
                 }
                 self.observe_successor(number, body.status);
@@ -325,6 +329,7 @@ impl World<'_> {
             GrantStatus::Released if chain.seat.is_taken => {
                 chain.seat.is_taken = false;
                 let closed = chain.closings > 0;
+                chain.is_promised &= closed;
                 self.tally().saw_if(closed, Situation::SeatGivenBack);
                 self.tally().saw_if(!closed && beside_another, Situation::Superseded);
             }
