@@ -153,8 +153,7 @@ impl Basis {
     pub fn judge(&self, feature: Option<&Feature>, now: Micros) -> Result<Code, Code> {
         let granted = self.active_grant()?;
         let is_hard = feature.is_some_and(|feature| feature.mode == Mode::Hard);
-        let stopped = matches!(granted.forked, Some(OnFork::Stop | OnFork::Heal));
-        if is_hard && (stopped || self.set_back || self.life == Life::Succeeded) {
+        if is_hard && !self.keeps_reserve() {
             return Err(Code::Forked);
         }
         if now < granted.starts_at {
@@ -187,6 +186,15 @@ impl Basis {
             return Ok(Code::CheckInDue);
         }
         Ok(Code::Allowed)
+    }
+
+    /// Whether reserved quota is there to be spent, now or once the licence stands again: the chain goes on, and neither
+    /// was it set back nor does the vendor stop it for a fork.
+    pub fn keeps_reserve(&self) -> bool {
+        let Some(granted) = self.granted.as_deref() else { return false };
+        let stopped = matches!(granted.forked, Some(OnFork::Stop | OnFork::Heal));
+        let stands = matches!(granted.status, GrantStatus::Active | GrantStatus::Suspended);
+        self.life == Life::Open && stands && !stopped && !self.set_back
     }
 
     fn active_grant(&self) -> Result<&Granted, Code> {

@@ -56,6 +56,8 @@ pub struct Device {
     left: Vec<u64>,
     mark: Mark,
     started: bool,
+    /// The head that this process found, as long as it recorded no more than what was due.
+    found: Option<Seq>,
 }
 
 /// The part of the state that is kept in one row beside the events, so that opening a chain folds only the last of
@@ -155,6 +157,7 @@ impl Device {
             sends_again: false,
             left: Vec::new(),
             started: false,
+            found: None,
         };
         device.prepare_grant();
         device
@@ -286,6 +289,11 @@ impl Device {
 
     /// Takes in the event that now stands at `head`.
     pub fn apply(&mut self, event: &Event, head: Head) {
+        self.found = match &event.body {
+            Body::AgentStarted(_) => Some(self.saved.head.seq),
+            Body::ClockNoted(_) | Body::FingerprintChanged(_) => self.found,
+            _ => None,
+        };
         self.saved.prev = self.saved.head.link;
         self.saved.head = head;
         if let Some((feature, period)) = meter::count(&mut self.meters, &event.body) {
@@ -317,7 +325,7 @@ impl Device {
     pub fn follow(&mut self, event: &Event, head: Head) {
         self.mark = Mark::kept(self.mark.at().max(event.at), self.mark.is_behind());
         self.apply(event, head);
-        self.started = false;
+        (self.started, self.found) = (false, None);
     }
 
     /// Sets the clock's mark.

@@ -453,7 +453,7 @@ codes! {
     Forked "forked" Refused 403
         "this device's record was copied or set back"
         "The vendor holds two histories of this device, or more of it than the device has. Unless its policy only flags that, reserved quota is not spent."
-        "Ask the vendor, who holds its histories; where the device was set back, `counterfoil-agent status` says how it goes on.",
+        "Report to the vendor and apply the answer: where its policy heals, the device goes on with a new record. Otherwise ask the vendor, who holds both histories.",
     NotStarted "not_started" Refused 403
         "the licence is not valid yet"
         "The licence's first day has not come."

@@ -170,7 +170,8 @@ pub struct QuotaStatus {
     pub period: Period,
     /// Units used.
     pub used: Total,
-    /// Units left, where the quota is reserved and the device knows.
+    /// Units left, where the quota is reserved and there is something to be spent: nothing is told by a chain that is
+    /// closed or released, was set back, or forked under a policy that stops it.
     pub left: Option<u64>,
     /// Units given back.
     pub returned: Total,
@@ -264,9 +265,8 @@ fn quotas(device: &Device, granted: &Granted, now: Micros) -> Vec<QuotaStatus> {
         }
         let windows = granted.windows().iter().zip(device.left());
         let held = windows.filter(|(window, _)| window.feature == feature.number && now < window.end);
-        // What a device that was set back has left, it does not know.
-        let known = |left: u64| (!device.basis().set_back).then_some(left);
-        quotas.extend(held.map(|(window, left)| line(window.period, known(*left))));
+        let kept = device.basis().keeps_reserve();
+        quotas.extend(held.map(|(window, left)| line(window.period, kept.then_some(*left))));
     }
     quotas
 }

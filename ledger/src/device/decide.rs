@@ -198,7 +198,7 @@ pub enum DeviceError {
     AckUnknown {
         /// The place that the vendor holds.
         acknowledged: Seq,
-        /// The device's last place.
+        /// The device's last place, before what it recorded only because it was started.
         held: Seq,
     },
 }
