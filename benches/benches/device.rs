@@ -1,4 +1,4 @@
-//! The device: a check, the signing rate, and durable appends alone and from 64 threads.
+//! The device: a check, the signing rate, durable appends alone and from 64 threads, and use from a block.
 //!
 //! Rates are to be held against each other within one run: `append/one` against `raw/insert` (the same bytes in
 //! `SQLite` with the same settings), and `append/64 threads` against `sign`. A disk that others use is a hundred times
@@ -10,6 +10,7 @@
 extern crate sync_agent as counterfoil_sync_agent;
 
 use std::hint::black_box;
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -81,6 +82,24 @@ fn raw(criterion: &mut Criterion) {
     group.finish();
 }
 
+/// Use from memory after one durable debit, on one thread; a block that is used up is followed by another.
+fn block(criterion: &mut Criterion) {
+    let (_folder, agent) = device();
+    let agent = Arc::new(agent);
+    let open = || agent.block("miles", u64::from(u32::MAX)).expect("counts");
+    let mut block = open();
+    let mut group = criterion.benchmark_group("block");
+    group.throughput(Throughput::Elements(1));
+    group.bench_function("take", |bencher| {
+        bencher.iter(|| {
+            if block.take(black_box(1)).is_err() {
+                block = open();
+            }
+        });
+    });
+    group.finish();
+}
+
 fn append(criterion: &mut Criterion) {
     let (_folder, agent) = device();
     let mut group = criterion.benchmark_group("append");
@@ -144,6 +163,6 @@ fn ratio(rounds: usize, mut floor: impl FnMut(), mut ours: impl FnMut()) -> f64 
 criterion_group! {
     name = benches;
     config = Criterion::default().measurement_time(Duration::from_secs(3)).warm_up_time(Duration::from_secs(1));
-    targets = check, sign, raw, append, ratios
+    targets = check, sign, raw, append, block, ratios
 }
 criterion_main!(benches);

@@ -142,6 +142,19 @@ impl Snapshot {
         answer
     }
 
+    /// Whether units of a metered feature that are counted already may be used at `now`: what the licence says, or
+    /// `feature_absent` where the name is no longer that of feature `number`. It does as little as a check.
+    ///
+    /// # Errors
+    /// The first reason that applies.
+    #[inline]
+    pub fn covers_counted(&self, name: &str, number: FeatureNumber, now: Micros) -> Result<Code, Code> {
+        let found = self.basis.granted.as_deref().and_then(|granted| granted.feature(name));
+        let code = self.basis.judge(found, now)?;
+        let is_same = found.is_some_and(|found| found.number == number && found.mode != Mode::OnOff);
+        if is_same { Ok(code) } else { Err(Code::FeatureAbsent) }
+    }
+
     fn left_in(&self, granted: &Granted, feature: &Feature, now: Micros) -> Option<u64> {
         granted.window(feature, now).and_then(|window| self.left.get(window)).copied()
     }

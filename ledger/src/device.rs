@@ -6,6 +6,7 @@ mod consume;
 mod decide;
 pub(crate) mod meter;
 mod open;
+mod refund;
 mod refused;
 mod returns;
 
@@ -25,6 +26,7 @@ pub use self::consume::{Consume, Consumed};
 pub use self::decide::{Command, Decision, DeviceError, Done, Known, Now};
 pub use self::meter::Meter;
 pub use self::open::Opening;
+pub use self::refund::Refund;
 pub use self::refused::Refused;
 pub use self::returns::{Return, Returned};
 use crate::chain::{self, Head};

@@ -515,6 +515,10 @@ codes! {
         "this feature has no reserved quota"
         "Only units that are reserved for this device can be given back; what is counted freely holds none."
         "See `counterfoil-agent status` for the features with a quota.",
+    BlockSpent "block_spent" Refused 409
+        "the block has no such units left, or its time is over"
+        "Units that were debited as a block are used in the period that they were debited in, and while the record that counts them goes on."
+        "Close the block, which refunds what is left of it, and open another.",
     ReturnTooLarge "return_too_large" Refused 409
         "fewer units are left than are to be given back"
         "A device gives back what it was granted for the period and has not used."

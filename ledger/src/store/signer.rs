@@ -36,7 +36,8 @@ impl Job {
         self.commands.iter().any(|command| match command {
             Command::Consume(consume) => consume.reference.is_some(),
             Command::Apply(_) => true,
-            Command::Return(_)
+            Command::Refund(_)
+            | Command::Return(_)
             | Command::Set { .. }
             | Command::Close
             | Command::Succeed { .. }
@@ -241,7 +242,8 @@ fn known(db: &Connection, device: &Device, command: &Command) -> Result<Known, S
             let seq = device.acknowledged_by(offered);
             known.acknowledged = seq.map(|seq| load::link_at(db, device, seq)).transpose()?;
         }
-        Command::Return(_)
+        Command::Refund(_)
+        | Command::Return(_)
         | Command::Set { .. }
         | Command::Close
         | Command::Succeed { .. }

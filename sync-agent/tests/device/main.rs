@@ -2,6 +2,7 @@
 
 mod agent;
 mod bench;
+mod block;
 mod clocks;
 mod program;
 mod quota;
