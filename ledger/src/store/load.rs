@@ -13,7 +13,7 @@ use schemas::run::DeviceOrigin;
 use super::fold::Fold;
 use super::rows::EventRow;
 use super::trail::Trail;
-use super::{StoreError, rows};
+use super::{StoreError, database, rows};
 use crate::chain::{self, Head};
 use crate::check::Life;
 use crate::device::{AppliedGrant, Device, Parts, Refused, Saved};
@@ -21,6 +21,8 @@ use crate::trust;
 
 /// How many of the newest events are folded whenever a store is opened: a few milliseconds.
 const CHECKED_EVENTS: u64 = 8_192;
+/// How many of those that the vendor may not have are counted then, from the first on.
+const COUNTED_EVENTS: u64 = 16_384;
 
 /// Loads the state, and what of it is not written beside the events. Grants are believed by `root` again: what lies on
 /// a disk can have been changed.
@@ -119,26 +121,57 @@ fn is_signed(origin: &DeviceOrigin, id: &EventId, row: &EventRow) -> Result<(), 
     }
 }
 
-/// Holds what is kept beside the events against the newest of them: all since the last applied grant, and at least
-/// [`CHECKED_EVENTS`]. The whole chain is folded by [`super::Reader::verify`]. Returns what was refused since that grant, and
-/// whether that has all sent again.
+/// Holds what is kept beside the events against the newest [`CHECKED_EVENTS`], and against what was granted and refused
+/// last, however long ago: opening takes no longer as the chain grows. The whole chain is folded by
+/// [`super::Reader::verify`]. Returns what was refused since that grant, and whether that has all sent again.
 fn check_tail(db: &Connection, device: &Device) -> Result<(Option<Refused>, bool), StoreError> {
     let saved = device.saved();
     let newest = Seq(saved.head.seq.0.saturating_sub(CHECKED_EVENTS - 1).max(1));
-    let first = saved.applied.map_or(Seq(1), |applied| applied.min(newest));
+    let fold = if database::notes_refusals(db)? {
+        let noted = rows::load_refusals(db)?;
+        let earlier = saved.applied.into_iter().chain(noted).filter(|seq| *seq < newest);
+        fold(db, earlier, newest, saved.head.seq)?
+    } else {
+        fold_since_grant(db, device, newest)?
+    };
+    fold.check(device)?;
+    Ok((fold.refused().filter(|_| saved.set_back), fold.sends_again(device)))
+}
+
+/// Where events since the last applied grant record a refused one; found by looking through all of them.
+pub(super) fn refusals(db: &Connection, device: &Device) -> Result<Vec<Seq>, StoreError> {
+    Ok(fold_since_grant(db, device, device.head().seq)?.refusals(device).to_vec())
+}
+
+/// Folds all events since the last applied grant, and at least those from `newest` on.
+fn fold_since_grant(db: &Connection, device: &Device, newest: Seq) -> Result<Fold, StoreError> {
+    let first = device.saved().applied.map_or(Seq(1), |applied| applied.min(newest));
+    fold(db, [], first, device.head().seq)
+}
+
+fn fold(
+    db: &Connection,
+    earlier: impl IntoIterator<Item = Seq>,
+    first: Seq,
+    last: Seq,
+) -> Result<Fold, StoreError> {
     let mut fold = Fold::from(first);
-    rows::each_event(db, first, saved.head.seq, |row| {
+    for seq in earlier {
+        fold.push(seq, &decode(&rows::load_event(db, seq)?)?);
+    }
+    rows::each_event(db, first, last, |row| {
         fold.push(row.seq, &decode(&row)?);
         Ok(())
     })?;
-    fold.check(device)?;
-    Ok((fold.refused().filter(|_| device.saved().set_back), fold.sends_again(device)))
+    Ok(fold)
 }
 
-/// All that the vendor does not have must be here, or it can never be reported.
+/// What the vendor does not have must be here, or it can never be reported. The first [`COUNTED_EVENTS`] of it are counted,
+/// and the newest are folded; whoever reports reads all.
 fn check_unreported(db: &Connection, device: &Device) -> Result<(), StoreError> {
     let (last, acknowledged) = (device.head().seq, device.ack().seq);
-    if last.0.checked_sub(acknowledged.0) == Some(rows::count_events(db, acknowledged.next(), last)?) {
+    let until = last.min(Seq(acknowledged.0.saturating_add(COUNTED_EVENTS)));
+    if until.0.checked_sub(acknowledged.0) == Some(rows::count_events(db, acknowledged.next(), until)?) {
         Ok(())
     } else {
         Err(StoreError::Damaged("an event that was not reported is missing"))

@@ -191,6 +191,9 @@ impl Reader {
             return Err(StoreError::Damaged("the events do not lead to the kept head"));
         }
         fold.check(&device)?;
+        if database::notes_refusals(&self.db)? && rows::load_refusals(&self.db)? != fold.refusals(&device) {
+            return Err(StoreError::Damaged("what was refused is not where the store says"));
+        }
         if meters != *device.meters() {
             return Err(StoreError::Damaged("the sums do not follow from the events"));
         }

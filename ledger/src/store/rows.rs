@@ -117,7 +117,8 @@ pub(super) fn load_attachments(
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// Keeps a grant, and drops those that are neither the newest nor hold the newest list of revoked issuers.
+/// Keeps a grant, and drops those that are neither the newest nor hold the newest list of revoked issuers. What was
+/// refused before it does not matter any more.
 pub(super) fn insert_grant(db: &Connection, applied: &AppliedGrant) -> Result<(), StoreError> {
     let body = &applied.verified.body;
     let content = canonical::to_bytes(&applied.grant);
@@ -127,7 +128,20 @@ pub(super) fn insert_grant(db: &Connection, applied: &AppliedGrant) -> Result<()
     let sql = "DELETE FROM grants WHERE (epoch, seq) <> (?1, ?2)
         AND (epoch, seq) <> (SELECT epoch, seq FROM grants ORDER BY revocations DESC, epoch, seq LIMIT 1)";
     db.execute(sql, params![epoch, seq])?;
+    db.execute("DELETE FROM refusals", [])?;
     Ok(())
+}
+
+pub(super) fn insert_refusal(db: &Connection, seq: Seq) -> Result<(), StoreError> {
+    db.execute("INSERT OR IGNORE INTO refusals (seq) VALUES (?1)", [number(seq.0)])?;
+    Ok(())
+}
+
+/// The places that record a refused grant since the last applied one.
+pub(super) fn load_refusals(db: &Connection) -> Result<Vec<Seq>, StoreError> {
+    let mut statement = db.prepare_cached("SELECT seq FROM refusals ORDER BY seq")?;
+    let rows = statement.query_map([], |row| uint(row, 0).map(Seq))?;
+    Ok(rows.collect::<Result<_, _>>()?)
 }
 
 /// The grants that are kept, the oldest first.

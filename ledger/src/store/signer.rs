@@ -87,6 +87,7 @@ pub(super) struct State {
 enum NewRow {
     Event(Seq, Vec<u8>, Signature),
     Reference(FeatureNumber, UsageRef, Seq),
+    Refusal(Seq),
     Attachment(Seq, Attachment),
     Grant(Box<AppliedGrant>),
 }
@@ -120,6 +121,7 @@ impl NewRow {
         match self {
             Self::Event(seq, core, signature) => rows::insert_event(db, *seq, core, signature),
             Self::Reference(feature, reference, seq) => rows::insert_reference(db, *feature, reference, *seq),
+            Self::Refusal(seq) => rows::insert_refusal(db, *seq),
             Self::Attachment(seq, attachment) => rows::insert_attachment(db, *seq, attachment),
             Self::Grant(grant) => rows::insert_grant(db, grant),
         }
@@ -216,10 +218,12 @@ impl Signer {
         let appended = self.device.head().append(&self.device.chain(), &core, &self.key);
         let seq = appended.head.seq;
         rows.push(NewRow::Event(seq, core, appended.signature));
-        if let Body::FeatureConsumed(FeatureConsumed { feature, reference: Some(reference), .. }) =
-            &event.body
-        {
-            rows.push(NewRow::Reference(*feature, reference.clone(), seq));
+        match &event.body {
+            Body::FeatureConsumed(FeatureConsumed { feature, reference: Some(reference), .. }) => {
+                rows.push(NewRow::Reference(*feature, reference.clone(), seq));
+            }
+            Body::GrantRefused(_) => rows.push(NewRow::Refusal(seq)),
+            _ => {}
         }
         self.device.apply(event, appended.head);
         self.trail.push(event);

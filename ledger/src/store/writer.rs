@@ -92,7 +92,7 @@ impl Writer {
         if device.origin().signer != key.public() {
             return Err(StoreError::Damaged("the key is not the chain's"));
         }
-        database::bring_up_to_date(&mut keeper.db)?;
+        database::bring_up_to_date(&mut keeper.db, &device)?;
         publish(device.snapshot());
         Ok(Self {
             groups: Groups::new(),
