@@ -2,6 +2,7 @@
 //! time. The store keeps what is decided; nothing here does.
 
 mod apply;
+mod compaction;
 mod consume;
 mod decide;
 pub(crate) mod meter;
@@ -22,6 +23,7 @@ use schemas::period::Period;
 use schemas::run::DeviceOrigin;
 use schemas::terms::OnFork;
 
+pub use self::compaction::{KEPT_EVENTS, KEPT_FOR};
 pub use self::consume::{Consume, Consumed};
 pub use self::decide::{Command, Decision, DeviceError, Done, Known, Now};
 pub use self::meter::Meter;

@@ -143,6 +143,8 @@ pub struct Status {
     pub events: Seq,
     /// Events that the vendor is not known to have.
     pub unacknowledged: u64,
+    /// Up to where events were dropped that the vendor acknowledged long ago, where its policy lets the device.
+    pub dropped_to: Option<Seq>,
     /// The chains before this one that the vendor is not known to have to their ends.
     pub unreported_records: Vec<ChainId>,
     /// The effective time.
@@ -198,6 +200,7 @@ impl Status {
             overdue_at: None,
             events: Seq(0),
             unacknowledged: 0,
+            dropped_to: None,
             unreported_records: Vec::new(),
             time,
             restored: false,
@@ -232,6 +235,7 @@ impl Status {
             overdue_at: body.and_then(|body| body.check_in.overdue_at()),
             events: saved.head.seq,
             unacknowledged: saved.head.seq.next().0.saturating_sub(device.unreported_from().0),
+            dropped_to: None,
             unreported_records: Vec::new(),
             time,
             restored: saved.set_back,

@@ -23,6 +23,8 @@ const APPLICATION_ID: i32 = 0x4346_6476;
 const OLDEST_SQLITE: i32 = 3_051_003;
 /// The version from which on a store says where a refused grant is recorded.
 const NOTES_REFUSALS: u32 = 3;
+/// The version from which on acknowledged events may be dropped from a store.
+const COMPACTS: u32 = 4;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Makes the store of a new chain at `path`, durably and whole or not at all: it holds the activation request.
@@ -49,6 +51,11 @@ pub(super) fn open_to_write(path: &Path) -> Result<Connection, StoreError> {
     let db = open_as(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     db.pragma_update(None, "synchronous", "FULL")?;
     Ok(db)
+}
+
+/// Whether events may have been dropped from the store.
+pub(super) fn may_be_compacted(db: &Connection) -> Result<bool, StoreError> {
+    Ok(version(db)? >= COMPACTS)
 }
 
 /// Brings a store of an older version, which was found sound and holds `device`, to the newest.

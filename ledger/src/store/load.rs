@@ -1,26 +1,24 @@
 //! Putting a chain's state together from its store, and holding it against the last events.
 
-use std::collections::BTreeMap;
-
 use rusqlite::Connection;
 use schemas::event::device::{ChainOpened, FingerprintComponent};
 use schemas::event::{Body, Event};
-use schemas::grant::Revocations;
+use schemas::grant::{Ack, Revocations};
 use schemas::ids::{EventId, Link, PublicKey};
 use schemas::numbers::Seq;
 use schemas::run::DeviceOrigin;
 
 use super::fold::Fold;
-use super::rows::EventRow;
+use super::rows::{EventRow, Meters};
 use super::trail::Trail;
 use super::{StoreError, database, rows};
 use crate::chain::{self, Head};
 use crate::check::Life;
-use crate::device::{AppliedGrant, Device, Parts, Refused, Saved};
+use crate::device::{AppliedGrant, Device, KEPT_EVENTS, Parts, Refused, Saved};
 use crate::trust;
 
 /// How many of the newest events are folded whenever a store is opened: a few milliseconds.
-const CHECKED_EVENTS: u64 = 8_192;
+const CHECKED_EVENTS: u64 = KEPT_EVENTS;
 /// How many of those that the vendor may not have are counted then, from the first on.
 const COUNTED_EVENTS: u64 = 16_384;
 
@@ -36,10 +34,7 @@ pub(super) fn device(db: &Connection, root: &PublicKey) -> Result<(Device, Trail
     let opened = opening(db)?;
     let fingerprint = recorded_fingerprint(db, &saved, &opened)?;
     let (grant, revocations) = grants(db, root)?;
-    let mut meters = BTreeMap::new();
-    for (feature, period, meter) in rows::load_meters(db)? {
-        meters.insert((feature, period), meter);
-    }
+    let meters = rows::load_meters(db, Meters::Head)?;
     let life = Life::after(&kept_at.body);
     let mut device =
         Device::from_parts(Parts { origin, opened, saved, fingerprint, life, meters, grant, revocations });
@@ -50,7 +45,16 @@ pub(super) fn device(db: &Connection, root: &PublicKey) -> Result<(Device, Trail
     Ok((device, trail))
 }
 
-/// The chain's link at `seq`, from the nearest place that is known: the last acknowledgement, or the beginning.
+/// What the grant to be applied acknowledges, as the device has it: the link at that place.
+///
+/// Below the floor the link is not known any more. There the grant is believed: the vendor acknowledged a later place once,
+/// whose link commits to all before it.
+pub(super) fn acknowledged(db: &Connection, device: &Device, ack: Ack) -> Result<Link, StoreError> {
+    if ack.seq < rows::load_floor(db)?.seq { Ok(ack.link) } else { link_at(db, device, ack.seq) }
+}
+
+/// The chain's link at `seq`, which is not below the floor, from the nearest place that is known: the last
+/// acknowledgement, or the floor.
 pub(super) fn link_at(db: &Connection, device: &Device, seq: Seq) -> Result<Link, StoreError> {
     let saved = device.saved();
     if seq == saved.head.seq {
@@ -59,8 +63,8 @@ pub(super) fn link_at(db: &Connection, device: &Device, seq: Seq) -> Result<Link
     if seq.next() == saved.head.seq {
         return Ok(saved.prev);
     }
-    let ack = Head::from(device.ack());
-    let mut head = if ack.seq <= seq { ack } else { Head::START };
+    let (ack, floor) = (Head::from(device.ack()), rows::load_floor(db)?);
+    let mut head = if (floor.seq..=seq).contains(&ack.seq) { ack } else { floor };
     if head.seq == seq {
         return Ok(head.link);
     }
@@ -113,7 +117,7 @@ fn catch_up(db: &Connection, device: &mut Device) -> Result<Trail, StoreError> {
     Ok(trail)
 }
 
-fn is_signed(origin: &DeviceOrigin, id: &EventId, row: &EventRow) -> Result<(), StoreError> {
+pub(super) fn is_signed(origin: &DeviceOrigin, id: &EventId, row: &EventRow) -> Result<(), StoreError> {
     if chain::verify(&origin.signer, id, &row.signature) {
         Ok(())
     } else {
@@ -169,7 +173,8 @@ fn fold(
 /// What the vendor does not have must be here, or it can never be reported. The first [`COUNTED_EVENTS`] of it are counted,
 /// and the newest are folded; whoever reports reads all.
 fn check_unreported(db: &Connection, device: &Device) -> Result<(), StoreError> {
-    let (last, acknowledged) = (device.head().seq, device.ack().seq);
+    let last = device.head().seq;
+    let acknowledged = device.ack().seq.max(rows::load_floor(db)?.seq);
     let until = last.min(Seq(acknowledged.0.saturating_add(COUNTED_EVENTS)));
     if until.0.checked_sub(acknowledged.0) == Some(rows::count_events(db, acknowledged.next(), until)?) {
         Ok(())

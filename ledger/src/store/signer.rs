@@ -12,6 +12,7 @@ use schemas::numbers::{FeatureNumber, Seq};
 use schemas::period::Period;
 use schemas::text::UsageRef;
 
+use super::rows::Meters;
 use super::trail::Trail;
 use super::writer::Process;
 use super::{AppendError, StoreError, load, rows};
@@ -110,7 +111,7 @@ impl Signed {
 impl State {
     pub(super) fn write(&self, db: &Connection) -> Result<(), StoreError> {
         for (feature, period, meter) in &self.sums {
-            rows::save_meter(db, *feature, *period, *meter)?;
+            rows::save_meter(db, Meters::Head, (*feature, *period), *meter)?;
         }
         rows::save_state(db, &self.saved)
     }
@@ -244,7 +245,8 @@ fn known(db: &Connection, device: &Device, command: &Command) -> Result<Known, S
         }
         Command::Apply(offered) => {
             let seq = device.acknowledged_by(offered);
-            known.acknowledged = seq.map(|seq| load::link_at(db, device, seq)).transpose()?;
+            let ack = offered.verified.body.ack;
+            known.acknowledged = seq.map(|_| load::acknowledged(db, device, ack)).transpose()?;
         }
         Command::Refund(_)
         | Command::Return(_)

@@ -4,6 +4,7 @@ mod agent;
 mod bench;
 mod block;
 mod clocks;
+mod compaction;
 mod program;
 mod quota;
 mod restored;

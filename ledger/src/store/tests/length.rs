@@ -80,7 +80,7 @@ fn a_store_that_did_not_note_what_was_refused_is_found_the_same_and_notes_it() {
     let before = noted(&shelf);
     assert_eq!(before.len(), 1);
     let second = "DELETE FROM refinery_schema_history WHERE version > 2; PRAGMA user_version = 2;
-        DROP TABLE refusals;";
+        DROP TABLE refusals; DROP TABLE floor; DROP TABLE kept; DROP TABLE floor_meters;";
     rusqlite::Connection::open(shelf.path()).and_then(|db| db.execute_batch(second)).expect("executes");
     assert!(shelf.read().device().expect("is read as it is").basis().set_back);
     assert!(shelf.write().device().expect("is sound").basis().set_back);
