@@ -1,4 +1,5 @@
-//! The device: a check, the signing rate, and durable appends alone and from 64 threads.
+//! The device: a check, the signing rate, durable appends alone and from 64 threads, use from a block, and opening a
+//! long store.
 //!
 //! Rates are to be held against each other within one run: `append/one` against `raw/insert` (the same bytes in
 //! `SQLite` with the same settings), and `append/64 threads` against `sign`. A disk that others use is a hundred times
@@ -9,14 +10,17 @@
 // The tests, whose vendor is used here, know the crate by its own name.
 extern crate sync_agent as counterfoil_sync_agent;
 
+use std::env;
 use std::hint::black_box;
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use counterfoil_sync_agent::{Agent, Config};
+use counterfoil_sync_agent::{Agent, AgentReader, Config, Consume};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use ledger::keys::SecretKey;
 use rusqlite::{Connection, params};
+use schemas::numbers::Amount;
 use tempfile::TempDir;
 
 #[path = "../../sync-agent/tests/device/vendor.rs"]
@@ -24,6 +28,8 @@ use tempfile::TempDir;
 mod vendor;
 
 const THREADS: u64 = 64;
+/// Uses a commit while a long store is made.
+const GROUP: usize = 8_192;
 /// A consumption's core and signature.
 const CORE_BYTES: usize = 20;
 const SIGNATURE_BYTES: usize = 64;
@@ -77,6 +83,52 @@ fn raw(criterion: &mut Criterion) {
     group.throughput(Throughput::Elements(1));
     group.bench_function("insert", |bencher| {
         bencher.iter(|| insert_raw(&db));
+    });
+    group.finish();
+}
+
+/// Use from memory after one durable debit, on one thread; a block that is used up is followed by another.
+fn block(criterion: &mut Criterion) {
+    let (_folder, agent) = device();
+    let agent = Arc::new(agent);
+    let open = || agent.block("miles", u64::from(u32::MAX)).expect("counts");
+    let mut block = open();
+    let mut group = criterion.benchmark_group("block");
+    group.throughput(Throughput::Elements(1));
+    group.bench_function("take", |bencher| {
+        bencher.iter(|| {
+            if block.take(black_box(1)).is_err() {
+                block = open();
+            }
+        });
+    });
+    group.finish();
+}
+
+/// Opening a store of many events of which nothing was ever acknowledged: the worst there is. `STORE_EVENTS` in the
+/// environment says how many; 5,000,000 are ten years of a busy device, and take minutes to make.
+fn open(criterion: &mut Criterion) {
+    let events = env::var("STORE_EVENTS").map_or(100_000, |n| n.parse().expect("a number of events"));
+    let (folder, agent) = device();
+    let config = || Config::new(folder.path().join("state"), None);
+    for first in (0..events).step_by(GROUP) {
+        let amount = |n| Amount::new(n as u64 % 9 + 1).expect("in range");
+        let uses = (first..events.min(first + GROUP)).map(|n| Consume {
+            feature: "miles".into(),
+            n: amount(n),
+            used_at: None,
+            reference: None,
+        });
+        assert!(agent.consume_many(uses.collect()).iter().all(Result::is_ok));
+    }
+    drop(agent);
+    let mut group = criterion.benchmark_group("open");
+    group.sample_size(20);
+    group.bench_function(format!("{events} events to write"), |bencher| {
+        bencher.iter(|| Agent::open(config()).expect("opens"));
+    });
+    group.bench_function(format!("{events} events to read"), |bencher| {
+        bencher.iter(|| AgentReader::open(config()).expect("opens").status());
     });
     group.finish();
 }
@@ -144,6 +196,6 @@ fn ratio(rounds: usize, mut floor: impl FnMut(), mut ours: impl FnMut()) -> f64 
 criterion_group! {
     name = benches;
     config = Criterion::default().measurement_time(Duration::from_secs(3)).warm_up_time(Duration::from_secs(1));
-    targets = check, sign, raw, append, ratios
+    targets = check, sign, raw, append, block, open, ratios
 }
 criterion_main!(benches);

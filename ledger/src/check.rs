@@ -142,6 +142,19 @@ impl Snapshot {
         answer
     }
 
+    /// Whether units of a metered feature that are counted already may be used at `now`: what the licence says, or
+    /// `feature_absent` where the name is no longer that of feature `number`. It does as little as a check.
+    ///
+    /// # Errors
+    /// The first reason that applies.
+    #[inline]
+    pub fn covers_counted(&self, name: &str, number: FeatureNumber, now: Micros) -> Result<Code, Code> {
+        let found = self.basis.granted.as_deref().and_then(|granted| granted.feature(name));
+        let code = self.basis.judge(found, now)?;
+        let is_same = found.is_some_and(|found| found.number == number && found.mode != Mode::OnOff);
+        if is_same { Ok(code) } else { Err(Code::FeatureAbsent) }
+    }
+
     fn left_in(&self, granted: &Granted, feature: &Feature, now: Micros) -> Option<u64> {
         granted.window(feature, now).and_then(|window| self.left.get(window)).copied()
     }
@@ -153,8 +166,7 @@ impl Basis {
     pub fn judge(&self, feature: Option<&Feature>, now: Micros) -> Result<Code, Code> {
         let granted = self.active_grant()?;
         let is_hard = feature.is_some_and(|feature| feature.mode == Mode::Hard);
-        let stopped = matches!(granted.forked, Some(OnFork::Stop | OnFork::Heal));
-        if is_hard && (stopped || self.set_back || self.life == Life::Succeeded) {
+        if is_hard && !self.keeps_reserve() {
             return Err(Code::Forked);
         }
         if now < granted.starts_at {
@@ -187,6 +199,15 @@ impl Basis {
             return Ok(Code::CheckInDue);
         }
         Ok(Code::Allowed)
+    }
+
+    /// Whether reserved quota is there to be spent, now or once the licence stands again: the chain goes on, and neither
+    /// was it set back nor does the vendor stop it for a fork.
+    pub fn keeps_reserve(&self) -> bool {
+        let Some(granted) = self.granted.as_deref() else { return false };
+        let stopped = matches!(granted.forked, Some(OnFork::Stop | OnFork::Heal));
+        let stands = matches!(granted.status, GrantStatus::Active | GrantStatus::Suspended);
+        self.life == Life::Open && stands && !stopped && !self.set_back
     }
 
     fn active_grant(&self) -> Result<&Granted, Code> {

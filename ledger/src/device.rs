@@ -2,10 +2,12 @@
 //! time. The store keeps what is decided; nothing here does.
 
 mod apply;
+mod compaction;
 mod consume;
 mod decide;
 pub(crate) mod meter;
 mod open;
+mod refund;
 mod refused;
 mod returns;
 
@@ -21,10 +23,12 @@ use schemas::period::Period;
 use schemas::run::DeviceOrigin;
 use schemas::terms::OnFork;
 
+pub use self::compaction::{KEPT_EVENTS, KEPT_FOR};
 pub use self::consume::{Consume, Consumed};
 pub use self::decide::{Acknowledged, Command, Decision, DeviceError, Done, Known, Now};
 pub use self::meter::Meter;
 pub use self::open::Opening;
+pub use self::refund::Refund;
 pub use self::refused::Refused;
 pub use self::returns::{Return, Returned};
 use crate::chain::{self, Head};
@@ -56,6 +60,8 @@ pub struct Device {
     left: Vec<u64>,
     mark: Mark,
     started: bool,
+    /// The head that this process found, as long as it recorded no more than what was due.
+    found: Option<Seq>,
 }
 
 /// The part of the state that is kept in one row beside the events, so that opening a chain folds only the last of
@@ -155,6 +161,7 @@ impl Device {
             sends_again: false,
             left: Vec::new(),
             started: false,
+            found: None,
         };
         device.prepare_grant();
         device
@@ -286,6 +293,11 @@ impl Device {
 
     /// Takes in the event that now stands at `head`.
     pub fn apply(&mut self, event: &Event, head: Head) {
+        self.found = match &event.body {
+            Body::AgentStarted(_) => Some(self.saved.head.seq),
+            Body::ClockNoted(_) | Body::FingerprintChanged(_) => self.found,
+            _ => None,
+        };
         self.saved.prev = self.saved.head.link;
         self.saved.head = head;
         if let Some((feature, period)) = meter::count(&mut self.meters, &event.body) {
@@ -317,7 +329,7 @@ impl Device {
     pub fn follow(&mut self, event: &Event, head: Head) {
         self.mark = Mark::kept(self.mark.at().max(event.at), self.mark.is_behind());
         self.apply(event, head);
-        self.started = false;
+        (self.started, self.found) = (false, None);
     }
 
     /// Sets the clock's mark.

@@ -132,7 +132,7 @@ pub(crate) fn displaced(license: &License, chain: ChainId, now: Micros) -> Body 
 }
 
 /// The event that takes a seat back without an override.
-fn released(chain: ChainId, why: ReleaseReason, seat_free_at: Micros) -> Body {
+pub(crate) fn released(chain: ChainId, why: ReleaseReason, seat_free_at: Micros) -> Body {
     Body::ActivationReleased(ActivationReleased { chain, why, seat_free_at, overridden: false, reason: None })
 }
 

@@ -64,7 +64,8 @@ pub fn add_chain(license: &mut License, chain: ChainId, bytes: &[u8]) -> Result<
 
 /// What is attached of a device chain's branches.
 pub fn of_branches(chain: Option<&Chain>) -> Vec<u8> {
-    let branches = chain.map(|chain| chain.branches.iter().map(|(number, branch)| BranchEvidence::of(*number, branch)));
+    let branches =
+        chain.map(|chain| chain.branches.iter().map(|(number, branch)| BranchEvidence::of(*number, branch)));
     encode(&branches.into_iter().flatten().collect::<Vec<_>>())
 }
 

@@ -4,6 +4,7 @@
 //! [`Reader`]s work beside the one [`Writer`]; they write nothing. A store whose state does not fit its last events is
 //! damaged: it is read only and never repaired by guessing.
 
+mod compaction;
 mod database;
 mod fold;
 mod group;

@@ -36,8 +36,8 @@ use self::postgres::Postgres;
 pub use self::sql::SqlStore;
 use self::sqlite::Sqlite;
 pub use self::views::{
-    ActivationFilter, ActivationSummary, EvidenceRow, ForkRow, LicenseFilter, LicenseSummary, Mismatch, NewQuarantine,
-    QuarantineEntry, UsageFilter, UsageRow,
+    ActivationFilter, ActivationSummary, EvidenceRow, ForkRow, LicenseFilter, LicenseSummary, Mismatch,
+    NewQuarantine, QuarantineEntry, UsageFilter, UsageRow,
 };
 
 /// Why a unit of work was not done.
@@ -198,7 +198,8 @@ pub trait Store {
     fn license_of_key(&mut self, reference: &KeyReference) -> Result<Option<LicenseId>, StoreError>;
 
     /// The licences of keys' references, in their order.
-    fn licenses_of_keys(&mut self, references: &[KeyReference]) -> Result<Vec<Option<LicenseId>>, StoreError>;
+    fn licenses_of_keys(&mut self, references: &[KeyReference])
+    -> Result<Vec<Option<LicenseId>>, StoreError>;
 
     /// The licence of a device chain.
     fn license_of_chain(&mut self, chain: &ChainId) -> Result<Option<LicenseId>, StoreError>;

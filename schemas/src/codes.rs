@@ -457,7 +457,7 @@ codes! {
     Forked "forked" Refused 403
         "this device's record was copied or set back"
         "The vendor holds two histories of this device, or more of it than the device has. Unless its policy only flags that, reserved quota is not spent."
-        "Ask the vendor, who holds its histories; where the device was set back, `counterfoil-agent status` says how it goes on.",
+        "Report to the vendor and apply the answer: where its policy heals, the device goes on with a new record. Otherwise ask the vendor, who holds both histories.",
     NotStarted "not_started" Refused 403
         "the licence is not valid yet"
         "The licence's first day has not come."
@@ -519,6 +519,10 @@ codes! {
         "this feature has no reserved quota"
         "Only units that are reserved for this device can be given back; what is counted freely holds none."
         "See `counterfoil-agent status` for the features with a quota.",
+    BlockSpent "block_spent" Refused 409
+        "the block has no such units left, or its time is over"
+        "Units that were debited as a block are used in the period that they were debited in, and while the record that counts them goes on."
+        "Close the block, which refunds what is left of it, and open another.",
     ReturnTooLarge "return_too_large" Refused 409
         "fewer units are left than are to be given back"
         "A device gives back what it was granted for the period and has not used."

@@ -26,4 +26,6 @@ pub const DEVICE_SQLITE: &[Migration] = &[
         name: "V2__state_may_trail",
         sql: include_str!("../sql/device-sqlite/V2__state_may_trail.sql"),
     },
+    Migration { name: "V3__refusals", sql: include_str!("../sql/device-sqlite/V3__refusals.sql") },
+    Migration { name: "V4__compaction", sql: include_str!("../sql/device-sqlite/V4__compaction.sql") },
 ];

@@ -2,8 +2,10 @@
 
 mod activate;
 mod apply;
+mod block;
 mod succeed;
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
 
 use arc_swap::ArcSwap;
@@ -19,6 +21,7 @@ use schemas::refusal::Refusal;
 use schemas::text::Text;
 
 pub use self::apply::Applied;
+pub use self::block::Block;
 use crate::config::Config;
 use crate::fingerprint::{FingerprintSource, tags};
 use crate::pack::TrustedPack;
@@ -37,6 +40,8 @@ pub struct Agent {
     fingerprint: Arc<dyn FingerprintSource>,
     snapshot: Arc<ArcSwap<Snapshot>>,
     writer: RwLock<Option<Writer>>,
+    /// Counts the chains that were opened here, so that a block knows the one that it was debited on.
+    chains: AtomicU64,
     /// Why nothing can be written, where the store is damaged.
     damage: Option<Refusal>,
     _lock: ProcessLock,
@@ -66,6 +71,7 @@ impl Agent {
             fingerprint,
             snapshot,
             writer: RwLock::new(None),
+            chains: AtomicU64::new(0),
             damage: None,
             _lock: lock,
         };
@@ -255,6 +261,7 @@ impl Agent {
         let inherited = reader.and_then(|reader| lineage::inherited(&self.dir, &reader, &root));
         let writer = Writer::open_to_follow(&path, key, root, process, inherited, publish)
             .map_err(|error| refuse::store(&error).at(self.dir.chain().display()))?;
+        self.chains.fetch_add(1, Ordering::Release);
         let device = device_of(&writer)?;
         let opened = device.opened();
         if opened.product != pack.body.product || opened.environment != pack.body.environment {

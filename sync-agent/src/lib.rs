@@ -27,7 +27,7 @@ pub use schemas::codes::Code;
 pub use schemas::numbers::Micros;
 pub use schemas::refusal::Refusal;
 
-pub use self::agent::{Agent, Applied};
+pub use self::agent::{Agent, Applied, Block};
 pub use self::changes::Change;
 pub use self::config::Config;
 pub use self::reader::AgentReader;

@@ -99,7 +99,8 @@ impl AgentReader {
                 let snapshot = self.observed(&device);
                 let code = snapshot.check(None, None, reading).code;
                 let status = Status::of(&device, code, snapshot.mark.time(reading));
-                Status { unreported_records: self.unreported_records(), ..status }
+                let dropped_to = self.reader().ok().and_then(|reader| reader.dropped_to().ok().flatten());
+                Status { unreported_records: self.unreported_records(), dropped_to, ..status }
             }
             (_, Err(_)) => Status::without_chain(State::Damaged, Code::NeedsRepair, reading.wall),
         }

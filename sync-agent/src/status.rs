@@ -143,6 +143,8 @@ pub struct Status {
     pub events: Seq,
     /// Events that the vendor is not known to have.
     pub unacknowledged: u64,
+    /// Up to where events were dropped that the vendor acknowledged long ago, where its policy lets the device.
+    pub dropped_to: Option<Seq>,
     /// The chains before this one that the vendor is not known to have to their ends.
     pub unreported_records: Vec<ChainId>,
     /// The effective time.
@@ -170,7 +172,8 @@ pub struct QuotaStatus {
     pub period: Period,
     /// Units used.
     pub used: Total,
-    /// Units left, where the quota is reserved and the device knows.
+    /// Units left, where the quota is reserved and there is something to be spent: nothing is told by a chain that is
+    /// closed or released, was set back, or forked under a policy that stops it.
     pub left: Option<u64>,
     /// Units given back.
     pub returned: Total,
@@ -197,6 +200,7 @@ impl Status {
             overdue_at: None,
             events: Seq(0),
             unacknowledged: 0,
+            dropped_to: None,
             unreported_records: Vec::new(),
             time,
             restored: false,
@@ -231,6 +235,7 @@ impl Status {
             overdue_at: body.and_then(|body| body.check_in.overdue_at()),
             events: saved.head.seq,
             unacknowledged: saved.head.seq.next().0.saturating_sub(device.unreported_from().0),
+            dropped_to: None,
             unreported_records: Vec::new(),
             time,
             restored: saved.set_back,
@@ -264,9 +269,8 @@ fn quotas(device: &Device, granted: &Granted, now: Micros) -> Vec<QuotaStatus> {
         }
         let windows = granted.windows().iter().zip(device.left());
         let held = windows.filter(|(window, _)| window.feature == feature.number && now < window.end);
-        // What a device that was set back has left, it does not know.
-        let known = |left: u64| (!device.basis().set_back).then_some(left);
-        quotas.extend(held.map(|(window, left)| line(window.period, known(*left))));
+        let kept = device.basis().keeps_reserve();
+        quotas.extend(held.map(|(window, left)| line(window.period, kept.then_some(*left))));
     }
     quotas
 }

@@ -222,7 +222,8 @@ fn a_figure_that_no_longer_follows_is_told() {
 
 /// Adds a unit to every seal in the kept state.
 fn state_with_one_more(ledger: &Connection) {
-    let kept: Vec<u8> = ledger.query_row("SELECT state FROM licenses", [], |row| row.get(0)).expect("one licence");
+    let kept: Vec<u8> =
+        ledger.query_row("SELECT state FROM licenses", [], |row| row.get(0)).expect("one licence");
     let mut license = state::license(&kept).expect("sound");
     for seal in license.periods.values_mut() {
         seal.used = seal.used.saturating_plus(1);

@@ -77,7 +77,8 @@ impl Device {
         if (ack.seq == Seq(0) && ack.link == Link::START) || own.is_some_and(|own| own.link == ack.link) {
             return Ok(());
         }
-        Err(DeviceError::AckUnknown { acknowledged: ack.seq, held: self.head().seq })
+        // What was due when this process began says nothing of how far the device had come.
+        Err(DeviceError::AckUnknown { acknowledged: ack.seq, held: self.found.unwrap_or(self.head().seq) })
     }
 
     /// Keeps on the chain, once, that the device learned that it was set back, and what the grant takes away.

@@ -8,12 +8,12 @@ use schemas::event::device::{
 };
 use schemas::event::{Body, Event};
 use schemas::ids::{ChainId, InstanceId, Link};
-use schemas::numbers::{Micros, Seq};
+use schemas::numbers::{Amount, FeatureNumber, Micros, Seq};
 use schemas::period::Period;
 use schemas::text::Text;
 use thiserror::Error;
 
-use super::{AppliedGrant, Consume, Consumed, Device, Return, Returned};
+use super::{AppliedGrant, Consume, Consumed, Device, Refund, Return, Returned};
 use crate::clock::{Mark, Observed, Reading};
 use crate::fingerprint;
 
@@ -22,6 +22,8 @@ use crate::fingerprint;
 pub enum Command {
     /// Count units of a metered feature.
     Consume(Consume),
+    /// Take units off a consumption again.
+    Refund(Refund),
     /// Give reserved units back.
     Return(Return),
     /// Set a device variable.
@@ -97,6 +99,8 @@ pub struct Decision {
 pub enum Done {
     /// Units were counted, or had been before.
     Consumed(Consumed),
+    /// Units were taken off a consumption by the event at this place.
+    Refunded(Seq),
     /// Reserved units were given back.
     Returned(Returned),
     /// A variable was set by the event at this place.
@@ -128,6 +132,16 @@ pub enum DeviceError {
     /// The feature's use is not held by reserved quota.
     #[error("the feature {0} has no reserved quota")]
     NotReserved(Text),
+    /// More units are to be taken off a consumption than it counted.
+    #[error("{n} units of feature {feature} for {period} were not counted by that consumption")]
+    RefundTooLarge {
+        /// The feature.
+        feature: FeatureNumber,
+        /// The period.
+        period: Period,
+        /// Units that were to be taken off.
+        n: Amount,
+    },
     /// Fewer units are left than are to be given back.
     #[error("of {feature}, {left} units are left for {period}; {asked} were to be given back")]
     ReturnTooLarge {
@@ -207,7 +221,7 @@ pub enum DeviceError {
     AckUnknown {
         /// The place that the vendor holds.
         acknowledged: Seq,
-        /// The device's last place.
+        /// The device's last place, before what it recorded only because it was started.
         held: Seq,
     },
 }
@@ -220,6 +234,7 @@ impl DeviceError {
             Self::Closed => Code::Deactivated,
             Self::NotMetered(_) => Code::FeatureNotMetered,
             Self::NotReserved(_) => Code::QuotaNotReserved,
+            Self::RefundTooLarge { .. } => Code::RefundMismatch,
             Self::ReturnTooLarge { .. } => Code::ReturnTooLarge,
             Self::Empty(_) => Code::TextInvalid,
             Self::UsedAtInFuture { .. } => Code::UsedAtInFuture,
@@ -246,6 +261,7 @@ impl Device {
     pub fn decide(&self, command: &Command, now: &Now<'_>, known: Known) -> Result<Decision, DeviceError> {
         match command {
             Command::Consume(command) => self.decide_consume(command, now, known),
+            Command::Refund(command) => self.decide_refund(*command, now),
             Command::Return(command) => self.decide_return(command, now),
             Command::Set { name, value } => self.decide_set(name, value, now),
             Command::Apply(offered) => self.decide_apply(offered, now, &known),

@@ -42,7 +42,7 @@ pub struct Returned {
 
 impl Device {
     /// To give units back is no licensed act: it goes on when the licence has ended. Only a device that was set back
-    /// does not know how many it has left.
+    /// does not know how many it has left, and what one of several copies gives back frees nothing.
     pub(super) fn decide_return(&self, command: &Return, now: &Now<'_>) -> Result<Decision, DeviceError> {
         if self.is_closed() {
             return Err(DeviceError::Closed);
@@ -53,7 +53,7 @@ impl Device {
         if feature.mode != Mode::Hard {
             return Err(DeviceError::NotReserved(feature.name.clone()));
         }
-        if self.basis.set_back {
+        if self.basis.set_back || granted.forked.is_some() {
             return Err(DeviceError::NotAllowed(Code::Forked));
         }
         let at = self.mark.time(now.reading);

@@ -1,5 +1,6 @@
 //! Tests of the `device` module.
 
+mod refund;
 mod refused;
 mod returns;
 mod succession;

@@ -11,9 +11,9 @@ use schemas::ids::ChainId;
 use schemas::migrations::DEVICE_SQLITE;
 use schemas::numbers::Micros;
 
-use super::{StoreError, rows};
+use super::{StoreError, load, rows};
 use crate::chain;
-use crate::device::{Opening, Saved};
+use crate::device::{Device, Opening, Saved};
 use crate::durable;
 use crate::keys::SecretKey;
 
@@ -21,6 +21,10 @@ use crate::keys::SecretKey;
 const APPLICATION_ID: i32 = 0x4346_6476;
 /// Versions before this one can corrupt a database when its write-ahead log is reset.
 const OLDEST_SQLITE: i32 = 3_051_003;
+/// The version from which on a store says where a refused grant is recorded.
+const NOTES_REFUSALS: u32 = 3;
+/// The version from which on acknowledged events may be dropped from a store.
+const COMPACTS: u32 = 4;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Makes the store of a new chain at `path`, durably and whole or not at all: it holds the activation request.
@@ -49,9 +53,29 @@ pub(super) fn open_to_write(path: &Path) -> Result<Connection, StoreError> {
     Ok(db)
 }
 
-/// Brings a store of an older version, which was found sound, to the newest.
-pub(super) fn bring_up_to_date(db: &mut Connection) -> Result<(), StoreError> {
-    if version(db)? < newest_version() { migrate(db) } else { Ok(()) }
+/// Whether events may have been dropped from the store.
+pub(super) fn may_be_compacted(db: &Connection) -> Result<bool, StoreError> {
+    Ok(version(db)? >= COMPACTS)
+}
+
+/// Brings a store of an older version, which was found sound and holds `device`, to the newest.
+pub(super) fn bring_up_to_date(db: &mut Connection, device: &Device) -> Result<(), StoreError> {
+    let old = version(db)?;
+    if old == newest_version() {
+        return Ok(());
+    }
+    run_migrations(db)?;
+    if old < NOTES_REFUSALS {
+        for seq in load::refusals(db, device)? {
+            rows::insert_refusal(db, seq)?;
+        }
+    }
+    set_newest(db)
+}
+
+/// Whether the store says where a refused grant is recorded.
+pub(super) fn notes_refusals(db: &Connection) -> Result<bool, StoreError> {
+    Ok(version(db)? >= NOTES_REFUSALS)
 }
 
 /// Opens the store beside its writer, to read only, and leaves the directory as it was.
@@ -105,7 +129,7 @@ fn prepare(db: &Connection) -> Result<(), StoreError> {
     match version(db)? {
         0 => Err(StoreError::Damaged("tables are missing")),
         version if version > newest_version() => Err(StoreError::UnknownVersion),
-        // The tables of every version are the same, so that what is only read need not be changed first.
+        // What a newer version added is asked for by its number, so that what is only read need not be changed first.
         _ => Ok(()),
     }
 }
@@ -131,7 +155,8 @@ fn fill(path: &Path, opening: &Opening, key: &SecretKey, at: Micros) -> Result<C
     let mut db = Connection::open(path)?;
     db.pragma_update(None, "synchronous", "OFF")?;
     db.pragma_update(None, "application_id", APPLICATION_ID)?;
-    migrate(&mut db)?;
+    run_migrations(&mut db)?;
+    set_newest(&db)?;
     let origin = &opening.origin;
     let chain = chain::device_chain(&origin.signer, &origin.reference);
     let transaction = db.transaction()?;
@@ -160,12 +185,16 @@ fn keep_attachment(
     attachment.map_or(Ok(()), |attachment| rows::insert_attachment(db, saved.head.seq, attachment))
 }
 
-fn migrate(db: &mut Connection) -> Result<(), StoreError> {
+fn run_migrations(db: &mut Connection) -> Result<(), StoreError> {
     let migrations: Vec<Migration> = DEVICE_SQLITE
         .iter()
         .map(|step| Migration::unapplied(step.name, step.sql))
         .collect::<Result<_, refinery::Error>>()?;
     Runner::new(&migrations).run(db)?;
+    Ok(())
+}
+
+fn set_newest(db: &Connection) -> Result<(), StoreError> {
     Ok(db.pragma_update(None, "user_version", newest_version())?)
 }
 

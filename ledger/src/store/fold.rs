@@ -1,7 +1,7 @@
 //! What a stretch of events says about what is kept beside them.
 //!
-//! Opening a store folds the newest events, verification folds all. A stretch reaches back to the last applied grant
-//! or to the beginning; what happened before it is not judged.
+//! Opening a store folds the newest events, with the application of the last grant and what was refused since; folding
+//! all is left to verification. What happened before is not judged.
 
 use std::collections::BTreeMap;
 
@@ -24,6 +24,7 @@ pub(super) struct Fold {
     noted: Option<Seq>,
     fingerprint: Option<Seq>,
     refused: Option<Refused>,
+    refusals: Vec<Seq>,
     sends_again: bool,
     /// When the device was last held against its fingerprint, each time.
     judged_at: Vec<Micros>,
@@ -39,7 +40,7 @@ struct Stated {
 }
 
 impl Fold {
-    /// A stretch that begins with the event at `first`.
+    /// A stretch of all events from `first` on. Before it, what is known of earlier ones may be pushed.
     pub(super) fn from(first: Seq) -> Self {
         Self {
             first,
@@ -49,6 +50,7 @@ impl Fold {
             noted: None,
             fingerprint: None,
             refused: None,
+            refusals: Vec::new(),
             sends_again: false,
             judged_at: Vec::new(),
             last_at: Micros::default(),
@@ -76,12 +78,14 @@ impl Fold {
                 self.applied = Some((seq, body.clone()));
                 self.applying = Some(seq);
                 (self.refused, self.sends_again) = (None, false);
+                self.refusals.clear();
                 self.judged_at.push(event.at);
             }
             Body::GrantRefused(body) => {
                 let applied = self.applied.as_ref().map(|(_, applied)| applied.epoch);
                 self.sends_again |= Refused::asks_again(body, applied);
                 self.refused = Refused::read(body).or(self.refused);
+                self.refusals.push(seq);
             }
             _ => {}
         }
@@ -117,6 +121,11 @@ impl Fold {
     /// Whether something that was refused since then has all sent again; not after the receipt of a closing.
     pub(super) fn sends_again(&self, device: &Device) -> bool {
         self.sends_again && self.receipt(device).is_none()
+    }
+
+    /// Where something was refused since then; nowhere after the receipt of a closing.
+    pub(super) fn refusals(&self, device: &Device) -> &[Seq] {
+        if self.receipt(device).is_none() { &self.refusals } else { &[] }
     }
 
     fn sum(&mut self, feature: FeatureNumber, period: Period) -> &mut Stated {

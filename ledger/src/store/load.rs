@@ -1,26 +1,26 @@
 //! Putting a chain's state together from its store, and holding it against the last events.
 
-use std::collections::BTreeMap;
-
 use rusqlite::Connection;
 use schemas::event::device::{ChainOpened, FingerprintComponent};
 use schemas::event::{Body, Event};
-use schemas::grant::Revocations;
+use schemas::grant::{Ack, Revocations};
 use schemas::ids::{EventId, Link, PublicKey};
-use schemas::numbers::Seq;
+use schemas::numbers::{Micros, Seq};
 use schemas::run::DeviceOrigin;
 
 use super::fold::Fold;
-use super::rows::EventRow;
+use super::rows::{EventRow, Meters};
 use super::trail::Trail;
-use super::{StoreError, rows};
+use super::{StoreError, database, rows};
 use crate::chain::{self, Head};
 use crate::check::Life;
-use crate::device::{Acknowledged, AppliedGrant, Device, Parts, Refused, Saved};
+use crate::device::{Acknowledged, AppliedGrant, Device, KEPT_EVENTS, Parts, Refused, Saved};
 use crate::trust;
 
 /// How many of the newest events are folded whenever a store is opened: a few milliseconds.
-const CHECKED_EVENTS: u64 = 8_192;
+const CHECKED_EVENTS: u64 = KEPT_EVENTS;
+/// How many of those that the vendor may not have are counted then, from the first on.
+const COUNTED_EVENTS: u64 = 16_384;
 
 /// Loads the state, and what of it is not written beside the events. Grants are believed by `root` again: what lies on
 /// a disk can have been changed.
@@ -34,10 +34,7 @@ pub(super) fn device(db: &Connection, root: &PublicKey) -> Result<(Device, Trail
     let opened = opening(db)?;
     let fingerprint = recorded_fingerprint(db, &saved, &opened)?;
     let (grant, revocations) = grants(db, root)?;
-    let mut meters = BTreeMap::new();
-    for (feature, period, meter) in rows::load_meters(db)? {
-        meters.insert((feature, period), meter);
-    }
+    let meters = rows::load_meters(db, Meters::Head)?;
     let life = Life::after(&kept_at.body);
     let mut device =
         Device::from_parts(Parts { origin, opened, saved, fingerprint, life, meters, grant, revocations });
@@ -48,13 +45,23 @@ pub(super) fn device(db: &Connection, root: &PublicKey) -> Result<(Device, Trail
     Ok((device, trail))
 }
 
-/// The event at a place of the chain.
-pub(super) fn acknowledged(db: &Connection, device: &Device, seq: Seq) -> Result<Acknowledged, StoreError> {
-    let at = decode(&rows::load_event(db, seq)?)?.at;
-    Ok(Acknowledged { link: link_at(db, device, seq)?, at })
+/// What the grant to be applied acknowledges, as the device has it.
+///
+/// Below the floor neither link nor time is known any more. There the grant is believed: the vendor acknowledged a later place
+/// once, whose link commits to all before it. It takes no time back, and neither does one that acknowledges the floor:
+/// whatever was wrong of the clock by then, the later acknowledgement cured.
+pub(super) fn acknowledged(db: &Connection, device: &Device, ack: Ack) -> Result<Acknowledged, StoreError> {
+    let floor = rows::load_floor(db)?;
+    if ack.seq <= floor.seq {
+        let link = if ack.seq == floor.seq { floor.link } else { ack.link };
+        return Ok(Acknowledged { link, at: Micros::default() });
+    }
+    let at = decode(&rows::load_event(db, ack.seq)?)?.at;
+    Ok(Acknowledged { link: link_at(db, device, ack.seq)?, at })
 }
 
-/// The chain's link at `seq`, from the nearest place that is known: the last acknowledgement, or the beginning.
+/// The chain's link at `seq`, which is not below the floor, from the nearest place that is known: the last
+/// acknowledgement, or the floor.
 pub(super) fn link_at(db: &Connection, device: &Device, seq: Seq) -> Result<Link, StoreError> {
     let saved = device.saved();
     if seq == saved.head.seq {
@@ -63,8 +70,8 @@ pub(super) fn link_at(db: &Connection, device: &Device, seq: Seq) -> Result<Link
     if seq.next() == saved.head.seq {
         return Ok(saved.prev);
     }
-    let ack = Head::from(device.ack());
-    let mut head = if ack.seq <= seq { ack } else { Head::START };
+    let (ack, floor) = (Head::from(device.ack()), rows::load_floor(db)?);
+    let mut head = if (floor.seq..=seq).contains(&ack.seq) { ack } else { floor };
     if head.seq == seq {
         return Ok(head.link);
     }
@@ -117,7 +124,7 @@ fn catch_up(db: &Connection, device: &mut Device) -> Result<Trail, StoreError> {
     Ok(trail)
 }
 
-fn is_signed(origin: &DeviceOrigin, id: &EventId, row: &EventRow) -> Result<(), StoreError> {
+pub(super) fn is_signed(origin: &DeviceOrigin, id: &EventId, row: &EventRow) -> Result<(), StoreError> {
     if chain::verify(&origin.signer, id, &row.signature) {
         Ok(())
     } else {
@@ -125,26 +132,58 @@ fn is_signed(origin: &DeviceOrigin, id: &EventId, row: &EventRow) -> Result<(), 
     }
 }
 
-/// Holds what is kept beside the events against the newest of them: all since the last applied grant, and at least
-/// [`CHECKED_EVENTS`]. The whole chain is folded by [`super::Reader::verify`]. Returns what was refused since that grant, and
-/// whether that has all sent again.
+/// Holds what is kept beside the events against the newest [`CHECKED_EVENTS`], and against what was granted and refused
+/// last, however long ago: opening takes no longer as the chain grows. The whole chain is folded by
+/// [`super::Reader::verify`]. Returns what was refused since that grant, and whether that has all sent again.
 fn check_tail(db: &Connection, device: &Device) -> Result<(Option<Refused>, bool), StoreError> {
     let saved = device.saved();
     let newest = Seq(saved.head.seq.0.saturating_sub(CHECKED_EVENTS - 1).max(1));
-    let first = saved.applied.map_or(Seq(1), |applied| applied.min(newest));
+    let fold = if database::notes_refusals(db)? {
+        let noted = rows::load_refusals(db)?;
+        let earlier = saved.applied.into_iter().chain(noted).filter(|seq| *seq < newest);
+        fold(db, earlier, newest, saved.head.seq)?
+    } else {
+        fold_since_grant(db, device, newest)?
+    };
+    fold.check(device)?;
+    Ok((fold.refused().filter(|_| saved.set_back), fold.sends_again(device)))
+}
+
+/// Where events since the last applied grant record a refused one; found by looking through all of them.
+pub(super) fn refusals(db: &Connection, device: &Device) -> Result<Vec<Seq>, StoreError> {
+    Ok(fold_since_grant(db, device, device.head().seq)?.refusals(device).to_vec())
+}
+
+/// Folds all events since the last applied grant, and at least those from `newest` on.
+fn fold_since_grant(db: &Connection, device: &Device, newest: Seq) -> Result<Fold, StoreError> {
+    let first = device.saved().applied.map_or(Seq(1), |applied| applied.min(newest));
+    fold(db, [], first, device.head().seq)
+}
+
+fn fold(
+    db: &Connection,
+    earlier: impl IntoIterator<Item = Seq>,
+    first: Seq,
+    last: Seq,
+) -> Result<Fold, StoreError> {
     let mut fold = Fold::from(first);
-    rows::each_event(db, first, saved.head.seq, |row| {
+    for seq in earlier {
+        fold.push(seq, &decode(&rows::load_event(db, seq)?)?);
+    }
+    rows::each_event(db, first, last, |row| {
         fold.push(row.seq, &decode(&row)?);
         Ok(())
     })?;
-    fold.check(device)?;
-    Ok((fold.refused().filter(|_| device.saved().set_back), fold.sends_again(device)))
+    Ok(fold)
 }
 
-/// All that the vendor does not have must be here, or it can never be reported.
+/// What the vendor does not have must be here, or it can never be reported. The first [`COUNTED_EVENTS`] of it are counted,
+/// and the newest are folded; whoever reports reads all.
 fn check_unreported(db: &Connection, device: &Device) -> Result<(), StoreError> {
-    let (last, acknowledged) = (device.head().seq, device.ack().seq);
-    if last.0.checked_sub(acknowledged.0) == Some(rows::count_events(db, acknowledged.next(), last)?) {
+    let last = device.head().seq;
+    let acknowledged = device.ack().seq.max(rows::load_floor(db)?.seq);
+    let until = last.min(Seq(acknowledged.0.saturating_add(COUNTED_EVENTS)));
+    if until.0.checked_sub(acknowledged.0) == Some(rows::count_events(db, acknowledged.next(), until)?) {
         Ok(())
     } else {
         Err(StoreError::Damaged("an event that was not reported is missing"))

@@ -15,10 +15,10 @@ use schemas::run::{Origin, RunHeader, VERSION, append_pair, assemble};
 use serde::Serialize;
 
 use super::fold::Fold;
-use super::rows::EventRow;
+use super::rows::{EventRow, MeterKey, Meters};
 use super::{StoreError, database, load, rows};
 use crate::chain::{self, Head};
-use crate::device::{AppliedGrant, Device, meter};
+use crate::device::{AppliedGrant, Device, Meter, meter};
 
 /// Room for a run's header, which is much shorter.
 const HEADER_BYTES: usize = 512;
@@ -152,57 +152,108 @@ impl Reader {
         &self,
         mut each: impl FnMut(HistoryEntry) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
-        let last = rows::last_place(&self.db)?;
-        rows::each_event(&self.db, Seq(1), last, |row| {
+        let floor = rows::load_floor(&self.db)?.seq;
+        let mut tell = |row: EventRow| {
             let event = load::decode(&row)?;
             let value = match event.body {
                 Body::VariableSet(_) | Body::ChainOpened(_) => self.value_at(row.seq)?,
                 _ => None,
             };
             each(HistoryEntry { seq: row.seq, event, text: value })
-        })
+        };
+        rows::each_kept(&self.db, floor, |row, _| tell(row))?;
+        rows::each_event(&self.db, floor.next(), rows::last_place(&self.db)?, tell)
+    }
+
+    /// Up to where acknowledged events were dropped, if any were.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn dropped_to(&self) -> Result<Option<Seq>, StoreError> {
+        Ok(Some(rows::load_floor(&self.db)?.seq).filter(|seq| *seq > Seq(0)))
     }
 
     /// Checks every link, every signature, every attachment, and that all that is kept beside the events follows from
-    /// them.
+    /// them. Of events that were dropped the sums are taken as they were kept.
     ///
     /// # Errors
     /// [`StoreError::Damaged`] with the first thing that does not verify.
     pub fn verify(&self) -> Result<StoreVerified, StoreError> {
         let device = self.device()?;
-        let chain = device.chain();
-        let mut head = Head::START;
-        let mut meters = BTreeMap::new();
-        let mut fold = Fold::from(Seq(1));
-        let mut references = 0;
-        rows::each_event(&self.db, Seq(1), device.head().seq, |row| {
-            let (id, next) = head.after(&chain, &row.core, &row.signature);
-            if !chain::verify(&device.origin().signer, &id, &row.signature) {
-                return Err(StoreError::Damaged("an event's signature does not verify"));
-            }
-            head = next;
-            let event = load::decode(&row)?;
-            meter::count(&mut meters, &event.body);
-            fold.push(row.seq, &event);
-            references += u64::from(self.has_reference(row.seq, &event.body)?);
+        let floor = rows::load_floor(&self.db)?;
+        let mut checked = Checked::from(floor, self.floor_meters(floor)?);
+        self.check_kept(&device, floor, &mut checked)?;
+        rows::each_event(&self.db, floor.seq.next(), device.head().seq, |row| {
+            let event = self.check_event(&device, checked.head, &row, &mut checked)?;
+            (_, checked.head) = checked.head.after(&device.chain(), &row.core, &row.signature);
+            meter::count(&mut checked.meters, &event.body);
+            checked.fold.push(row.seq, &event);
             Ok(())
         })?;
-        if head != device.head() {
+        if checked.head != device.head() {
             return Err(StoreError::Damaged("the events do not lead to the kept head"));
         }
-        fold.check(&device)?;
-        if meters != *device.meters() {
-            return Err(StoreError::Damaged("the sums do not follow from the events"));
-        }
-        if references != rows::count_references(&self.db)? {
-            return Err(StoreError::Damaged("a `ref` is kept that no event carries"));
-        }
-        let attachments = rows::load_attachments(&self.db, Seq(1), head.seq)?;
+        checked.fold.check(&device)?;
+        self.check_beside(&device, &checked)?;
+        let attachments = rows::load_attachments(&self.db, Seq(1), device.head().seq)?;
         if !attachments.iter().all(crate::commitment::opens) {
             return Err(StoreError::Damaged("a value is not what its event commits to"));
         }
-        let (attachments, meters) = (attachments.len() as u64, meters.len() as u64);
-        Ok(StoreVerified { events: head.seq.0, attachments, meters })
+        let (attachments, meters) = (attachments.len() as u64, checked.meters.len() as u64);
+        Ok(StoreVerified { events: checked.events, attachments, meters })
+    }
+
+    /// Checks what is kept up to the floor: the signature of each event, which holds the link before it.
+    fn check_kept(&self, device: &Device, floor: Head, checked: &mut Checked) -> Result<(), StoreError> {
+        if floor == Head::START {
+            return Ok(());
+        }
+        rows::each_kept(&self.db, floor.seq, |row, prev| {
+            let before = Head { seq: Seq(row.seq.0 - 1), link: prev };
+            self.check_event(device, before, &row, checked).map(drop)
+        })?;
+        if checked.events == rows::count_kept(&self.db)? {
+            Ok(())
+        } else {
+            Err(StoreError::Damaged("an event that is needed is missing"))
+        }
+    }
+
+    /// Checks one event that stands after `before`, and its `ref`.
+    fn check_event(
+        &self,
+        device: &Device,
+        before: Head,
+        row: &EventRow,
+        checked: &mut Checked,
+    ) -> Result<Event, StoreError> {
+        let (id, _) = before.after(&device.chain(), &row.core, &row.signature);
+        if !chain::verify(&device.origin().signer, &id, &row.signature) {
+            return Err(StoreError::Damaged("an event's signature does not verify"));
+        }
+        let event = load::decode(row)?;
+        checked.references += u64::from(self.has_reference(row.seq, &event.body)?);
+        checked.events += 1;
+        Ok(event)
+    }
+
+    fn check_beside(&self, device: &Device, checked: &Checked) -> Result<(), StoreError> {
+        if database::notes_refusals(&self.db)?
+            && rows::load_refusals(&self.db)? != checked.fold.refusals(device)
+        {
+            return Err(StoreError::Damaged("what was refused is not where the store says"));
+        }
+        if checked.meters != *device.meters() {
+            return Err(StoreError::Damaged("the sums do not follow from the events"));
+        }
+        if checked.references != rows::count_references(&self.db)? {
+            return Err(StoreError::Damaged("a `ref` is kept that no event carries"));
+        }
+        Ok(())
+    }
+
+    fn floor_meters(&self, floor: Head) -> Result<BTreeMap<MeterKey, Meter>, StoreError> {
+        if floor == Head::START { Ok(BTreeMap::new()) } else { rows::load_meters(&self.db, Meters::Floor) }
     }
 
     /// Whether the event at `seq` carries a `ref`, which then must be kept with that place.
@@ -220,19 +271,51 @@ impl Reader {
         Ok(attachments.into_iter().next().and_then(|attachment| String::from_utf8(attachment.value).ok()))
     }
 
+    /// A bundle of the events from `first` on. Of those that were dropped it holds the activation request alone, so that a
+    /// vendor who lost it knows the chain, and sees what is missing between.
     fn bundle(&self, device: &Device, first: Seq) -> Result<Bundle, StoreError> {
+        let (floor, last) = (rows::load_floor(&self.db)?, device.head().seq);
+        let mut runs = Vec::new();
+        if first <= floor.seq {
+            runs.append(&mut self.runs(device, Head::START, Seq(2))?);
+        }
         let before = Seq(first.0 - 1);
-        let prev = if before == Seq(0) { Head::START.link } else { load::link_at(&self.db, device, before)? };
-        let mut cutter = Cutter::new(device, Head { seq: before, link: prev });
-        rows::each_event(&self.db, first, device.head().seq, |row| {
+        let start = if before <= floor.seq {
+            floor
+        } else {
+            Head { seq: before, link: load::link_at(&self.db, device, before)? }
+        };
+        runs.append(&mut self.runs(device, start, last)?);
+        Ok(Bundle {
+            runs,
+            attachments: rows::load_attachments(&self.db, first, last)?,
+            last_grant: device.grant().map(|applied| applied.grant.clone()),
+        })
+    }
+
+    /// The events after `start` up to `last`, as runs.
+    fn runs(&self, device: &Device, start: Head, last: Seq) -> Result<Vec<Vec<u8>>, StoreError> {
+        let mut cutter = Cutter::new(device, start);
+        rows::each_event(&self.db, start.seq.next(), last, |row| {
             cutter.push(&row);
             Ok(())
         })?;
-        Ok(Bundle {
-            runs: cutter.finish(),
-            attachments: rows::load_attachments(&self.db, first, device.head().seq)?,
-            last_grant: device.grant().map(|applied| applied.grant.clone()),
-        })
+        Ok(cutter.finish())
+    }
+}
+
+/// What a check of the whole store has come to.
+struct Checked {
+    head: Head,
+    events: u64,
+    references: u64,
+    meters: BTreeMap<MeterKey, Meter>,
+    fold: Fold,
+}
+
+impl Checked {
+    fn from(floor: Head, meters: BTreeMap<MeterKey, Meter>) -> Self {
+        Self { head: floor, events: 0, references: 0, meters, fold: Fold::from(floor.seq.next()) }
     }
 }
 

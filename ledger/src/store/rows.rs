@@ -1,5 +1,7 @@
 //! The store's SQL, each statement beside the values that it reads or writes.
 
+use std::collections::BTreeMap;
+
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use schemas::bundle::Attachment;
 use schemas::canonical;
@@ -10,9 +12,12 @@ use schemas::period::Period;
 use schemas::run::DeviceOrigin;
 use schemas::text::UsageRef;
 
-use super::StoreError;
+use super::{StoreError, database};
 use crate::chain::Head;
 use crate::device::{AppliedGrant, Meter, Saved};
+
+/// What a sum is of.
+pub(super) type MeterKey = (FeatureNumber, Period);
 
 /// An event as it is stored.
 #[derive(Clone, Debug)]
@@ -78,6 +83,72 @@ pub(super) fn each_event(
     if expected == last.next() { Ok(()) } else { Err(StoreError::Damaged("an event is missing")) }
 }
 
+/// Calls `each` for the events that are there up to the floor, in order, with the link before each.
+pub(super) fn each_kept(
+    db: &Connection,
+    floor: Seq,
+    mut each: impl FnMut(EventRow, Link) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    if floor == Seq(0) {
+        return Ok(());
+    }
+    let sql = "SELECT events.seq, core, signature, prev FROM events LEFT JOIN kept USING (seq)
+        WHERE events.seq <= ?1 ORDER BY events.seq";
+    let mut statement = db.prepare_cached(sql)?;
+    let rows = statement.query_map([number(floor.0)], |row| {
+        Ok((event_row(row)?, row.get_ref(3)?.as_blob_or_null()?.map(Link::from_slice)))
+    })?;
+    for row in rows {
+        match row? {
+            (row, Some(Some(prev))) => each(row, prev)?,
+            _ => return Err(StoreError::Damaged("an event is kept that was to be dropped")),
+        }
+    }
+    Ok(())
+}
+
+/// How many events are to be kept up to the floor.
+pub(super) fn count_kept(db: &Connection) -> Result<u64, StoreError> {
+    Ok(db.query_row("SELECT count(*) FROM kept", [], |row| uint(row, 0))?)
+}
+
+/// Keeps the event at `seq`, before which the chain's link is `prev`, whatever is dropped.
+pub(super) fn keep_below_floor(db: &Connection, seq: Seq, prev: &Link) -> Result<(), StoreError> {
+    let sql = "INSERT INTO kept (seq, prev) VALUES (?1, ?2)";
+    db.prepare_cached(sql)?.execute(params![number(seq.0), prev.as_bytes()])?;
+    Ok(())
+}
+
+/// Drops the events from `first` to `last` that are not kept, and the values that they commit to.
+pub(super) fn drop_events(db: &Connection, first: Seq, last: Seq) -> Result<(), StoreError> {
+    for table in ["events", "attachments"] {
+        let sql = format!(
+            "DELETE FROM {table} WHERE seq BETWEEN ?1 AND ?2 AND NOT EXISTS
+                (SELECT 1 FROM kept WHERE kept.seq = {table}.seq)"
+        );
+        db.prepare_cached(&sql)?.execute([number(first.0), number(last.0)])?;
+    }
+    Ok(())
+}
+
+/// Up to where events may have been dropped; the chain's start where none were.
+pub(super) fn load_floor(db: &Connection) -> Result<Head, StoreError> {
+    if !database::may_be_compacted(db)? {
+        return Ok(Head::START);
+    }
+    let mut statement = db.prepare_cached("SELECT seq, link FROM floor WHERE one = 1")?;
+    let floor = statement
+        .query_row([], |row| Ok(Head { seq: Seq(uint(row, 0)?), link: blob(row, 1, Link::from_slice)? }));
+    Ok(floor.optional()?.unwrap_or(Head::START))
+}
+
+pub(super) fn save_floor(db: &Connection, floor: Head) -> Result<(), StoreError> {
+    let sql = "INSERT INTO floor (one, seq, link) VALUES (1, ?1, ?2)
+        ON CONFLICT (one) DO UPDATE SET seq = excluded.seq, link = excluded.link";
+    db.prepare_cached(sql)?.execute(params![number(floor.seq.0), floor.link.as_bytes()])?;
+    Ok(())
+}
+
 /// How many events stand from `first` to `last`.
 pub(super) fn count_events(db: &Connection, first: Seq, last: Seq) -> Result<u64, StoreError> {
     let sql = "SELECT count(*) FROM events WHERE seq BETWEEN ?1 AND ?2";
@@ -117,7 +188,8 @@ pub(super) fn load_attachments(
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// Keeps a grant, and drops those that are neither the newest nor hold the newest list of revoked issuers.
+/// Keeps a grant, and drops those that are neither the newest nor hold the newest list of revoked issuers. What was
+/// refused before it does not matter any more.
 pub(super) fn insert_grant(db: &Connection, applied: &AppliedGrant) -> Result<(), StoreError> {
     let body = &applied.verified.body;
     let content = canonical::to_bytes(&applied.grant);
@@ -127,7 +199,20 @@ pub(super) fn insert_grant(db: &Connection, applied: &AppliedGrant) -> Result<()
     let sql = "DELETE FROM grants WHERE (epoch, seq) <> (?1, ?2)
         AND (epoch, seq) <> (SELECT epoch, seq FROM grants ORDER BY revocations DESC, epoch, seq LIMIT 1)";
     db.execute(sql, params![epoch, seq])?;
+    db.execute("DELETE FROM refusals", [])?;
     Ok(())
+}
+
+pub(super) fn insert_refusal(db: &Connection, seq: Seq) -> Result<(), StoreError> {
+    db.execute("INSERT OR IGNORE INTO refusals (seq) VALUES (?1)", [number(seq.0)])?;
+    Ok(())
+}
+
+/// The places that record a refused grant since the last applied one.
+pub(super) fn load_refusals(db: &Connection) -> Result<Vec<Seq>, StoreError> {
+    let mut statement = db.prepare_cached("SELECT seq FROM refusals ORDER BY seq")?;
+    let rows = statement.query_map([], |row| uint(row, 0).map(Seq))?;
+    Ok(rows.collect::<Result<_, _>>()?)
 }
 
 /// The grants that are kept, the oldest first.
@@ -140,16 +225,35 @@ pub(super) fn load_grants(db: &Connection) -> Result<Vec<Grant>, StoreError> {
     .collect()
 }
 
+/// Sums by feature and period, at the last event or at the floor.
+#[derive(Clone, Copy)]
+pub(super) enum Meters {
+    Head,
+    Floor,
+}
+
+impl Meters {
+    fn table(self) -> &'static str {
+        match self {
+            Self::Head => "meters",
+            Self::Floor => "floor_meters",
+        }
+    }
+}
+
 pub(super) fn save_meter(
     db: &Connection,
-    feature: FeatureNumber,
-    period: Period,
+    meters: Meters,
+    (feature, period): MeterKey,
     meter: Meter,
 ) -> Result<(), StoreError> {
-    let sql = "INSERT INTO meters (feature, period, gross, refunded, returned) VALUES (?1, ?2, ?3, ?4, ?5)
+    let table = meters.table();
+    let sql = format!(
+        "INSERT INTO {table} (feature, period, gross, refunded, returned) VALUES (?1, ?2, ?3, ?4, ?5)
         ON CONFLICT (feature, period) DO UPDATE SET
-            gross = excluded.gross, refunded = excluded.refunded, returned = excluded.returned";
-    db.prepare_cached(sql)?.execute(params![
+            gross = excluded.gross, refunded = excluded.refunded, returned = excluded.returned"
+    );
+    db.prepare_cached(&sql)?.execute(params![
         feature.0,
         period.number(),
         number(meter.gross.get()),
@@ -159,13 +263,15 @@ pub(super) fn save_meter(
     Ok(())
 }
 
-pub(super) fn load_meters(db: &Connection) -> Result<Vec<(FeatureNumber, Period, Meter)>, StoreError> {
-    let sql = "SELECT feature, period, gross, refunded, returned FROM meters ORDER BY feature, period";
-    let mut statement = db.prepare_cached(sql)?;
+pub(super) fn load_meters(db: &Connection, meters: Meters) -> Result<BTreeMap<MeterKey, Meter>, StoreError> {
+    let table = meters.table();
+    let sql =
+        format!("SELECT feature, period, gross, refunded, returned FROM {table} ORDER BY feature, period");
+    let mut statement = db.prepare_cached(&sql)?;
     let rows = statement.query_map([], |row| {
         let meter = Meter { gross: total(row, 2)?, refunded: total(row, 3)?, returned: total(row, 4)? };
         let period = Period::from_number(row.get(1)?).ok_or_else(|| invalid(1))?;
-        Ok((FeatureNumber(row.get(0)?), period, meter))
+        Ok(((FeatureNumber(row.get(0)?), period), meter))
     })?;
     Ok(rows.collect::<Result<_, _>>()?)
 }

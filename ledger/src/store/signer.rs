@@ -12,6 +12,7 @@ use schemas::numbers::{FeatureNumber, Seq};
 use schemas::period::Period;
 use schemas::text::UsageRef;
 
+use super::rows::Meters;
 use super::trail::Trail;
 use super::writer::Process;
 use super::{AppendError, StoreError, load, rows};
@@ -36,7 +37,8 @@ impl Job {
         self.commands.iter().any(|command| match command {
             Command::Consume(consume) => consume.reference.is_some(),
             Command::Apply(_) => true,
-            Command::Return(_)
+            Command::Refund(_)
+            | Command::Return(_)
             | Command::Set { .. }
             | Command::Close
             | Command::Succeed { .. }
@@ -86,6 +88,7 @@ pub(super) struct State {
 enum NewRow {
     Event(Seq, Vec<u8>, Signature),
     Reference(FeatureNumber, UsageRef, Seq),
+    Refusal(Seq),
     Attachment(Seq, Attachment),
     Grant(Box<AppliedGrant>),
 }
@@ -108,7 +111,7 @@ impl Signed {
 impl State {
     pub(super) fn write(&self, db: &Connection) -> Result<(), StoreError> {
         for (feature, period, meter) in &self.sums {
-            rows::save_meter(db, *feature, *period, *meter)?;
+            rows::save_meter(db, Meters::Head, (*feature, *period), *meter)?;
         }
         rows::save_state(db, &self.saved)
     }
@@ -119,6 +122,7 @@ impl NewRow {
         match self {
             Self::Event(seq, core, signature) => rows::insert_event(db, *seq, core, signature),
             Self::Reference(feature, reference, seq) => rows::insert_reference(db, *feature, reference, *seq),
+            Self::Refusal(seq) => rows::insert_refusal(db, *seq),
             Self::Attachment(seq, attachment) => rows::insert_attachment(db, *seq, attachment),
             Self::Grant(grant) => rows::insert_grant(db, grant),
         }
@@ -215,10 +219,12 @@ impl Signer {
         let appended = self.device.head().append(&self.device.chain(), &core, &self.key);
         let seq = appended.head.seq;
         rows.push(NewRow::Event(seq, core, appended.signature));
-        if let Body::FeatureConsumed(FeatureConsumed { feature, reference: Some(reference), .. }) =
-            &event.body
-        {
-            rows.push(NewRow::Reference(*feature, reference.clone(), seq));
+        match &event.body {
+            Body::FeatureConsumed(FeatureConsumed { feature, reference: Some(reference), .. }) => {
+                rows.push(NewRow::Reference(*feature, reference.clone(), seq));
+            }
+            Body::GrantRefused(_) => rows.push(NewRow::Refusal(seq)),
+            _ => {}
         }
         self.device.apply(event, appended.head);
         self.trail.push(event);
@@ -239,9 +245,11 @@ fn known(db: &Connection, device: &Device, command: &Command) -> Result<Known, S
         }
         Command::Apply(offered) => {
             let seq = device.acknowledged_by(offered);
-            known.acknowledged = seq.map(|seq| load::acknowledged(db, device, seq)).transpose()?;
+            let ack = offered.verified.body.ack;
+            known.acknowledged = seq.map(|_| load::acknowledged(db, device, ack)).transpose()?;
         }
-        Command::Return(_)
+        Command::Refund(_)
+        | Command::Return(_)
         | Command::Set { .. }
         | Command::Close
         | Command::Succeed { .. }

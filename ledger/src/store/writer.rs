@@ -17,7 +17,7 @@ use schemas::ids::{InstanceId, PublicKey};
 use super::group::{Baton, Groups};
 use super::signer::{Job, Outcomes, Signer, Signing};
 use super::trail::Trail;
-use super::{AppendError, StoreError, database, load};
+use super::{AppendError, StoreError, compaction, database, load};
 use crate::check::{Life, Snapshot};
 use crate::clock::Reading;
 use crate::device::{AppliedGrant, Command, Device, Done, Known};
@@ -92,7 +92,7 @@ impl Writer {
         if device.origin().signer != key.public() {
             return Err(StoreError::Damaged("the key is not the chain's"));
         }
-        database::bring_up_to_date(&mut keeper.db)?;
+        database::bring_up_to_date(&mut keeper.db, &device)?;
         publish(device.snapshot());
         Ok(Self {
             groups: Groups::new(),
@@ -161,6 +161,23 @@ impl Writer {
         let keeper = hold(&self.keeper);
         let busy = keeper.db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
         if busy { Err(StoreError::Busy) } else { Ok(()) }
+    }
+
+    /// Drops acknowledged events that are not needed any more, where the last grant lets it: a bounded number, in one
+    /// commit. Returns how many places further they are dropped now; the rest is left to the next call.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] when they do not verify; nothing is dropped then.
+    pub fn compact(&self, reading: Reading) -> Result<u64, StoreError> {
+        let mut signer = hold(&self.signer);
+        let mut keeper = hold(&self.keeper);
+        keeper.stale |= mem::take(&mut signer.unsettled);
+        self.refresh(&mut signer, &mut keeper)?;
+        let device = &signer.device;
+        let transaction = keeper.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let dropped = compaction::raise_floor(&transaction, device, device.snapshot().mark.time(reading))?;
+        transaction.commit()?;
+        Ok(dropped)
     }
 
     /// Writes what of the state is not written yet.

@@ -53,8 +53,9 @@ impl CopyArgs {
         let mut target =
             to.place(vendor.home.layout().dir()).create().map_err(|error| Refusal::from(error).at(&to))?;
         let progress = Progress::start("licences copied", None);
-        let copied =
-            vendor.store.copy_to(&mut target, context.config.jobs.value, &mut |licenses| progress.add(licenses));
+        let copied = vendor
+            .store
+            .copy_to(&mut target, context.config.jobs.value, &mut |licenses| progress.add(licenses));
         progress.finish();
         copied?;
         let (digest, _) = audit::evidence_digest(vendor.store.as_mut())?;

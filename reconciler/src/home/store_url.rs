@@ -136,8 +136,14 @@ mod tests {
     fn a_database_is_shown_without_its_password() {
         for (url, shown) in [
             ("postgres://vendor:secret@db/ledger", "postgres://vendor:****@db/ledger"),
-            ("postgresql://vendor:a@b@db:5433/ledger?sslmode=require", "postgresql://vendor:****@db:5433/ledger?sslmode=require"),
-            ("postgres:///ledger?host=/run/postgresql&password=secret&user=x", "postgres:///ledger?host=/run/postgresql&password=****&user=x"),
+            (
+                "postgresql://vendor:a@b@db:5433/ledger?sslmode=require",
+                "postgresql://vendor:****@db:5433/ledger?sslmode=require",
+            ),
+            (
+                "postgres:///ledger?host=/run/postgresql&password=secret&user=x",
+                "postgres:///ledger?host=/run/postgresql&password=****&user=x",
+            ),
             ("postgres://db/ledger?password=secret", "postgres://db/ledger?password=****"),
             ("postgres://vendor@db/ledger", "postgres://vendor@db/ledger"),
         ] {

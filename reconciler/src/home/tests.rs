@@ -1,6 +1,7 @@
 //! Homes as they are made, opened and refused.
 
 use std::fs;
+use std::path::PathBuf;
 
 use super::*;
 
@@ -25,6 +26,13 @@ fn made() -> (tempfile::TempDir, Home) {
     (directory, home)
 }
 
+fn ledger_file(home: &Home) -> PathBuf {
+    match home.ledger() {
+        Place::Sqlite(path) => path,
+        Place::Postgres(url) => panic!("in no file: {url}"),
+    }
+}
+
 fn code<T>(result: Result<T, Refusal>) -> Option<Code> {
     result.err().map(|refusal| refusal.code())
 }
@@ -35,7 +43,7 @@ fn a_home_opens_as_it_was_made() {
     let opened = Home::open(home.layout().dir()).expect("just made");
     assert_eq!(opened.environment().as_str(), "staging");
     assert_eq!(opened.portal(), new_home().portal.as_ref());
-    assert_eq!(opened.ledger_path(), home.layout().dir().join("ledger.db"));
+    assert_eq!(opened.ledger(), Place::Sqlite(home.layout().dir().join("ledger.db")));
     assert_eq!(opened.root_public(), home.root_public());
     assert_eq!(opened.sealing_public(), home.sealing_public());
     assert_eq!(opened.issuer().public(), home.issuer().public());
@@ -93,9 +101,9 @@ fn a_home_that_is_refused_half_way_leaves_nothing() {
 fn what_fills_a_home_comes_along_to_its_place() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let home = Home::create(&directory.path().join("home"), &new_home(), |home| {
-        fs::write(home.ledger_path(), b"ledger").map_err(|error| Refusal::from_error(Code::IoFailed, &error))
+        fs::write(ledger_file(&home), b"ledger").map_err(|error| Refusal::from_error(Code::IoFailed, &error))
     });
-    assert_eq!(fs::read(home.expect("writable").ledger_path()).expect("filled"), b"ledger");
+    assert_eq!(fs::read(ledger_file(&home.expect("writable"))).expect("filled"), b"ledger");
     assert_eq!(fs::read_dir(directory.path()).expect("readable").count(), 1);
 }
 

@@ -143,8 +143,7 @@ impl<'a> Batch<'a> {
             content.deliveries.iter().map(move |(chain, delivery)| (Stop { parcel, chain: *chain }, delivery))
         });
         let referred: Vec<_> = deliveries.map(|(stop, delivery)| (stop, reference(delivery))).collect();
-        let references: Vec<KeyReference> =
-            referred.iter().filter_map(|(_, reference)| *reference).collect();
+        let references: Vec<KeyReference> = referred.iter().filter_map(|(_, reference)| *reference).collect();
         let mut of_keys = vendor.store.licenses_of_keys(&references)?.into_iter();
         for (stop, reference) in referred {
             let license = match reference {

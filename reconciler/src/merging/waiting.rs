@@ -210,7 +210,8 @@ fn retry_chain(
     if parcel.deliveries.is_empty() {
         return Ok(None);
     }
-    let Some(outcome) = Batch::new(std::slice::from_ref(&parcel)).answering_all().commit(vendor)?.pop() else {
+    let Some(outcome) = Batch::new(std::slice::from_ref(&parcel)).answering_all().commit(vendor)?.pop()
+    else {
         return Ok(None);
     };
     let still: BTreeSet<i64> = outcome.waiting.iter().map(|(run, _)| of_run[*run]).collect();

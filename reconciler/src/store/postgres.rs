@@ -62,7 +62,9 @@ impl Postgres {
         if postgres.runtime.block_on(migrations::version(&session.client))?.is_some() {
             return Err(Refusal::from(Code::StoreOccupied).into());
         }
-        postgres.runtime.block_on(migrations::apply(&mut postgres.client.as_mut().expect("just connected").client))?;
+        postgres
+            .runtime
+            .block_on(migrations::apply(&mut postgres.client.as_mut().expect("just connected").client))?;
         Ok(SqlStore::new(postgres))
     }
 
@@ -146,10 +148,7 @@ impl Session {
         Ok(prepared)
     }
 
-    async fn prepare_statement(
-        &mut self,
-        statement: &Statement,
-    ) -> Result<tokio_postgres::Statement, Error> {
+    async fn prepare_statement(&mut self, statement: &Statement) -> Result<tokio_postgres::Statement, Error> {
         let takes = statement.takes().iter().copied();
         if statement.locks() {
             self.prepare(&format!("{} FOR UPDATE", statement.sql()), takes).await
@@ -181,7 +180,11 @@ impl Database for Postgres {
         match (committed, writing) {
             (Ok(()), _) => Ok(()),
             (Err(error), Some(number)) if is_lost(&error) => {
-                if self.was_committed(&number)? { Ok(()) } else { Err(StoreError::Unreachable(Box::new(error))) }
+                if self.was_committed(&number)? {
+                    Ok(())
+                } else {
+                    Err(StoreError::Unreachable(Box::new(error)))
+                }
             }
             (Err(error), _) => Err(error.into()),
         }
@@ -316,8 +319,11 @@ fn is_lost(error: &Error) -> bool {
 /// Branches on the SQLSTATE alone.
 impl From<Error> for StoreError {
     fn from(error: Error) -> Self {
-        let overtaken =
-            [SqlState::T_R_SERIALIZATION_FAILURE, SqlState::T_R_DEADLOCK_DETECTED, SqlState::UNIQUE_VIOLATION];
+        let overtaken = [
+            SqlState::T_R_SERIALIZATION_FAILURE,
+            SqlState::T_R_DEADLOCK_DETECTED,
+            SqlState::UNIQUE_VIOLATION,
+        ];
         match error.code() {
             _ if is_lost(&error) => Self::Unreachable(Box::new(error)),
             Some(state) if overtaken.contains(state) => Self::Overtaken(Box::new(error)),

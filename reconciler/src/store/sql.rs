@@ -84,11 +84,17 @@ impl SqlStore {
         Ok(())
     }
 
-    fn read<T>(&mut self, work: impl FnMut(&mut dyn Database) -> Result<T, StoreError>) -> Result<T, StoreError> {
+    fn read<T>(
+        &mut self,
+        work: impl FnMut(&mut dyn Database) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
         self.unit(Access::Read, work)
     }
 
-    fn write<T>(&mut self, work: impl FnMut(&mut dyn Database) -> Result<T, StoreError>) -> Result<T, StoreError> {
+    fn write<T>(
+        &mut self,
+        work: impl FnMut(&mut dyn Database) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
         self.unit(Access::Write, work)
     }
 }

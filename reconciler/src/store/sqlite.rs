@@ -14,10 +14,10 @@ use schemas::codes::Code;
 use schemas::migrations::LEDGER_SQLITE;
 use schemas::refusal::Refusal;
 
+use super::StoreError;
 use super::sql::SqlStore;
 use super::sql::database::{Access, Database, Row, TakeRow, Value, Values};
 use super::sql::statements::{Insert, Statement};
-use super::StoreError;
 
 /// The least SQLite that is safe: older ones can corrupt a WAL that is reset.
 const LEAST_VERSION: i32 = 3_051_003;

@@ -16,6 +16,9 @@ use crate::changes::{self, Change};
 use crate::refuse;
 use crate::status::{State, Why};
 
+/// How many times events are dropped after a file was applied, each time a bounded number: in all a quarter of a million.
+const COMPACTIONS: usize = 16;
+
 /// What applying a file came to.
 #[derive(Clone, Debug, serde::Serialize)]
 pub struct Applied {
@@ -103,12 +106,27 @@ impl Agent {
             Code::AckUnknown if heals => Ok(()),
             _ => Err(refusal),
         })?;
+        // The grant is applied. Nothing rests on this, and what is damaged is found when it is reported.
+        drop(self.compact());
         let mut changes = changes::of(&before, &state()?);
         if heals {
             self.succeed_as(true)?;
             changes.push(changes::succeeded(before.chain(), state()?.chain()));
         }
         Ok(Applied::of(&state()?, changes))
+    }
+
+    /// Drops what the grant lets the device drop. What is too much for now is left to the next file.
+    fn compact(&self) -> Result<(), Refusal> {
+        self.with_writer(|writer| {
+            for _ in 0..COMPACTIONS {
+                let dropped = writer.compact(self.clock.read()).map_err(|error| refuse::store(&error))?;
+                if dropped == 0 {
+                    break;
+                }
+            }
+            Ok(())
+        })
     }
 
     fn apply_grant(&self, writer: &Writer, grant: AppliedGrant) -> Result<(), Refusal> {

@@ -6,7 +6,7 @@ use clap::Args;
 use ledger::store::HistoryEntry;
 use schemas::codes::{Code, Exit};
 use schemas::event::Body;
-use schemas::event::device::Claim;
+use schemas::event::device::{Claim, FeatureRefunded};
 use schemas::refusal::Refusal;
 use serde::Serialize;
 
@@ -44,6 +44,10 @@ impl fmt::Display for Line {
                 write!(f, "  feature {} in {}: {}, total {}", body.feature, body.period, body.n, body.total)?;
                 body.used_at.map_or(Ok(()), |used_at| write!(f, ", used at {used_at}"))?;
                 body.reference.as_ref().map_or(Ok(()), |reference| write!(f, ", ref {reference}"))
+            }
+            Body::FeatureRefunded(body) => {
+                let FeatureRefunded { feature, period, n, consumption } = body;
+                write!(f, "  feature {feature} in {period}: {n} of event {consumption}")
             }
             Body::QuotaReturned(body) => {
                 write!(f, "  feature {} in {}: {}, total {}", body.feature, body.period, body.n, body.total)

@@ -71,6 +71,7 @@ impl fmt::Display for Shown {
             .with_some("grace until", status.overdue_at)
             .with("events", status.events)
             .with("not acknowledged", status.unacknowledged)
+            .with_some("dropped up to event", status.dropped_to)
             .with_some("set back", status.restored.then_some("yes, reserved quota is not spent"))
             .with_some("after the fork", status.forked)
             .with_some("clock", status.clock_behind.then_some("set back"))

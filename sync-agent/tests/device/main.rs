@@ -2,7 +2,9 @@
 
 mod agent;
 mod bench;
+mod block;
 mod clocks;
+mod compaction;
 mod program;
 mod quota;
 mod restored;

@@ -388,7 +388,8 @@ impl Process {
                 let seq = self.device.acknowledged_by(offered);
                 Known { first: None, acknowledged: seq.and_then(|seq| disk.acknowledged(seq)) }
             }
-            Command::Return(_)
+            Command::Refund(_)
+            | Command::Return(_)
             | Command::Set { .. }
             | Command::Close
             | Command::Succeed { .. }

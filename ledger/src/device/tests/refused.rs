@@ -99,3 +99,28 @@ fn a_late_grant_of_a_newer_epoch_has_all_sent_again() {
     apply_at(&mut device, offered(11, knows(2, 4)), ISSUED).expect("in time");
     assert_eq!(device.unreported_from(), Seq(5));
 }
+
+/// What the device noted when it was started, after days in which it was off, looked like what it had come to.
+#[test]
+fn a_device_that_was_set_back_tells_how_far_it_had_come_before_it_was_started() {
+    let mut device = activated();
+    let before = device.head().seq;
+    device.started = false;
+    let noted = decide(&device, &Command::Note, "2026-12-20").expect("notes");
+    assert_eq!(carry_out(&mut device, noted), ["agent.started", "clock.noted"]);
+    let ahead = |grant: &mut VerifiedGrant| grant.body.ack = Ack { seq: Seq(5), link: link(Seq(9)) };
+    let told = |device: &Device| {
+        let (offered, usual) = (offered(2, ahead), fingerprint(USUAL));
+        let reported = |seq| Acknowledged { link: link(seq), at: device.saved().mark };
+        let known = Known { acknowledged: device.acknowledged_by(&offered).map(reported), first: None };
+        let command = Command::Apply(Box::new(offered));
+        match device.decide(&command, &now(at("2026-12-20"), &usual), known).map(|decision| decision.done) {
+            Ok(Done::NotApplied(error)) => error,
+            other => panic!("the grant is not applied, and that is recorded: {other:?}"),
+        }
+    };
+    assert_eq!(told(&device), DeviceError::AckUnknown { acknowledged: Seq(5), held: before });
+    consume_at(&mut device, consume("miles", 1), "2026-12-20").expect("counts");
+    let held = device.head().seq;
+    assert_eq!(told(&device), DeviceError::AckUnknown { acknowledged: Seq(5), held });
+}

@@ -117,3 +117,16 @@ fn what_a_grant_asks_back_is_measured_by_its_own_quota() {
     apply_at(&mut device, offered(3, twice), ISSUED).expect("applies");
     assert_eq!(device.meter(RENDER, month(ISSUED)).returned.get(), 130);
 }
+
+/// It was told as given back, while the vendor counts no return of a chain that has forked.
+#[test]
+fn nothing_is_given_back_where_it_would_free_nothing() {
+    for on_fork in [OnFork::Flag, OnFork::Stop, OnFork::Heal] {
+        let mut device = pending();
+        let forked = |grant: &mut VerifiedGrant| grant.body.forked = Some(on_fork);
+        apply_at(&mut device, offered(1, forked), ISSUED).expect("applies");
+        let before = device.head();
+        assert_eq!(return_at(&mut device, returning("render", 1, None), ISSUED), Err(Code::Forked));
+        assert_eq!(device.head(), before);
+    }
+}

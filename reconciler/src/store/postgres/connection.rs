@@ -117,7 +117,8 @@ fn without_root_certificates(url: &str) -> (String, Option<String>) {
     let Some((place, parameters)) = url.split_once('?') else { return (url.to_owned(), None) };
     let (ours, others): (Vec<&str>, Vec<&str>) =
         parameters.split('&').partition(|parameter| parameter.starts_with("sslrootcert="));
-    let certificates = ours.last().and_then(|parameter| parameter.split_once('=')).map(|(_, file)| file.to_owned());
+    let certificates =
+        ours.last().and_then(|parameter| parameter.split_once('=')).map(|(_, file)| file.to_owned());
     let parameters = if others.is_empty() { String::new() } else { format!("?{}", others.join("&")) };
     (format!("{place}{parameters}"), certificates)
 }

@@ -27,7 +27,11 @@ pub(super) async fn version(client: &Client) -> Result<Option<i64>, Error> {
 pub(super) fn is_behind(version: i64) -> Result<bool, StoreError> {
     let newest = newest();
     if version > newest {
-        return Err(Refusal::new(Code::UnsupportedVersion, format!("the ledger's tables are of version {version}")).into());
+        return Err(Refusal::new(
+            Code::UnsupportedVersion,
+            format!("the ledger's tables are of version {version}"),
+        )
+        .into());
     }
     Ok(version < newest)
 }

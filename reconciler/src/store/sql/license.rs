@@ -81,10 +81,14 @@ pub(super) fn last_place(
     chain: &ChainId,
 ) -> Result<Seq, StoreError> {
     let mut place = Seq(0);
-    db.query(&statements::LAST_PLACE, &[license.as_bytes().into(), chain.as_bytes().into()], &mut |mut row| {
-        place = row.seq()?;
-        Ok(())
-    })?;
+    db.query(
+        &statements::LAST_PLACE,
+        &[license.as_bytes().into(), chain.as_bytes().into()],
+        &mut |mut row| {
+            place = row.seq()?;
+            Ok(())
+        },
+    )?;
     Ok(place)
 }
 
@@ -153,7 +157,8 @@ pub(super) fn write(db: &mut dyn Database, changes: &[Change]) -> Result<(), Sto
     insert(db, &statements::NEW_ATTACHMENT, attachments.collect())?;
     let updates: Vec<&Update> =
         changes.iter().map(|change| &change.update).filter(|update| !update.is_empty()).collect();
-    let new = updates.iter().flat_map(|update| update.runs.iter().map(|run| runs::values(&update.license.id, run)));
+    let new =
+        updates.iter().flat_map(|update| update.runs.iter().map(|run| runs::values(&update.license.id, run)));
     insert(db, &statements::RUN, new.collect())?;
     write_parked(db, &updates)?;
     let mut moved = Moved::default();

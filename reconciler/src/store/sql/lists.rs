@@ -24,8 +24,11 @@ pub(super) fn licenses(
     db: &mut dyn Database,
     filter: &LicenseFilter,
 ) -> Result<Vec<LicenseSummary>, StoreError> {
-    let values =
-        [filter.product.as_deref().into(), filter.policy.as_deref().into(), filter.standing.as_deref().into()];
+    let values = [
+        filter.product.as_deref().into(),
+        filter.policy.as_deref().into(),
+        filter.standing.as_deref().into(),
+    ];
     let limit = filter.limit.unwrap_or(u64::MAX);
     let mut found = Vec::new();
     db.query(&statements::LICENSE_LIST, &values, &mut |mut row| {
@@ -133,7 +136,8 @@ pub(super) fn usage(
     each: &mut dyn FnMut(UsageRow) -> Result<(), StoreError>,
 ) -> Result<(), StoreError> {
     let product = Value::from(filter.product.as_deref());
-    let (from, before) = (filter.from_day.unwrap_or(0).into(), filter.before_day.map_or(i64::MAX, i64::from).into());
+    let (from, before) =
+        (filter.from_day.unwrap_or(0).into(), filter.before_day.map_or(i64::MAX, i64::from).into());
     let mut take = |mut row: Row| each(usage_row(&mut row)?);
     match &filter.license {
         Some(license) => {
@@ -183,7 +187,8 @@ pub(super) fn forks(db: &mut dyn Database) -> Result<Vec<ForkRow>, StoreError> {
 fn fork(row: &mut Row) -> Result<ForkRow, StoreError> {
     let (license, chain) = (LicenseId(row.fixed()?), ChainId(row.fixed()?));
     let (seq, at) = (row.seq()?, row.optional_micros()?);
-    let verdict = row.optional_text()?.map(|word| Verdict::from_word(&word).ok_or(StoreError::Damaged("verdict")));
+    let verdict =
+        row.optional_text()?.map(|word| Verdict::from_word(&word).ok_or(StoreError::Damaged("verdict")));
     Ok(ForkRow {
         license,
         chain,
@@ -196,9 +201,7 @@ fn fork(row: &mut Row) -> Result<ForkRow, StoreError> {
 }
 
 /// Evidence that contradicts itself.
-pub(super) fn findings(
-    db: &mut dyn Database,
-) -> Result<Vec<(LicenseId, ChainId, Seq, String)>, StoreError> {
+pub(super) fn findings(db: &mut dyn Database) -> Result<Vec<(LicenseId, ChainId, Seq, String)>, StoreError> {
     let mut findings = Vec::new();
     db.query(&statements::FINDINGS, &[], &mut |mut row| {
         findings.push((LicenseId(row.fixed()?), ChainId(row.fixed()?), row.seq()?, row.string()?));

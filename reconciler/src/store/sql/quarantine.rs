@@ -13,11 +13,7 @@ use crate::store::views::{NewQuarantine, QuarantineEntry};
 const COUNTER: &str = "quarantine";
 
 /// Keeps entries; the same bytes for the same chain are kept once, with the newest reason.
-pub(super) fn put(
-    db: &mut dyn Database,
-    entries: &[NewQuarantine],
-    now: Micros,
-) -> Result<(), StoreError> {
+pub(super) fn put(db: &mut dyn Database, entries: &[NewQuarantine], now: Micros) -> Result<(), StoreError> {
     for entry in entries {
         let digest: [u8; 32] = Sha256::digest(&entry.bytes).into();
         let digest = Value::from(&digest[..]);

@@ -211,10 +211,7 @@ pub(super) fn each(
 }
 
 /// The next licences with runs, in the order of their identifiers.
-pub(super) fn licenses_after(
-    db: &mut dyn Database,
-    after: &LicenseId,
-) -> Result<Vec<LicenseId>, StoreError> {
+pub(super) fn licenses_after(db: &mut dyn Database, after: &LicenseId) -> Result<Vec<LicenseId>, StoreError> {
     let mut ids = Vec::new();
     db.query(&statements::LICENSES_AFTER, &[after.as_bytes().into(), PAGE.into()], &mut |mut row| {
         ids.push(LicenseId(row.fixed()?));

@@ -83,7 +83,6 @@ impl Insert {
     pub(in crate::store) fn takes(&self) -> impl Iterator<Item = Kind> {
         self.columns.iter().map(|(_, kind)| *kind)
     }
-
 }
 
 /// A table that follows from the sources.
