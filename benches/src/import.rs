@@ -29,6 +29,9 @@ pub(crate) struct ImportArgs {
     /// Write answer files for the usage reports too
     #[arg(long)]
     answers: bool,
+    /// Keep the ledger here: an empty PostgreSQL database, instead of a file in the home
+    #[arg(long, value_name = "URL", default_value = "sqlite:")]
+    store: String,
     /// The same seed makes the same devices
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -80,12 +83,16 @@ impl Load<'_> {
         let merged = self.merge(&reports, answers.as_deref())?;
         ensure!(merged.output["events"] == events, "not everything went in: {}", merged.output);
         let mut import = step("merge usage reports", events, "events", &merged);
-        import.bytes_each = Some((as_float(self.size()?) - as_float(before)) / as_float(events));
+        let grown = self.size()?.zip(before).map(|(after, before)| as_float(after) - as_float(before));
+        import.bytes_each = grown.map(|grown| grown / as_float(events));
         steps.push(import);
         let again = self.merge(&reports, answers.as_deref())?;
         ensure!(again.output["events"] == 0 && again.output["known"] == bundles, "{}", again.output);
         steps.push(step("merge the same again", events, "events", &again));
-        steps.push(step("rebuild", events, "events", &self.vendor.run(&["rebuild"])?));
+        for jobs in ["1", "2"] {
+            let rebuilt = self.vendor.run(&["rebuild", "--jobs", jobs])?;
+            steps.push(step(&format!("rebuild, threads: {jobs}"), events, "events", &rebuilt));
+        }
         let (took, size) = floor::rows(&self.work.join("floor.db"), events, args.bundle)?;
         let mut rows = Step::new("floor: rows of a plain table", events, "events", took);
         rows.bytes_each = Some(as_float(size) / as_float(events));
@@ -94,7 +101,11 @@ impl Load<'_> {
             format!("{devices} devices, {bundles} bundles of {} events, seed {}", args.bundle, args.seed);
         Ok(Report {
             what,
-            durability: "SQLite, WAL, synchronous=FULL; answer files renamed, not synced",
+            durability: if self.is_file() {
+                "SQLite, WAL, synchronous=FULL; answer files renamed, not synced"
+            } else {
+                "PostgreSQL, fsync, synchronous_commit=on; answer files renamed, not synced"
+            },
             steps,
         })
     }
@@ -102,7 +113,7 @@ impl Load<'_> {
     /// Opens the home and issues a licence for each device; the keys.
     fn sell(&self) -> anyhow::Result<Vec<String>> {
         let run = |words: &[&str]| self.vendor.run(words);
-        run(&["init"])?;
+        run(&["init", "--store", &self.args.store])?;
         run(&["product", "create", "fleet", "--feature", "pages:metered"])?;
         run(&[
             "policy",
@@ -141,8 +152,16 @@ impl Load<'_> {
         }
     }
 
-    fn size(&self) -> anyhow::Result<u64> {
-        Ok(fs::metadata(self.vendor.ledger()).context("the ledger")?.len())
+    fn is_file(&self) -> bool {
+        self.args.store.starts_with("sqlite:")
+    }
+
+    /// Bytes of the ledger, where it is a file.
+    fn size(&self) -> anyhow::Result<Option<u64>> {
+        if !self.is_file() {
+            return Ok(None);
+        }
+        Ok(Some(fs::metadata(self.vendor.ledger()).context("the ledger")?.len()))
     }
 }
 
