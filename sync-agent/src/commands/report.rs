@@ -16,7 +16,8 @@ use crate::output::{Fields, talk};
 ///
 /// It holds all that the vendor is not known to have. Writing it changes nothing, works beside a running agent, and
 /// can be repeated. With `--all` it holds the whole record from its first event, as far as it is kept, whatever was
-/// acknowledged: for a vendor that restored an older ledger, and where a licence file is refused as too late again and again.
+/// acknowledged: for a vendor that restored an older ledger, and where a licence file is refused as too late again and
+/// again.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
