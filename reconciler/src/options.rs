@@ -9,6 +9,7 @@ mod edit;
 mod values;
 
 use clap::Args;
+use clap::builder::BoolishValueParser;
 use schemas::codes::Code;
 use schemas::numbers::{Micros, Revision, Seconds};
 use schemas::pack::ProductFeature;
@@ -89,6 +90,9 @@ pub struct PolicyOptions {
     /// 3/365d]
     #[arg(long, value_name = "N/SPAN")]
     pub heals: Option<HealsOption>,
+    /// Whether a device drops events that were acknowledged long ago: yes or no [default: no]
+    #[arg(long, value_name = "YES|NO", value_parser = BoolishValueParser::new())]
+    pub compact: Option<bool>,
 }
 
 impl PolicyOptions {
@@ -202,6 +206,7 @@ impl PolicyOptions {
             rules.heals = Some(defaults::heals());
         }
         replace(&mut rules.on_fork, self.on_fork);
+        replace(&mut rules.compact, self.compact);
         replace(&mut rules.heals, self.heals.clone().map(|option| option.0));
         replace(&mut rules.sync_every, self.sync_every.map(|span| span.0));
         replace(&mut rules.grace, self.grace.map(|span| span.0));

@@ -58,6 +58,9 @@ pub enum StoreError {
     /// The connection to the database was lost, or there is none; nothing was done.
     #[error("the database cannot be reached")]
     Unreachable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The connection was lost at the end of a unit of work: it was done, or it was not.
+    #[error("the answer to a change was lost")]
+    OutcomeUnknown(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// A licence key that was to be given out is another licence's.
     #[error("a licence key is taken")]
     KeyTaken,
@@ -110,6 +113,7 @@ impl From<StoreError> for Refusal {
             StoreError::Busy | StoreError::Overtaken(_) | StoreError::KeyTaken => Code::Busy.into(),
             StoreError::Damaged(_) => Self::from_error(Code::AuditFailed, &error),
             StoreError::Unreachable(_) => Self::from_error(Code::StoreUnreachable, &error),
+            StoreError::OutcomeUnknown(_) => Self::from_error(Code::OutcomeUnknown, &error),
             StoreError::Database(_) => Self::from_error(Code::StoreFailed, &error),
         }
     }

@@ -676,10 +676,18 @@ codes! {
         "there is a ledger already"
         "A new ledger is made only where there is none, so that no other one is lost or mixed up with it."
         "Name another file or an empty database.",
+    StoreChanged "store_changed" Refused 409
+        "the ledger changed while it was copied"
+        "The copy is the ledger as it stood when copying began, and something was written since. The home goes on with the ledger that it had."
+        "Stop whatever writes to the ledger, and copy to another place.",
+    OutcomeUnknown "outcome_unknown" Failed 503
+        "whether the last change was made is not known"
+        "The connection to the database was lost while the change was being acknowledged, and the server could not be asked in time."
+        "See whether it was made before you make it again. Merging the same files again is always safe.",
     StoreUnsafe "store_unsafe" Refused 503
         "the database may lose what it has acknowledged"
-        "The server runs with `fsync` or `full_page_writes` off: after a power cut its tables may be damaged."
-        "Switch the setting on in `postgresql.conf` and restart the server.",
+        "The server runs with `fsync` or `full_page_writes` off, so that a power cut may damage its tables, or the database does not hold every text (its encoding is not UTF8)."
+        "Switch the setting on in `postgresql.conf` and restart the server, or make the database with `ENCODING UTF8`.",
     StoreUnreachable "store_unreachable" Failed 503
         "the database cannot be reached"
         "There is no connection to the server, or it was lost and did not come back in time. What was not acknowledged was not done."

@@ -1,10 +1,11 @@
 //! `counterfoil backup`
 
 use std::fmt;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use schemas::codes::Exit;
+use schemas::codes::{Code, Exit};
 use schemas::numbers::Micros;
 use schemas::refusal::Refusal;
 use serde::Serialize;
@@ -61,8 +62,12 @@ fn copy_ledger(
     progress: &mut dyn FnMut(u64),
 ) -> Result<(), Refusal> {
     if !store.copy_file(path, progress)? {
-        let mut target = Place::Sqlite(path.to_owned()).create()?;
+        let beside = path.with_extension("copying");
+        let mut target = Place::Sqlite(beside.clone()).create()?;
         store.copy_to(&mut target, jobs, &mut |_| {})?;
+        target.copy_file(path, progress)?;
+        drop(target);
+        fs::remove_file(&beside).map_err(|error| Refusal::from_error(Code::IoFailed, &error))?;
     }
     Ok(())
 }

@@ -33,7 +33,7 @@ impl RebuildArgs {
         let progress = Progress::start("events folded", None);
         let mut told = 0;
         let mut tell = |events: u64| {
-            progress.add(events - told);
+            progress.add(events.saturating_sub(told));
             told = events;
         };
         let jobs = self.jobs.map_or(context.config.jobs.value, NonZeroUsize::get);

@@ -1,8 +1,10 @@
 //! `counterfoil store`
 
 use std::fmt;
+use std::fs;
 
 use clap::{Args, Subcommand};
+use ledger::authority::License;
 use schemas::codes::{Code, Exit};
 use schemas::ids::Digest;
 use schemas::refusal::Refusal;
@@ -13,6 +15,7 @@ use crate::cli::Context;
 use crate::home::StoreUrl;
 use crate::output::{Fields, talk};
 use crate::progress::Progress;
+use crate::store::{LicenseFilter, Place, Store};
 
 /// Where the ledger is kept
 #[derive(Debug, Subcommand)]
@@ -50,19 +53,23 @@ impl CopyArgs {
     fn run(self, context: &Context) -> Result<Exit, Refusal> {
         let to = StoreUrl::parse(&self.to)?.absolute()?;
         let mut vendor = context.vendor()?;
-        let mut target =
-            to.place(vendor.home.layout().dir()).create().map_err(|error| Refusal::from(error).at(&to))?;
+        let place = to.place(vendor.home.layout().dir());
+        let mut target = place.create().map_err(|error| Refusal::from(error).at(&to))?;
         let progress = Progress::start("licences copied", None);
         let copied = vendor
             .store
             .copy_to(&mut target, context.config.jobs.value, &mut |licenses| progress.add(licenses));
         progress.finish();
-        copied?;
+        if let Err(error) = copied {
+            drop(target);
+            unmake(&place);
+            return Err(error.into());
+        }
         let (digest, _) = audit::evidence_digest(vendor.store.as_mut())?;
         let (of_copy, licenses) = audit::evidence_digest(&mut target)?;
-        if digest != of_copy {
-            let detail = "the copy has another evidence digest; was the ledger written to meanwhile?";
-            return Err(Refusal::new(Code::AuditFailed, detail).at(&to));
+        if digest != of_copy || !is_same(vendor.store.as_mut(), &mut target)? {
+            let detail = "the ledger was written to meanwhile; stop whatever does, and copy to another place";
+            return Err(Refusal::new(Code::StoreChanged, detail).at(&to));
         }
         if self.switch {
             vendor.home.use_store(&to)?;
@@ -78,6 +85,35 @@ impl CopyArgs {
             talk(&"This home goes on with the ledger that it had; `--switch` lets it use the copy.");
         }
         Ok(Exit::Done)
+    }
+}
+
+/// Whether the vendor's own chains stand at the same places in both, which no evidence digest tells.
+fn is_same(store: &mut dyn Store, copy: &mut dyn Store) -> Result<bool, Refusal> {
+    let every = LicenseFilter::default();
+    let licenses: Vec<_> = store.licenses(&every)?.into_iter().map(|license| license.id).collect();
+    let copied: Vec<_> = copy.licenses(&every)?.into_iter().map(|license| license.id).collect();
+    if licenses != copied || store.catalog()?.head != copy.catalog()?.head {
+        return Ok(false);
+    }
+    for license in &licenses {
+        let head = |license: Option<License>| license.map(|license| (license.epoch, license.head));
+        if head(store.license(license)?) != head(copy.license(license)?) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Takes a file away in which a copy was not finished; an unfinished database holds nothing and may be used again.
+fn unmake(place: &Place) {
+    if let Place::Sqlite(path) = place {
+        for end in ["", "-wal", "-shm"] {
+            let mut name = path.clone().into_os_string();
+            name.push(end);
+            // What cannot be taken away is told when it is in the way of the next copy.
+            drop(fs::remove_file(name));
+        }
     }
 }
 

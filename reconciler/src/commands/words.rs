@@ -146,6 +146,7 @@ pub(crate) fn conditions(fields: Fields, rules: &Rules, features: &[FeatureGrant
         .with("import within", or(rules.import_for.map(span), "without end"))
         .with("clock tolerance", span(rules.clock_tolerance))
         .with("fingerprint", fingerprint(rules))
+        .with("old events on devices", if rules.compact { "dropped" } else { "kept" })
 }
 
 /// A number of activations; a product's trial has no limit.

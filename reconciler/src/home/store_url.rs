@@ -88,13 +88,14 @@ impl fmt::Display for StoreUrl {
         let (Self::Postgres(_), Some((scheme, rest))) = (self, whole.split_once("://")) else {
             return f.write_str(&whole);
         };
-        let (authority, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
-        let shown = match authority.rsplit_once('@') {
-            Some((user, host)) => match user.split_once(':') {
-                Some((user, _)) => format!("{user}:{HIDDEN}@{host}"),
-                None => authority.to_owned(),
-            },
-            None => authority.to_owned(),
+        // Whoever connects reads what stands before the first @ as user and password, whatever is in it.
+        let (shown, path) = match rest.split_once('@') {
+            Some((user, rest)) => {
+                let user =
+                    user.split_once(':').map_or(user.to_owned(), |(user, _)| format!("{user}:{HIDDEN}"));
+                (format!("{user}@"), rest)
+            }
+            None => (String::new(), rest),
         };
         let path: Vec<String> = path
             .split_inclusive(['?', '&'])

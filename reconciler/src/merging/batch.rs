@@ -225,6 +225,10 @@ impl<'a> Batch<'a> {
             merged.insert(id, of_license);
             Ok(Change { update: draft.finish(), attachments })
         })?;
+        // Licences are never taken away: one that was not there for a moment is being folded anew by another process.
+        if licenses.iter().any(|license| !merged.contains_key(license)) {
+            return Err(Code::Busy.into());
+        }
         Ok(merged.into_values().flatten().collect())
     }
 

@@ -237,7 +237,7 @@ type Give<'a> = dyn FnMut(u64, Read) -> bool + 'a;
 /// Reads one file, whole or in pieces.
 fn read(source: &Source, give: &mut Give<'_>) -> bool {
     match fs::metadata(&source.path) {
-        Ok(metadata) if metadata.len() > WHOLE_BYTES => pieces::read(source, metadata.len(), give),
+        Ok(metadata) if metadata.len() > WHOLE_BYTES => pieces::read(source, give),
         Ok(metadata) => give(metadata.len(), read_whole(source)),
         Err(error) => give(0, unreadable(source, &error)),
     }

@@ -9,7 +9,9 @@ mod migrations;
 mod values;
 
 use std::collections::HashMap;
+use std::error::Error as _;
 use std::path::Path;
+use std::time::Duration;
 
 use futures_util::future::try_join_all;
 use futures_util::{TryStreamExt as _, pin_mut};
@@ -20,7 +22,7 @@ use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Error};
 
-use self::connection::Target;
+use self::connection::{Target, Token};
 use super::StoreError;
 use super::sql::SqlStore;
 use super::sql::database::{Access, Database, Row, TakeRow, Value, Values};
@@ -29,7 +31,12 @@ use super::sql::statements::{Insert, Statement};
 /// How many rows one statement writes: as many as fit of the largest first.
 const INSERT_SIZES: [usize; 4] = [128, 16, 4, 1];
 /// Bytes that one statement writes, about, before it is one row a statement.
-const INSERT_BYTES: usize = 8 * 1024 * 1024;
+const INSERT_BYTES: usize = 2 * 1024 * 1024;
+/// Parts that are sent together.
+const PARTS_TOGETHER: usize = 8;
+/// How often the server is asked for the outcome of a commit, with longer and longer pauses: about fifteen seconds.
+const RECONNECTS: u32 = 12;
+const RECONNECT_PAUSE: Duration = Duration::from_millis(200);
 /// Sets of values that are asked for together.
 const TOGETHER: usize = 256;
 
@@ -39,8 +46,10 @@ pub(super) struct Postgres {
     target: Target,
     runtime: Runtime,
     client: Option<Session>,
-    /// The number of the transaction that writes, by which the server knows whether it was committed.
-    writing: Option<String>,
+    /// The token that the transaction which writes has left, by which it is seen afterwards whether it was committed.
+    token: Option<Token>,
+    /// The token of the one before, which nobody asks for any more.
+    spent: Option<Token>,
 }
 
 /// A client with the statements that were prepared on it.
@@ -59,7 +68,9 @@ impl Postgres {
     pub(super) fn create(url: &str) -> Result<SqlStore, StoreError> {
         let mut postgres = Self::connect(url)?;
         let session = postgres.client.as_ref().expect("just connected");
-        if postgres.runtime.block_on(migrations::version(&session.client))?.is_some() {
+        // What an interrupted copy or `init` left holds nothing and is used.
+        let has_ledger = postgres.runtime.block_on(migrations::version(&session.client))?.is_some();
+        if has_ledger && postgres.runtime.block_on(connection::holds_anything(&session.client))? {
             return Err(Refusal::from(Code::StoreOccupied).into());
         }
         postgres
@@ -92,7 +103,7 @@ impl Postgres {
             .enable_all()
             .build()
             .map_err(|error| StoreError::Database(Box::new(error)))?;
-        let mut postgres = Self { target, runtime, client: None, writing: None };
+        let mut postgres = Self { target, runtime, client: None, token: None, spent: None };
         postgres.session()?;
         let client = &postgres.client.as_ref().expect("just connected").client;
         postgres.runtime.block_on(connection::refuse_unsafe(client))?;
@@ -116,19 +127,32 @@ impl Postgres {
         }
     }
 
-    /// Whether a transaction was committed of which the answer was lost.
-    fn was_committed(&mut self, number: &str) -> Result<bool, StoreError> {
-        loop {
-            self.session()?;
-            let client = &self.client.as_ref().expect("just connected").client;
-            let asked = self.runtime.block_on(connection::status_of(client, number))?;
-            match asked.as_deref() {
-                Some("committed") => return Ok(true),
-                Some("aborted") => return Ok(false),
-                // The server has not noticed yet that nobody listens any more.
-                Some(_) => self.runtime.block_on(connection::wait_a_little()),
-                None => return Err(StoreError::Unreachable("the outcome of a commit is not known".into())),
+    /// Whether a transaction was committed of which the answer was lost: its token is there, or it can be written by
+    /// another one, which waits until the first one has ended.
+    fn was_committed(&mut self, token: &Token) -> Result<bool, StoreError> {
+        let mut unreachable = None;
+        for attempt in 0..RECONNECTS {
+            self.client = None;
+            self.wait(RECONNECT_PAUSE * attempt);
+            let asked = self.session().map(|_| ()).and_then(|()| {
+                let client = &self.client.as_ref().expect("just connected").client;
+                Ok(self.runtime.block_on(connection::claim(client, token))?)
+            });
+            match asked {
+                Ok(()) => return Ok(false),
+                Err(StoreError::Overtaken(_)) => return Ok(true),
+                Err(error) => unreachable = Some(error),
             }
+        }
+        Err(StoreError::OutcomeUnknown(unreachable.map_or_else(|| "no answer".into(), Into::into)))
+    }
+}
+
+/// What the last transaction left is of no more use; one that a dead process left takes no room worth naming.
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        if let (Some(spent), Some(session)) = (&self.spent, &self.client) {
+            drop(self.runtime.block_on(connection::forget(&session.client, spent)));
         }
     }
 }
@@ -161,37 +185,46 @@ impl Session {
 impl Database for Postgres {
     fn begin(&mut self, access: Access) -> Result<(), StoreError> {
         self.session()?;
+        let spent = self.spent.take();
         let (runtime, session) = self.begun()?;
         let client = &session.client;
-        self.writing = match access {
+        self.token = match access {
             Access::Read => {
                 runtime.block_on(client.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"))?;
+                self.spent = spent;
                 None
             }
-            Access::Write => Some(runtime.block_on(connection::begin_writing(client))?),
+            Access::Write => {
+                let token = Token::random()?;
+                runtime.block_on(connection::begin_writing(client, &token, spent.as_ref()))?;
+                Some(token)
+            }
         };
         Ok(())
     }
 
     fn commit(&mut self) -> Result<(), StoreError> {
-        let writing = self.writing.take();
+        let token = self.token.take();
         let (runtime, session) = self.begun()?;
-        let committed = runtime.block_on(session.client.batch_execute("COMMIT"));
-        match (committed, writing) {
-            (Ok(()), _) => Ok(()),
-            (Err(error), Some(number)) if is_lost(&error) => {
-                if self.was_committed(&number)? {
-                    Ok(())
-                } else {
-                    Err(StoreError::Unreachable(Box::new(error)))
-                }
+        match (runtime.block_on(session.client.batch_execute("COMMIT")), token) {
+            (Ok(()), token) => {
+                self.spent = token.or(self.spent.take());
+                Ok(())
             }
-            (Err(error), _) => Err(error.into()),
+            (Err(error), Some(token)) if is_lost(&error) => {
+                let was_committed = self.was_committed(&token)?;
+                self.spent = Some(token);
+                if was_committed { Ok(()) } else { Err(StoreError::Unreachable(Box::new(error))) }
+            }
+            (Err(error), _) => {
+                self.roll_back();
+                Err(error.into())
+            }
         }
     }
 
     fn roll_back(&mut self) {
-        self.writing = None;
+        self.token = None;
         let rolled_back = self
             .client
             .as_ref()
@@ -263,12 +296,25 @@ impl Database for Postgres {
                 parts.push((session.prepare(&insert.sql(part.len()), takes).await?, part));
             }
             let client = &session.client;
-            let written = parts.iter().map(|(prepared, part)| async move {
-                let parameters: Vec<_> = part.iter().flatten().map(parameter).collect();
-                client.execute(prepared, &parameters).await
-            });
-            Ok(try_join_all(written).await?.into_iter().sum())
+            let mut touched = 0;
+            for together in parts.chunks(PARTS_TOGETHER) {
+                let written = together.iter().map(|(prepared, part)| async move {
+                    let parameters: Vec<_> = part.iter().flatten().map(parameter).collect();
+                    client.execute(prepared, &parameters).await
+                });
+                touched += try_join_all(written).await?.into_iter().sum::<u64>();
+            }
+            Ok(touched)
         })
+    }
+
+    fn lock_licenses(&mut self) -> Result<(), StoreError> {
+        let (runtime, session) = self.begun()?;
+        Ok(runtime.block_on(connection::lock_licenses(&session.client))?)
+    }
+
+    fn wait(&mut self, pause: Duration) {
+        self.runtime.block_on(connection::wait(pause));
     }
 
     fn copy_file(&mut self, _: &Path, _: &mut dyn FnMut(u64)) -> Result<bool, StoreError> {
@@ -312,7 +358,7 @@ fn is_lost(error: &Error) -> bool {
     ];
     match error.code() {
         Some(state) => shut_down.contains(state) || state.code().starts_with("08"),
-        None => true,
+        None => error.is_closed() || error.source().is_some_and(|source| source.is::<std::io::Error>()),
     }
 }
 

@@ -16,7 +16,6 @@ pub(super) mod statements;
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::thread;
 use std::time::Duration;
 
 use ledger::authority::{Issuer, License};
@@ -63,7 +62,7 @@ impl SqlStore {
     ) -> Result<T, StoreError> {
         for attempt in 1..ATTEMPTS {
             match self.try_unit(access, &mut work) {
-                Err(error) if error.may_pass() => thread::sleep(pause(attempt)),
+                Err(error) if error.may_pass() => self.db.wait(pause(attempt)),
                 done => return done,
             }
         }
@@ -104,7 +103,10 @@ fn in_transaction<T>(
     access: Access,
     work: &mut impl FnMut(&mut dyn Database) -> Result<T, StoreError>,
 ) -> Result<T, StoreError> {
-    db.begin(access)?;
+    if let Err(error) = db.begin(access) {
+        db.roll_back();
+        return Err(error);
+    }
     match work(db) {
         Ok(done) => db.commit().map(|()| done),
         Err(error) => {

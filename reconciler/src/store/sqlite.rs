@@ -68,6 +68,10 @@ impl Sqlite {
         configure(&connection)?;
         let newest = u32::try_from(LEDGER_SQLITE.len()).expect("migrations are few");
         let version: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+        if version > newest {
+            let detail = format!("the ledger's tables are of version {version}");
+            return Err(Refusal::new(Code::UnsupportedVersion, detail).into());
+        }
         if version < newest {
             migrate(&mut connection)?;
         }
@@ -174,6 +178,14 @@ impl Database for Sqlite {
         }
         Ok(touched)
     }
+
+    /// One process writes at a time.
+    fn lock_licenses(&mut self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    /// Whoever waits for another writer has waited in the database.
+    fn wait(&mut self, _: Duration) {}
 
     fn copy_file(&mut self, path: &Path, progress: &mut dyn FnMut(u64)) -> Result<bool, StoreError> {
         copy::into(&mut self.connection, path, progress).map(|()| true)

@@ -182,10 +182,10 @@ impl Vendor {
     }
 
     fn issue_together(&mut self, orders: &[Order]) -> Result<Vec<IssuedLicense>, Refusal> {
-        for order in orders.iter().filter(|order| order.is_trial) {
-            self.refuse_second_trial(&order.policy)?;
-        }
         loop {
+            for order in orders.iter().filter(|order| order.is_trial) {
+                self.refuse_second_trial(&order.policy)?;
+            }
             let mut issued = Vec::with_capacity(orders.len());
             let mut created = Vec::with_capacity(orders.len());
             for order in orders {

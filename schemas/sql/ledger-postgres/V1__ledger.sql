@@ -3,6 +3,7 @@
 -- Sources: what was received and written. Runs are never changed; attachments may be erased; quarantine and parked runs
 -- come and go.
 --     catalog_runs, catalog_attachments, runs, attachments, parked, quarantine, counters
+-- Tokens of transactions, by which it is seen whether one was committed: commits
 -- Projections: what follows from the sources, and is made anew by a rebuild. All others.
 -- Instants are microseconds since 1970 UTC; identifiers and hashes are bytes. license_id leads every key of what belongs to
 -- a licence, so that nothing else places a row. Runs do not compress: their bytes are kept as they are.
@@ -200,6 +201,10 @@ CREATE TABLE findings (
     seq        BIGINT NOT NULL,
     code       TEXT COLLATE "C"   NOT NULL,
     PRIMARY KEY (license_id, chain, branch, seq, code)
+);
+
+CREATE TABLE commits (
+    token BYTEA NOT NULL PRIMARY KEY
 );
 
 ALTER TABLE runs ALTER COLUMN pairs SET STORAGE EXTERNAL;

@@ -18,8 +18,8 @@ use schemas::run::RunBytes;
 use super::{COMMIT_EVENTS, Give, PIECE_BYTES, Parcel, Source, Unread, take_run};
 
 /// Reads a file and hands its pieces to `give`; says whether to go on.
-pub(super) fn read(source: &Source, size: u64, give: &mut Give<'_>) -> bool {
-    match give_pieces(source, size, give) {
+pub(super) fn read(source: &Source, give: &mut Give<'_>) -> bool {
+    match give_pieces(source, give) {
         Ok(goes_on) => goes_on,
         Err(error) => {
             let refusal = Refusal::from_error(error.code(), &error);
@@ -32,7 +32,7 @@ fn open(source: &Source) -> Result<BundleReader<BufReader<File>>, ContainerError
     BundleReader::open(BufReader::new(File::open(&source.path)?))
 }
 
-fn give_pieces(source: &Source, size: u64, give: &mut Give<'_>) -> Result<bool, ContainerError> {
+fn give_pieces(source: &Source, give: &mut Give<'_>) -> Result<bool, ContainerError> {
     let mut piece = Piece::first(source, survey(open(source)?)?);
     let mut bundle = open(source)?;
     while let Some(part) = bundle.next_part()? {
@@ -41,11 +41,11 @@ fn give_pieces(source: &Source, size: u64, give: &mut Give<'_>) -> Result<bool, 
             BundlePart::Attachment(attachment) => piece.take_attachment(attachment),
             BundlePart::LastGrant(_) => {}
         }
-        if piece.is_full() && !give(0, Ok(piece.next(true))) {
+        if piece.is_full() && !give(piece.size(), Ok(piece.next(true))) {
             return Ok(false);
         }
     }
-    Ok(give(size, Ok(piece.next(false))))
+    Ok(give(piece.size(), Ok(piece.next(false))))
 }
 
 /// Reads a bundle to its end and keeps the grants that it encloses, which are taken back before any run goes in.
@@ -78,6 +78,10 @@ struct Piece<'a> {
 }
 
 impl<'a> Piece<'a> {
+    fn size(&self) -> u64 {
+        self.bytes as u64
+    }
+
     fn first(source: &'a Source, enclosed: Vec<Grant>) -> Self {
         let mut parcel = Parcel::new(source.clone());
         for grant in enclosed {

@@ -1,6 +1,7 @@
 //! Connections: where they go, how they are secured, and what the server must promise.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,8 +19,6 @@ use super::StoreError;
 
 /// How long a connection may take to come about.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long the server is given to notice a connection that was lost.
-const PAUSE: Duration = Duration::from_millis(50);
 
 /// What every session is set to: an acknowledged commit is on disk whatever the database's default is, times are UTC,
 /// and nobody waits for a lock for ever.
@@ -105,11 +104,14 @@ fn unreachable(error: Error) -> StoreError {
 }
 
 fn is_on_this_machine(config: &Config) -> bool {
-    config.get_hosts().iter().all(|host| match host {
+    let is_local = |host: &Host| match host {
         Host::Tcp(name) => ["localhost", "127.0.0.1", "::1"].contains(&name.as_str()),
         #[cfg(unix)]
         Host::Unix(_) => true,
-    })
+    };
+    let (hosts, addresses) = (config.get_hosts(), config.get_hostaddrs());
+    let is_named = !hosts.is_empty() || !addresses.is_empty();
+    is_named && hosts.iter().all(is_local) && addresses.iter().all(IpAddr::is_loopback)
 }
 
 /// Takes `sslrootcert` out of a URL's parameters.
@@ -142,26 +144,67 @@ fn roots(file: Option<&str>) -> Result<RootCertStore, Refusal> {
 /// # Errors
 /// `store_unsafe`.
 pub(super) async fn refuse_unsafe(client: &Client) -> Result<(), StoreError> {
-    for setting in ["fsync", "full_page_writes"] {
+    for (setting, safe) in [("fsync", "on"), ("full_page_writes", "on"), ("server_encoding", "UTF8")] {
         let row = client.query_one("SELECT current_setting($1)", &[&setting]).await?;
-        if row.try_get::<_, String>(0)? != "on" {
-            return Err(Refusal::new(Code::StoreUnsafe, format!("{setting} is off")).into());
+        let found: String = row.try_get(0)?;
+        if found != safe {
+            return Err(Refusal::new(Code::StoreUnsafe, format!("{setting} is {found}")).into());
         }
     }
     Ok(())
 }
 
-/// Begins a transaction that writes, and returns the number by which the server knows it.
-pub(super) async fn begin_writing(client: &Client) -> Result<String, Error> {
-    let begin = client.batch_execute("BEGIN ISOLATION LEVEL READ COMMITTED");
-    let number = client.query_one("SELECT pg_current_xact_id()::text", &[]);
-    let ((), row) = try_join(begin, number).await?;
-    row.try_get(0)
+/// What a transaction that writes leaves behind, so that it can be seen afterwards whether it was committed.
+#[derive(Debug)]
+pub(super) struct Token([u8; 16]);
+
+impl Token {
+    /// A token that nobody else has.
+    pub(super) fn random() -> Result<Self, StoreError> {
+        let mut bytes = [0; 16];
+        getrandom::fill(&mut bytes).map_err(|error| StoreError::Database(Box::new(error)))?;
+        Ok(Self(bytes))
+    }
 }
 
-/// Whether a transaction was committed, aborted or is in progress; nothing where the server has forgotten it.
-pub(super) async fn status_of(client: &Client, number: &str) -> Result<Option<String>, Error> {
-    client.query_one("SELECT pg_xact_status($1::text::xid8)", &[&number]).await?.try_get(0)
+/// Begins a transaction that writes, and leaves its token in the place of the one that is spent.
+pub(super) async fn begin_writing(
+    client: &Client,
+    token: &Token,
+    spent: Option<&Token>,
+) -> Result<(), Error> {
+    let begin = client.batch_execute("BEGIN ISOLATION LEVEL READ COMMITTED");
+    let claimed = async {
+        if let Some(spent) = spent {
+            forget(client, spent).await?;
+        }
+        claim(client, token).await
+    };
+    try_join(begin, claimed).await?;
+    Ok(())
+}
+
+/// Writes a token. Where another transaction has written it and has not ended, this waits for it.
+pub(super) async fn claim(client: &Client, token: &Token) -> Result<(), Error> {
+    client.execute("INSERT INTO commits (token) VALUES ($1)", &[&token.0.as_slice()]).await?;
+    Ok(())
+}
+
+/// Takes a token away that nobody asks for any more.
+pub(super) async fn forget(client: &Client, token: &Token) -> Result<(), Error> {
+    client.execute("DELETE FROM commits WHERE token = $1", &[&token.0.as_slice()]).await?;
+    Ok(())
+}
+
+/// Keeps everybody else from changing licences until the transaction ends.
+pub(super) async fn lock_licenses(client: &Client) -> Result<(), Error> {
+    client.batch_execute("LOCK TABLE licenses IN EXCLUSIVE MODE").await
+}
+
+/// Whether the tables hold a ledger and not only its beginnings.
+pub(super) async fn holds_anything(client: &Client) -> Result<bool, Error> {
+    let sql = "SELECT EXISTS (SELECT FROM catalog_runs) OR EXISTS (SELECT FROM runs) OR EXISTS (SELECT FROM quarantine)";
+    client.query_one(sql, &[]).await?.try_get(0)
 }
 
 /// The server's version.
@@ -170,7 +213,7 @@ pub(super) async fn version(client: &Client) -> Result<String, Error> {
     Ok(format!("PostgreSQL {}", row.try_get::<_, String>(0)?))
 }
 
-/// Waits before the server is asked again.
-pub(super) async fn wait_a_little() {
-    tokio::time::sleep(PAUSE).await;
+/// Lets some time pass.
+pub(super) async fn wait(pause: Duration) {
+    tokio::time::sleep(pause).await;
 }

@@ -7,7 +7,7 @@ use super::statements::{self, Insert, Statement};
 use super::{StoreError, rebuild, runs};
 
 /// Rows of quarantine that are read at once.
-const PAGE: u64 = 64;
+const PAGE: u64 = 4;
 
 /// Copies every source of `from` into the empty ledger `to`, and folds them there with `jobs` threads.
 ///

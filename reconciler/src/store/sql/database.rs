@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt::Debug;
 use std::path::Path;
+use std::time::Duration;
 use std::vec::IntoIter;
 
 use schemas::numbers::{Micros, Seq};
@@ -76,6 +77,12 @@ pub(in crate::store) trait Database: Debug {
 
     /// Writes rows; the number of rows that it touched. No two of them have the same key, unless the first is kept.
     fn insert(&mut self, insert: &'static Insert, rows: &[Values<'_>]) -> Result<u64, StoreError>;
+
+    /// Keeps everybody else from changing licences until the transaction ends, where several may write at once.
+    fn lock_licenses(&mut self) -> Result<(), StoreError>;
+
+    /// Lets some time pass before the same is tried again.
+    fn wait(&mut self, pause: Duration);
 
     /// Copies the database, as it stands at one moment, into the new file `path`, if it is one that is a file; whether it
     /// is. `progress` hears of bytes.

@@ -20,9 +20,6 @@ use super::statements::{self, Insert};
 use super::{StoreError, runs};
 use crate::store::Change;
 
-/// How many licences with runs that wait are looked for at once; where there are more, each licence is asked for its own.
-const PARKING_LICENSES: u64 = 1_024;
-
 /// Reads licences with all that is known of their device chains, in the order of their identifiers.
 pub(super) fn load(
     db: &mut dyn Database,
@@ -42,7 +39,7 @@ pub(super) fn load(
         let chain = ChainId(row.fixed()?);
         Ok(state::add_chain(&mut licenses[number], chain, &row.bytes()?)?)
     })?;
-    load_parked(db, &mut licenses)?;
+    load_parked(db, &mut licenses, &keys)?;
     Ok(licenses)
 }
 
@@ -113,24 +110,18 @@ pub(super) fn opened(commitment: &Commitment, row: &mut Row) -> Result<Attachmen
 }
 
 /// Reads which runs wait beside the chains.
-fn load_parked(db: &mut dyn Database, licenses: &mut [License]) -> Result<(), StoreError> {
-    let mut parking = BTreeSet::new();
-    db.query(&statements::PARKING_LICENSES, &[PARKING_LICENSES.into()], &mut |mut row| {
-        parking.insert(LicenseId(row.fixed()?));
+fn load_parked(
+    db: &mut dyn Database,
+    licenses: &mut [License],
+    keys: &[Values<'_>],
+) -> Result<(), StoreError> {
+    db.query_each(&statements::PARKED, keys, &mut |number, mut row| {
+        let (chain, name) = (ChainId(row.fixed()?), Digest(row.fixed()?));
+        let span = SeqRange { first: row.seq()?, last: row.seq()? };
+        let known = licenses[number].chains.get_mut(&chain).ok_or(StoreError::Damaged("parked run"))?;
+        known.parked.insert(name, Parked { span, size: row.uint()? });
         Ok(())
-    })?;
-    let all_are_known = (parking.len() as u64) < PARKING_LICENSES;
-    for license in licenses.iter_mut().filter(|license| !all_are_known || parking.contains(&license.id)) {
-        let id = license.id;
-        db.query(&statements::PARKED, &[id.as_bytes().into()], &mut |mut row| {
-            let (chain, name) = (ChainId(row.fixed()?), Digest(row.fixed()?));
-            let span = SeqRange { first: row.seq()?, last: row.seq()? };
-            let known = license.chains.get_mut(&chain).ok_or(StoreError::Damaged("parked run"))?;
-            known.parked.insert(name, Parked { span, size: row.uint()? });
-            Ok(())
-        })?;
-    }
-    Ok(())
+    })
 }
 
 /// Takes a licence's key reference, unless another licence has it.

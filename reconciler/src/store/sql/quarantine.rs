@@ -14,6 +14,10 @@ const COUNTER: &str = "quarantine";
 
 /// Keeps entries; the same bytes for the same chain are kept once, with the newest reason.
 pub(super) fn put(db: &mut dyn Database, entries: &[NewQuarantine], now: Micros) -> Result<(), StoreError> {
+    // Whoever takes a number holds the counter until the end: nobody keeps the same bytes in between.
+    if !entries.is_empty() {
+        number(db, 0)?;
+    }
     for entry in entries {
         let digest: [u8; 32] = Sha256::digest(&entry.bytes).into();
         let digest = Value::from(&digest[..]);
@@ -26,7 +30,7 @@ pub(super) fn put(db: &mut dyn Database, entries: &[NewQuarantine], now: Micros)
             continue;
         }
         let new = vec![
-            next_number(db)?.into(),
+            number(db, 1)?.into(),
             code,
             entry.source.as_str().into(),
             chain,
@@ -42,9 +46,10 @@ pub(super) fn put(db: &mut dyn Database, entries: &[NewQuarantine], now: Micros)
     Ok(())
 }
 
-fn next_number(db: &mut dyn Database) -> Result<u64, StoreError> {
+/// The counter after it went on by `step`.
+fn number(db: &mut dyn Database, step: u8) -> Result<u64, StoreError> {
     let mut number = None;
-    db.query(&statements::NEXT_NUMBER, &[1_u8.into(), COUNTER.into()], &mut |mut row| {
+    db.query(&statements::NEXT_NUMBER, &[step.into(), COUNTER.into()], &mut |mut row| {
         number = Some(row.uint()?);
         Ok(())
     })?;

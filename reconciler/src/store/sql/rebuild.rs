@@ -32,6 +32,7 @@ pub(super) fn in_place(
     jobs: usize,
     progress: &mut dyn FnMut(u64),
 ) -> Result<u64, StoreError> {
+    db.lock_licenses()?;
     for projection in every_projection() {
         db.execute(projection.clear, &[])?;
     }

@@ -170,8 +170,6 @@ statements! {
         WHERE license_id = $1 AND writer = $2 ORDER BY chain, branch, first_seq", [Bytes, Int]);
     ATTACHMENT = new("SELECT salt, value FROM attachments WHERE license_id = $1 AND commitment = $2", [Bytes, Bytes]);
     ATTACHMENT_ROWS = new("SELECT license_id, commitment, salt, value FROM attachments WHERE license_id = $1 ORDER BY commitment", [Bytes]);
-    /// Which licences have runs that wait: so many are looked for at once.
-    PARKING_LICENSES = new("SELECT DISTINCT license_id FROM parked ORDER BY license_id LIMIT $1", [Int]);
     PARKED = new("SELECT chain, digest, first_seq, last_seq, size FROM parked WHERE license_id = $1", [Bytes]);
     PARKED_ROWS = new("SELECT license_id, chain, digest, first_seq, last_seq, size, bytes FROM parked WHERE license_id = $1 ORDER BY chain, digest", [Bytes]);
     PARKED_BYTES = new("SELECT bytes FROM parked WHERE license_id = $1 AND chain = $2 AND digest = $3", [Bytes, Bytes, Bytes]);
