@@ -95,7 +95,8 @@ pub(super) fn read_all(
         let (send, receive) = sync_channel(AHEAD_FILES);
         for _ in 0..jobs {
             let send = send.clone();
-            scope.spawn(|| read_some(sources, &next, &ahead, send));
+            let (next, ahead) = (&next, &ahead);
+            scope.spawn(move || read_some(sources, next, ahead, &send));
         }
         drop(send);
         // Readers that wait for room are let go when nobody takes any more.
@@ -142,7 +143,7 @@ impl Drop for CloseOnDrop<'_> {
 }
 
 /// Reads one file after the other until there is none left or nobody listens.
-fn read_some(sources: &[Source], next: &AtomicUsize, ahead: &Ahead, send: SyncSender<(u64, Read)>) {
+fn read_some(sources: &[Source], next: &AtomicUsize, ahead: &Ahead, send: &SyncSender<(u64, Read)>) {
     let give = |size, read| {
         ahead.add(size);
         let is_heard = send.send((size, read)).is_ok();

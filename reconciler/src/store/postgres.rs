@@ -358,7 +358,9 @@ fn is_lost(error: &Error) -> bool {
     ];
     match error.code() {
         Some(state) => shut_down.contains(state) || state.code().starts_with("08"),
-        None => error.is_closed() || error.source().is_some_and(|source| source.is::<std::io::Error>()),
+        None => {
+            error.is_closed() || error.source().is_some_and(<dyn std::error::Error>::is::<std::io::Error>)
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use ledger::authority::License;
 use ledger::draft::Update;
+use ledger::evidence::Chain;
 use ledger::forks::Fork;
 use ledger::merge::Stored;
 use ledger::parking::Parked;
@@ -145,12 +146,12 @@ pub(super) fn write(db: &mut dyn Database, changes: &[Change]) -> Result<(), Sto
             ]
         })
     });
-    insert(db, &statements::NEW_ATTACHMENT, attachments.collect())?;
+    insert(db, &statements::NEW_ATTACHMENT, &attachments.collect::<Vec<_>>())?;
     let updates: Vec<&Update> =
         changes.iter().map(|change| &change.update).filter(|update| !update.is_empty()).collect();
     let new =
         updates.iter().flat_map(|update| update.runs.iter().map(|run| runs::values(&update.license.id, run)));
-    insert(db, &statements::RUN, new.collect())?;
+    insert(db, &statements::RUN, &new.collect::<Vec<_>>())?;
     write_parked(db, &updates)?;
     let mut moved = Moved::default();
     for update in updates {
@@ -159,9 +160,9 @@ pub(super) fn write(db: &mut dyn Database, changes: &[Change]) -> Result<(), Sto
     moved.write(db)
 }
 
-fn insert(db: &mut dyn Database, into: &'static Insert, rows: Vec<Values<'_>>) -> Result<(), StoreError> {
+fn insert(db: &mut dyn Database, into: &'static Insert, rows: &[Values<'_>]) -> Result<(), StoreError> {
     if !rows.is_empty() {
-        db.insert(into, &rows)?;
+        db.insert(into, rows)?;
     }
     Ok(())
 }
@@ -182,7 +183,7 @@ fn write_parked(db: &mut dyn Database, updates: &[&Update]) -> Result<(), StoreE
             ])
         })
     });
-    insert(db, &statements::PARK, parked.collect())?;
+    insert(db, &statements::PARK, &parked.collect::<Vec<_>>())?;
     for update in updates {
         for (chain, name) in &update.unparked {
             let values =
@@ -278,7 +279,7 @@ impl<'a> Moved<'a> {
 
     /// Writes all of them.
     pub(super) fn write(self, db: &mut dyn Database) -> Result<(), StoreError> {
-        self.by_table().into_iter().try_for_each(|(into, rows)| insert(db, into, rows))
+        self.by_table().into_iter().try_for_each(|(into, rows)| insert(db, into, &rows))
     }
 }
 
@@ -309,14 +310,14 @@ fn chain_row<'a>(license: &'a License, chain: &'a ChainId) -> Values<'a> {
         activation.map(|activation| activation.status.number()).into(),
         activation.and_then(|activation| activation.reason.as_ref()).into(),
         known.and_then(|known| known.agent.as_ref()).into(),
-        known.and_then(|known| known.host.as_ref()).map(|host| host.as_bytes()).into(),
+        known.and_then(|known| known.host.as_ref()).map(Commitment::as_bytes).into(),
         known.and_then(|known| known.requested_at).into(),
         activation.and_then(|activation| activation.granted_at).into(),
         activation.and_then(|activation| activation.released.as_ref()).map(|released| released.at).into(),
         activation.and_then(|activation| activation.sync_by).into(),
         trunk.map_or(Seq(0), |trunk| trunk.head.seq).into(),
         trunk.map(|trunk| trunk.last_at).into(),
-        known.map_or(Seq(0), |known| known.last_place()).into(),
+        known.map_or(Seq(0), Chain::last_place).into(),
         license.fork_of(chain).into(),
         license.forks.get(chain).map(|fork| fork.at).into(),
         verdict.into(),

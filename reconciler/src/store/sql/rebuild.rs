@@ -46,7 +46,9 @@ pub(super) fn in_place(
     progress(events);
     each_batch(db, jobs, &mut |db, batch, count| {
         let mut moved = Moved::default();
-        batch.iter().for_each(|(license, rows)| moved.add_all(license, rows));
+        for (license, rows) in batch {
+            moved.add_all(license, rows);
+        }
         moved.write(db)?;
         events += count;
         progress(events);
