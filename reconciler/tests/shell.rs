@@ -44,7 +44,7 @@ fn each_outcome_has_its_exit_code() {
         (&["frobnicate"], 2),
         (&["init", "--nonsense"], 2),
         (&["--config", "missing.toml", "doctor"], 2),
-        (&["init", "--store", "postgres://db/ledger"], 2),
+        (&["init", "--store", "mysql://db/ledger"], 2),
         (&["doctor"], 3),
         (&["explain", "no_such_code"], 3),
         (&["explain", "chain_fork"], 0),

@@ -13,7 +13,8 @@ use crate::clocks;
 use crate::fixture::{ISSUED, RENDER, at};
 use crate::grants;
 use crate::merge::tests::world::{Device, World, month, total};
-use crate::rows::StoredRun;
+use crate::refold;
+use crate::rows::{HistoryEntry, StoredRun};
 
 /// After the end of the month in which the devices work, and after its waiting.
 const ENDED: &str = "2026-12-02";
@@ -79,16 +80,28 @@ fn a_month_without_use_is_sealed_at_nothing() {
     assert_follows(&world);
 }
 
+/// The vendor's events.
+fn told(world: &World) -> Vec<HistoryEntry> {
+    let entries = runs_of(world, true).into_iter().flat_map(|run| {
+        let events = refold::events(&run).expect("just written");
+        let entry = move |(seq, event): (Seq, Event)| {
+            let (at, kind, core) = (event.at, event.body.kind(), event.encode());
+            HistoryEntry { chain: run.chain, branch: run.branch, seq, at, kind, core }
+        };
+        events.into_iter().map(entry)
+    });
+    entries.collect()
+}
+
 #[test]
 fn waiting_is_cut_short_only_for_a_reason_that_is_recorded() {
     let mut world = World::new(|_| {});
     let early = SealOrder { early: Some(Commitment([9; 32])), before: None };
     assert_eq!(seal_at(&mut world, ISSUED, early), Sealed::default(), "an open period is never sealed");
-    let (sealed, rows) = world.work_at(at(ENDED), |draft, _| seal(draft, &early, 0));
+    let (sealed, _) = world.work_at(at(ENDED), |draft, _| seal(draft, &early, 0));
     assert_eq!(sealed.expect("short events").sealed, [(RENDER, month())]);
     assert!(world.license.periods[&(RENDER, month())].early);
-    let reasons: Vec<_> = rows
-        .history
+    let reasons: Vec<_> = told(&world)
         .iter()
         .filter_map(|entry| match Event::decode(&entry.core).expect("just written").body {
             Body::UsageAdjusted(adjusted) => Some((adjusted.added, adjusted.removed, adjusted.reason)),
@@ -287,7 +300,8 @@ fn a_clock_counts_until_a_grant_that_knows_of_it_was_applied() {
     let mut merge = |world: &mut World, device: &Device| {
         let (_, rows) = world.merge_runs(device.chain(), &[device.whole()]);
         history.extend(rows.history);
-        clocks::uncured(&world.license, &history)
+        let told = [history.as_slice(), &told(world)].concat();
+        clocks::uncured(&world.license, &told)
     };
     let applied = |world: &World| {
         let grant = world.license.activations[&device.chain()].grant;

@@ -138,7 +138,7 @@ mod tests {
         for (url, shown) in [
             ("postgres://vendor:secret@db/ledger", "postgres://vendor:****@db/ledger"),
             (
-                "postgresql://vendor:a@b@db:5433/ledger?sslmode=require",
+                "postgresql://vendor:a/b?c@db:5433/ledger?sslmode=require",
                 "postgresql://vendor:****@db:5433/ledger?sslmode=require",
             ),
             (
