@@ -14,7 +14,8 @@ pub fn tables(home: &Path) -> BTreeMap<String, Vec<String>> {
     let ledger = Connection::open_with_flags(home.join("ledger.db"), flags).expect("a ledger");
     let mut names = ledger
         .prepare(
-            "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT IN ('quarantine', 'counters')",
+            "SELECT name FROM sqlite_schema
+                WHERE type = 'table' AND name NOT IN ('quarantine', 'counters', 'sqlite_sequence')",
         )
         .expect("SQL");
     let names: Vec<String> =
