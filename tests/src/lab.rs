@@ -59,8 +59,14 @@ impl Lab {
     /// `options`. All devices of a lab are one machine, so each activation counts unless the options say otherwise.
     #[track_caller]
     pub fn with_policy(options: &str) -> Self {
+        Self::with_store("sqlite:", options)
+    }
+
+    /// The same with the ledger kept at a URL.
+    #[track_caller]
+    pub fn with_store(url: &str, options: &str) -> Self {
         let lab = Self::empty();
-        lab.vendor("init").done();
+        lab.vendor(&format!("init --store {url}")).done();
         lab.vendor("product create studio --feature export --feature render:metered").done();
         lab.vendor("product pack studio -o studio.cfpack").done();
         let same_device = if options.contains("--same-device") { "" } else { "--same-device count" };

@@ -8,6 +8,7 @@ pub mod container;
 pub mod device;
 pub mod lab;
 pub mod picture;
+pub mod postgres;
 pub mod programs;
 pub mod ran;
 pub mod scenario;

@@ -7,12 +7,16 @@ use std::path::{Path, PathBuf};
 use rusqlite::types::Value;
 use rusqlite::{Connection, OpenFlags};
 
-/// Every row of every table of a home's ledger but the quarantine and its counter, as text, in the order in which they are stored.
+/// Every row of every table of a home's ledger but the quarantine and what numbers it, as text, in the order in which they
+/// are stored.
 pub fn tables(home: &Path) -> BTreeMap<String, Vec<String>> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let ledger = Connection::open_with_flags(home.join("ledger.db"), flags).expect("a ledger");
     let mut names = ledger
-        .prepare("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT IN ('quarantine', 'counters', 'sqlite_sequence')")
+        .prepare(
+            "SELECT name FROM sqlite_schema
+                WHERE type = 'table' AND name NOT IN ('quarantine', 'counters', 'sqlite_sequence')",
+        )
         .expect("SQL");
     let names: Vec<String> =
         names.query_map([], |row| row.get(0)).expect("SQL").collect::<Result<_, _>>().expect("readable");

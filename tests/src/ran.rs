@@ -33,6 +33,11 @@ impl Ran {
         &self.stdout
     }
 
+    /// What it printed on stderr.
+    pub fn stderr(&self) -> &str {
+        &self.stderr
+    }
+
     /// It ended with `exit` and did not panic.
     #[track_caller]
     #[must_use]

@@ -21,7 +21,8 @@ use crate::vendor::Vendor;
 /// Chains whose quarantined runs may go in now, and who waits for an answer.
 #[derive(Debug, Default)]
 pub(super) struct Waiting {
-    moved: BTreeSet<ChainId>,
+    /// Those of which something came, known or new: what was merged just before a crash left its entries behind.
+    touched: BTreeSet<ChainId>,
     /// Chains of which everything is looked at, whether or not it can attach.
     asked_for: BTreeSet<ChainId>,
     askers: BTreeMap<ChainId, Vec<Asker>>,
@@ -58,9 +59,7 @@ impl Waiting {
         if !kept.is_empty() {
             self.askers.entry(outcome.chain).or_default().push(asker);
         }
-        if outcome.events > 0 || !outcome.waiting.is_empty() {
-            self.moved.insert(outcome.chain);
-        }
+        self.touched.insert(outcome.chain);
         kept
     }
 
@@ -81,11 +80,11 @@ impl Waiting {
         Ok(())
     }
 
-    /// Tries again what waits for chains that moved, as far as it can attach now, and successors of chains that may be
-    /// known by now. A successor may wait for another one: there are as many rounds as bring something in.
+    /// Tries again what waits for chains that were touched, as far as it can attach now, and successors of chains that may
+    /// be known by now. A successor may wait for another one: there are as many rounds as bring something in.
     pub(super) fn retry(&self, vendor: &mut Vendor) -> Result<Vec<Retried>, Refusal> {
         let mut outcomes: BTreeMap<ChainId, Outcome> = BTreeMap::new();
-        let mut round: BTreeSet<ChainId> = self.moved.union(&self.asked_for).copied().collect();
+        let mut round: BTreeSet<ChainId> = self.touched.union(&self.asked_for).copied().collect();
         while !round.is_empty() {
             let mut moved = BTreeSet::new();
             for (chain, entries) in entries_for(vendor, &round)? {
@@ -103,7 +102,7 @@ impl Waiting {
             round = moved;
         }
         // Of those that still wait for another chain nobody asked.
-        let is_asked = |chain: &ChainId| self.moved.contains(chain) || self.asked_for.contains(chain);
+        let is_asked = |chain: &ChainId| self.touched.contains(chain) || self.asked_for.contains(chain);
         outcomes.retain(|chain, outcome| outcome.events > 0 || is_asked(chain));
         let askers = |chain: ChainId| self.askers.get(&chain).cloned().unwrap_or_default();
         let retried = outcomes.into_iter().map(|(chain, outcome)| Retried { outcome, askers: askers(chain) });

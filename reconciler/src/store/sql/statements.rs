@@ -317,3 +317,6 @@ projections! {
         "SELECT count(*) FROM chain_licenses", "DELETE FROM chain_licenses";
     ;
 }
+
+#[cfg(test)]
+mod tests;
