@@ -91,7 +91,7 @@ pub struct PolicyOptions {
     #[arg(long, value_name = "N/SPAN")]
     pub heals: Option<HealsOption>,
     /// Whether a device drops events that were acknowledged long ago: yes or no [default: no]
-    #[arg(long, value_name = "YES|NO", value_parser = BoolishValueParser::new())]
+    #[arg(long, value_name = "YES|NO", value_parser = BoolishValueParser::new(), hide_possible_values = true)]
     pub compact: Option<bool>,
 }
 

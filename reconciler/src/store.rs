@@ -56,7 +56,7 @@ pub enum StoreError {
     #[error("another process changed the same")]
     Overtaken(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The connection to the database was lost, or there is none; nothing was done.
-    #[error("the database cannot be reached")]
+    #[error("no connection")]
     Unreachable(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The connection was lost at the end of a unit of work: it was done, or it was not.
     #[error("the answer to a change was lost")]
