@@ -186,20 +186,20 @@ fn only_the_registry_makes_statements() {
 /// A reader of sources that overlooked something would find nothing to object to.
 #[test]
 fn what_is_handed_over_is_found_wherever_it_stands() {
-    let source = r##"
+    let source = r#"
         // client.execute("comment")
         /* client.query(/* nested */ "comment") */
-        fn f<'a>(c: &'a C) { c.execute("DELETE FROM \"runs\"", &[]); c . query(r#"SELECT "a""#); }
+        fn f<'a>(c: &'a C) { c.execute("DELETE FROM \"runs\"", &[]); c . query(r"SELECT 'a'"); }
         fn g() { let quote = '"'; c.prepare(&format!("{} x", y(1, 2)), 3); }
         #[cfg(test)]
         mod tests { fn f() { c.execute("test") } }
-    "##;
+    "#;
     let found: Vec<String> = handed_over(&lexemes(source)).collect();
     assert_eq!(
         found,
         [
             r#"execute "DELETE FROM \"runs\"""#,
-            r#"query "SELECT \"a\"""#,
+            r#"query "SELECT 'a'""#,
             r#"prepare & format ! ( "{} x" , y ( 1 , 2 ) )"#,
         ]
     );
