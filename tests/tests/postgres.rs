@@ -10,7 +10,7 @@ use std::thread;
 
 use counterfoil_tests::lab::{number, text};
 use counterfoil_tests::postgres::{SEALED, Server, database};
-use counterfoil_tests::{Chance, HandMade, Lab, License};
+use counterfoil_tests::{Chance, HandMade, Lab, License, Ran};
 use serde_json::Value;
 
 const STANDARD: &str =
@@ -233,6 +233,17 @@ fn kill(mut child: Child) {
     child.wait().expect("it was started");
 }
 
+/// An import whose server died has either taken everything in, or says that it could not or does not know.
+#[track_caller]
+fn came_through_or_told_why(ran: &Ran) {
+    if ran.exit() != Some(0) {
+        assert_eq!(ran.exit(), Some(1), "{ran:?}");
+        let refusal = ran.lines().pop().expect("a refusal");
+        let code = text(&refusal, "code");
+        assert!(["store_unreachable", "outcome_unknown"].contains(&code.as_str()), "{ran:?}");
+    }
+}
+
 #[test]
 fn killed_importers_leave_nothing_half_done() {
     disturbed(&Lab::with_store(&database(), COUNTED), kills(), kill);
@@ -250,11 +261,7 @@ fn a_server_that_dies_in_mid_import_leaves_nothing_half_done() {
     disturbed(&lab, 4, |child| {
         server.kill();
         server.start_again(&[]);
-        // Either it came through, or it said why not.
-        let ran = Lab::wait(child).exits_any(&[0, 1]);
-        if ran.exit() == Some(1) {
-            ran.refused(1, "store_unreachable");
-        }
+        came_through_or_told_why(&Lab::wait(child));
     });
 }
 
@@ -264,10 +271,7 @@ fn a_server_that_stays_away_is_told_and_nothing_is_lost() {
     let lab = Lab::with_store(&server.database(), COUNTED);
     disturbed(&lab, 2, |child| {
         server.kill();
-        let ran = Lab::wait(child).exits_any(&[0, 1]);
-        if ran.exit() == Some(1) {
-            ran.refused(1, "store_unreachable");
-        }
+        came_through_or_told_why(&Lab::wait(child));
         lab.vendor("digest").refused(1, "store_unreachable");
         server.start_again(&[]);
     });

@@ -1,8 +1,9 @@
 //! The registry held to the dialect that PostgreSQL and Citus share: every statement is parsed and judged by the rules of
-//! [`rules`], the tables by those of [`tables`].
+//! [`rules`], the tables by those of [`tables`], and nothing else is carried out ([`source`]).
 
 mod rules;
 mod samples;
+mod source;
 mod tables;
 
 use std::collections::{BTreeMap, BTreeSet};

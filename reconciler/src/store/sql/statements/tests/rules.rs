@@ -216,7 +216,7 @@ impl Judge<'_> {
         }
         let mut of_licenses = aliases.iter().flatten().filter(|alias| self.is_of_licenses(alias)).peekable();
         if of_licenses.peek().is_some()
-            && !conditions.iter().any(|condition| self.names_license(condition, &aliases))
+            && !conditions.iter().any(|condition| names_license(condition, &aliases))
         {
             self.breach(Breach::LicenseNotNamed);
         }
@@ -250,17 +250,6 @@ impl Judge<'_> {
         });
         if !together {
             self.breach(Breach::JoinedApart);
-        }
-    }
-
-    /// Whether a condition holds the licence of one of the tables to a parameter, or to that of a row around them.
-    fn names_license(&self, condition: &Expr, aliases: &[Option<String>]) -> bool {
-        let Some((left, right)) = equality(condition) else { return false };
-        let is_ours = |name: &str| name.is_empty() || aliases.iter().flatten().any(|alias| alias == name);
-        match (license(left), placeholder(right), license(right)) {
-            (Some(ours), Some(_), _) => is_ours(&ours),
-            (Some(ours), None, Some(around)) => is_ours(&ours) && !is_ours(&around),
-            _ => false,
         }
     }
 
@@ -334,8 +323,12 @@ impl Judge<'_> {
                     self.breach(Breach::UnknownColumn);
                 }
             }
-            Expr::BinaryOp { .. } | Expr::Nested(_) | Expr::Tuple(_) => {}
-            Expr::IsNull(_) | Expr::IsNotNull(_) | Expr::IsNotDistinctFrom(..) => {}
+            Expr::BinaryOp { .. }
+            | Expr::Nested(_)
+            | Expr::Tuple(_)
+            | Expr::IsNull(_)
+            | Expr::IsNotNull(_)
+            | Expr::IsNotDistinctFrom(..) => {}
             Expr::Value(value) if matches!(value.value, Value::Placeholder(_) | Value::Number(..)) => {}
             Expr::Subquery(query) => self.query(query, false),
             Expr::Function(function) if FUNCTIONS.contains(&function.name.to_string().as_str()) => {}
@@ -370,6 +363,17 @@ impl Judge<'_> {
         if seen.len() != takes {
             self.breach(Breach::ParameterCount);
         }
+    }
+}
+
+/// Whether a condition holds the licence of one of the tables to a parameter, or to that of a row around them.
+fn names_license(condition: &Expr, aliases: &[Option<String>]) -> bool {
+    let Some((left, right)) = equality(condition) else { return false };
+    let is_ours = |name: &str| name.is_empty() || aliases.iter().flatten().any(|alias| alias == name);
+    match (license(left), placeholder(right), license(right)) {
+        (Some(ours), Some(_), _) => is_ours(&ours),
+        (Some(ours), None, Some(around)) => is_ours(&ours) && !is_ours(&around),
+        _ => false,
     }
 }
 

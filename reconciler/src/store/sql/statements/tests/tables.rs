@@ -205,8 +205,10 @@ fn judge_column(column: &ColumnDef, found: &mut BTreeSet<Breach>) {
     let mut collation = None;
     for option in &column.options {
         match &option.option {
-            ColumnOption::Null | ColumnOption::NotNull => {}
-            ColumnOption::PrimaryKey(_) | ColumnOption::Unique(_) => {}
+            ColumnOption::Null
+            | ColumnOption::NotNull
+            | ColumnOption::PrimaryKey(_)
+            | ColumnOption::Unique(_) => {}
             ColumnOption::Collation(name) => collation = Some(name.to_string()),
             ColumnOption::ForeignKey(_) => _ = found.insert(Breach::ForeignKey),
             ColumnOption::Check(_) if option.name.is_some() => {}
