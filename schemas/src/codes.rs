@@ -680,7 +680,7 @@ codes! {
         "the ledger changed while it was copied"
         "The copy is the ledger as it stood when copying began, and something was written since. The home goes on with the ledger that it had."
         "Stop whatever writes to the ledger, and copy to another place.",
-    OutcomeUnknown "outcome_unknown" Failed 503
+    OutcomeUnknown "outcome_unknown" Network 503
         "whether the last change was made is not known"
         "The connection to the database was lost while the change was being acknowledged, and the server could not be asked in time."
         "See whether it was made before you make it again. Merging the same files again is always safe.",
@@ -688,7 +688,7 @@ codes! {
         "the database may lose what it has acknowledged"
         "The server runs with `fsync` or `full_page_writes` off, so that a power cut may damage its tables, or the database does not hold every text (its encoding is not UTF8)."
         "Switch the setting on in `postgresql.conf` and restart the server, or make the database with `ENCODING UTF8`.",
-    StoreUnreachable "store_unreachable" Failed 503
+    StoreUnreachable "store_unreachable" Network 503
         "the database cannot be reached"
         "There is no connection to the server, or it was lost and did not come back in time. What was not acknowledged was not done."
         "See the message behind it; check that the server runs, then try again: what was done is not done twice.",

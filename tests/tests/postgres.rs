@@ -272,7 +272,7 @@ fn a_server_that_stays_away_is_told_and_nothing_is_lost() {
     disturbed(&lab, 2, |child| {
         server.kill();
         came_through_or_told_why(&Lab::wait(child));
-        lab.vendor("digest").refused(1, "store_unreachable");
+        lab.vendor("digest").refused(7, "store_unreachable");
         server.start_again(&[]);
     });
 }
@@ -318,11 +318,11 @@ fn a_database_with_a_ledger_is_not_taken_for_another() {
 fn no_server_is_told_as_such() {
     let lab = Lab::empty();
     let nowhere = lab.path("nowhere").display().to_string().replace('/', "%2F");
-    lab.vendor(&format!("init --store postgres://vendor@{nowhere}/ledger")).refused(1, "store_unreachable");
+    lab.vendor(&format!("init --store postgres://vendor@{nowhere}/ledger")).refused(7, "store_unreachable");
     assert!(!lab.home().exists());
     lab.vendor("init").done();
     let copy = format!("store copy --to postgres://vendor@{nowhere}/ledger");
-    lab.vendor(&copy).refused(1, "store_unreachable");
+    lab.vendor(&copy).refused(7, "store_unreachable");
 }
 
 #[test]
