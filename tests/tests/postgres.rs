@@ -237,7 +237,7 @@ fn kill(mut child: Child) {
 #[track_caller]
 fn came_through_or_told_why(ran: &Ran) {
     if ran.exit() != Some(0) {
-        assert_eq!(ran.exit(), Some(1), "{ran:?}");
+        assert_eq!(ran.exit(), Some(7), "{ran:?}");
         let refusal = ran.lines().pop().expect("a refusal");
         let code = text(&refusal, "code");
         assert!(["store_unreachable", "outcome_unknown"].contains(&code.as_str()), "{ran:?}");
