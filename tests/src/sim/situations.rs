@@ -186,8 +186,6 @@ situations! {
     Healed = "a successor was given the seat of the chain that it follows",
     /// What the old chain held stays out.
     HealedStaysCharged = "what a succeeded chain held stayed charged",
-    /// The vendor does not let it go on.
-    HealRefused = "a successor was refused",
     /// A successor is at work.
     SuccessorReported = "a successor reported",
     /// A succession was finished after a crash.

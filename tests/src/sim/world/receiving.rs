@@ -343,9 +343,6 @@ impl World<'_> {
             GrantStatus::Denied if body.reason == Some(text("trial_used")) => {
                 self.tally().saw(Situation::TrialUsed);
             }
-            GrantStatus::Denied if body.reason == Some(text("heal_refused")) => {
-                self.tally().saw(Situation::HealRefused);
-            }
             GrantStatus::Denied if body.reason == Some(text("transfers_exhausted")) => {
                 self.tally().saw(Situation::TransfersExhausted);
             }
