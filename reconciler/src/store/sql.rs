@@ -324,7 +324,7 @@ impl Store for SqlStore {
     ) -> Result<(), StoreError> {
         let to = target.db.as_mut();
         in_transaction(self.db.as_mut(), Access::Read, &mut |from| {
-            in_transaction(to, Access::Write, &mut |to| copy::all(from, to, jobs, progress))
+            in_transaction(to, Access::Write, &mut |to| copy::everything(from, to, jobs, progress))
         })
     }
 

@@ -15,7 +15,7 @@ use schemas::run::pairs;
 use schemas::terms::Policy;
 use schemas::text::Text;
 
-use super::database::{Database, Values};
+use super::database::{Database, Values, all, one};
 use super::license::opened;
 use super::statements::{self, Insert};
 use super::{StoreError, runs};
@@ -85,12 +85,7 @@ pub(super) fn refold(db: &mut dyn Database) -> Result<(Catalog, Vec<HistoryEntry
 
 /// The runs of the catalog chain, in order.
 pub(super) fn runs(db: &mut dyn Database) -> Result<Vec<StoredRun>, StoreError> {
-    let mut found = Vec::new();
-    db.query(&statements::CATALOG_RUNS, &[], &mut |mut row| {
-        found.push(runs::read(&mut row, 0)?);
-        Ok(())
-    })?;
-    Ok(found)
+    all(db, &statements::CATALOG_RUNS, &[], |row| runs::read(row, 0))
 }
 
 /// The value that a commitment stands for, beside the catalog's runs.
@@ -98,12 +93,7 @@ pub(super) fn attachment(
     db: &mut dyn Database,
     commitment: &Commitment,
 ) -> Result<Option<Attachment>, StoreError> {
-    let mut found = None;
-    db.query(&statements::CATALOG_ATTACHMENT, &[commitment.as_bytes().into()], &mut |mut row| {
-        found = Some(opened(commitment, &mut row)?);
-        Ok(())
-    })?;
-    Ok(found)
+    one(db, &statements::CATALOG_ATTACHMENT, &[commitment.as_bytes().into()], |row| opened(commitment, row))
 }
 
 /// The rows that changed, by where they are written.

@@ -2,7 +2,7 @@
 
 use schemas::ids::LicenseId;
 
-use super::database::{Database, Row, Value, Values};
+use super::database::{Database, Row, Value, all};
 use super::statements::{self, Insert, Statement};
 use super::{StoreError, rebuild, runs};
 
@@ -13,7 +13,7 @@ const PAGE: u64 = 4;
 ///
 /// # Errors
 /// When one of them cannot be read or written. What was written goes with the transaction of `to`.
-pub(super) fn all(
+pub(super) fn everything(
     from: &mut dyn Database,
     to: &mut dyn Database,
     jobs: usize,
@@ -48,13 +48,12 @@ fn copy_license(
 fn copy_quarantine(from: &mut dyn Database, to: &mut dyn Database) -> Result<(), StoreError> {
     let mut after = 0_u64;
     loop {
-        let rows = read(from, &statements::QUARANTINED, &[after.into(), PAGE.into()])?;
+        let rows = all(from, &statements::QUARANTINED, &[after.into(), PAGE.into()], |row| Ok(row.rest()))?;
         let Some(last) = rows.last() else { break };
         after = Row::new(last.clone()).uint()?;
         to.insert(&statements::NEW_QUARANTINE, &rows)?;
     }
-    for mut row in read(from, &statements::COUNTERS, &[])?.into_iter().map(Row::new) {
-        let (value, name) = (row.uint()?, row.string()?);
+    for (value, name) in all(from, &statements::COUNTERS, &[], |row| Ok((row.uint()?, row.string()?)))? {
         to.query(&statements::NEXT_NUMBER, &[value.into(), name.as_str().into()], &mut |_| Ok(()))?;
     }
     Ok(())
@@ -67,22 +66,9 @@ fn copy(
     key: &[Value<'_>],
     into: &'static Insert,
 ) -> Result<(), StoreError> {
-    let rows = read(from, read_all, key)?;
+    let rows = all(from, read_all, key, |row| Ok(row.rest()))?;
     if !rows.is_empty() {
         to.insert(into, &rows)?;
     }
     Ok(())
-}
-
-fn read(
-    from: &mut dyn Database,
-    statement: &'static Statement,
-    values: &[Value<'_>],
-) -> Result<Vec<Values<'static>>, StoreError> {
-    let mut rows = Vec::new();
-    from.query(statement, values, &mut |row| {
-        rows.push(row.rest());
-        Ok(())
-    })?;
-    Ok(rows)
 }

@@ -92,6 +92,31 @@ pub(in crate::store) trait Database: Debug {
     fn version(&mut self) -> Result<String, StoreError>;
 }
 
+/// What `read` makes of the only row of an answer that has at most one.
+pub(super) fn one<T>(
+    db: &mut dyn Database,
+    statement: &'static Statement,
+    values: &[Value<'_>],
+    mut read: impl FnMut(&mut Row) -> Result<T, StoreError>,
+) -> Result<Option<T>, StoreError> {
+    Ok(all(db, statement, values, &mut read)?.pop())
+}
+
+/// What `read` makes of each row of the answer, in their order.
+pub(super) fn all<T>(
+    db: &mut dyn Database,
+    statement: &'static Statement,
+    values: &[Value<'_>],
+    mut read: impl FnMut(&mut Row) -> Result<T, StoreError>,
+) -> Result<Vec<T>, StoreError> {
+    let mut rows = Vec::new();
+    db.query(statement, values, &mut |mut row| {
+        rows.push(read(&mut row)?);
+        Ok(())
+    })?;
+    Ok(rows)
+}
+
 /// The values of a row that was read, taken one after the other in the order of the columns.
 #[derive(Debug)]
 pub(in crate::store) struct Row(IntoIter<Value<'static>>);
@@ -103,8 +128,8 @@ impl Row {
     }
 
     /// All values that were not taken.
-    pub(super) fn rest(self) -> Vec<Value<'static>> {
-        self.0.collect()
+    pub(super) fn rest(&mut self) -> Vec<Value<'static>> {
+        self.0.by_ref().collect()
     }
 
     fn next(&mut self) -> Result<Value<'static>, StoreError> {

@@ -16,7 +16,7 @@ use schemas::grant::SeqRange;
 use schemas::ids::{ChainId, Commitment, Digest, LicenseId, Link, Salt};
 use schemas::numbers::Seq;
 
-use super::database::{Database, Row, Value, Values};
+use super::database::{Database, Row, Value, Values, one};
 use super::statements::{self, Insert};
 use super::{StoreError, runs};
 use crate::store::Change;
@@ -64,12 +64,7 @@ pub(super) fn load_chain(
 
 /// The licence of a device chain.
 pub(super) fn of_chain(db: &mut dyn Database, chain: &ChainId) -> Result<Option<LicenseId>, StoreError> {
-    let mut license = None;
-    db.query(&statements::LICENSE_OF_CHAIN, &[chain.as_bytes().into()], &mut |mut row| {
-        license = Some(LicenseId(row.fixed()?));
-        Ok(())
-    })?;
-    Ok(license)
+    one(db, &statements::LICENSE_OF_CHAIN, &[chain.as_bytes().into()], |row| Ok(LicenseId(row.fixed()?)))
 }
 
 /// The last place of a device chain that is attached.
@@ -96,13 +91,8 @@ pub(super) fn attachment(
     license: &LicenseId,
     commitment: &Commitment,
 ) -> Result<Option<Attachment>, StoreError> {
-    let mut found = None;
     let values = [license.as_bytes().into(), commitment.as_bytes().into()];
-    db.query(&statements::ATTACHMENT, &values, &mut |mut row| {
-        found = Some(opened(commitment, &mut row)?);
-        Ok(())
-    })?;
-    Ok(found)
+    one(db, &statements::ATTACHMENT, &values, |row| opened(commitment, row))
 }
 
 /// Reads what opens a commitment.

@@ -11,7 +11,7 @@ use schemas::period::Period;
 use schemas::terms::OnFork;
 use schemas::text::Text;
 
-use super::database::{Database, Row, Value};
+use super::database::{Database, Row, Value, all};
 use super::license::history_entry;
 use super::{StoreError, runs, statements};
 use crate::store::views::{
@@ -176,12 +176,7 @@ pub(super) fn evidence(db: &mut dyn Database) -> Result<Vec<EvidenceRow>, StoreE
 
 /// The forks of device chains.
 pub(super) fn forks(db: &mut dyn Database) -> Result<Vec<ForkRow>, StoreError> {
-    let mut forks = Vec::new();
-    db.query(&statements::FORKS, &[], &mut |mut row| {
-        forks.push(fork(&mut row)?);
-        Ok(())
-    })?;
-    Ok(forks)
+    all(db, &statements::FORKS, &[], fork)
 }
 
 fn fork(row: &mut Row) -> Result<ForkRow, StoreError> {
@@ -202,10 +197,7 @@ fn fork(row: &mut Row) -> Result<ForkRow, StoreError> {
 
 /// Evidence that contradicts itself.
 pub(super) fn findings(db: &mut dyn Database) -> Result<Vec<(LicenseId, ChainId, Seq, String)>, StoreError> {
-    let mut findings = Vec::new();
-    db.query(&statements::FINDINGS, &[], &mut |mut row| {
-        findings.push((LicenseId(row.fixed()?), ChainId(row.fixed()?), row.seq()?, row.string()?));
-        Ok(())
-    })?;
-    Ok(findings)
+    all(db, &statements::FINDINGS, &[], |row| {
+        Ok((LicenseId(row.fixed()?), ChainId(row.fixed()?), row.seq()?, row.string()?))
+    })
 }

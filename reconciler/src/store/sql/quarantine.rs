@@ -5,7 +5,7 @@ use schemas::ids::{ChainId, Digest};
 use schemas::numbers::Micros;
 use sha2::{Digest as _, Sha256};
 
-use super::database::{Database, Row, Value};
+use super::database::{Database, Row, Value, all, one};
 use super::{StoreError, statements};
 use crate::store::views::{NewQuarantine, QuarantineEntry};
 
@@ -58,12 +58,7 @@ fn number(db: &mut dyn Database, step: u8) -> Result<u64, StoreError> {
 
 /// Every entry without its bytes, in the order of arrival.
 pub(super) fn list(db: &mut dyn Database) -> Result<Vec<QuarantineEntry>, StoreError> {
-    let mut entries = Vec::new();
-    db.query(&statements::QUARANTINE, &[], &mut |mut row| {
-        entries.push(entry(&mut row)?);
-        Ok(())
-    })?;
-    Ok(entries)
+    all(db, &statements::QUARANTINE, &[], entry)
 }
 
 fn entry(row: &mut Row) -> Result<QuarantineEntry, StoreError> {
@@ -81,12 +76,7 @@ fn entry(row: &mut Row) -> Result<QuarantineEntry, StoreError> {
 
 /// The bytes of one entry.
 pub(super) fn bytes(db: &mut dyn Database, id: i64) -> Result<Option<Vec<u8>>, StoreError> {
-    let mut bytes = None;
-    db.query(&statements::QUARANTINED_BYTES, &[id.into()], &mut |mut row| {
-        bytes = Some(row.bytes()?);
-        Ok(())
-    })?;
-    Ok(bytes)
+    one(db, &statements::QUARANTINED_BYTES, &[id.into()], Row::bytes)
 }
 
 /// Takes entries out.

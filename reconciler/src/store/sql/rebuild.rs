@@ -229,7 +229,7 @@ impl Comparison {
     ) -> Result<(), StoreError> {
         let mut there = BTreeSet::new();
         let seen = self.seen.entry(projection.table).or_default();
-        db.query(projection.read, key, &mut |row| {
+        db.query(projection.read, key, &mut |mut row| {
             *seen += 1;
             there.insert(row.rest());
             Ok(())

@@ -11,7 +11,7 @@ use schemas::ids::{ChainId, LicenseId, Link, Signature};
 use schemas::numbers::{Micros, Seq};
 use schemas::run::{Origin, pairs};
 
-use super::database::{Database, Row, Value, Values};
+use super::database::{Database, Row, Value, Values, all};
 use super::{StoreError, statements};
 use crate::store::HistoryEntry;
 
@@ -72,12 +72,9 @@ pub(super) fn read_stored(row: &mut Row) -> Result<(StoredRun, u8), StoreError> 
 /// The authority runs of a licence, in the order of chain and place.
 pub(super) fn of_authority(db: &mut dyn Database, license: &LicenseId) -> Result<Vec<StoredRun>, StoreError> {
     let writer = writer_number(Writer::Authority);
-    let mut runs = Vec::new();
-    db.query(&statements::RUNS_OF_WRITER, &[license.as_bytes().into(), writer.into()], &mut |mut row| {
-        runs.push(read_stored(&mut row)?.0);
-        Ok(())
-    })?;
-    Ok(runs)
+    all(db, &statements::RUNS_OF_WRITER, &[license.as_bytes().into(), writer.into()], |row| {
+        Ok(read_stored(row)?.0)
+    })
 }
 
 /// The events of a licence's authority chains with their places.
@@ -212,10 +209,7 @@ pub(super) fn each(
 
 /// The next licences with runs, in the order of their identifiers.
 pub(super) fn licenses_after(db: &mut dyn Database, after: &LicenseId) -> Result<Vec<LicenseId>, StoreError> {
-    let mut ids = Vec::new();
-    db.query(&statements::LICENSES_AFTER, &[after.as_bytes().into(), PAGE.into()], &mut |mut row| {
-        ids.push(LicenseId(row.fixed()?));
-        Ok(())
-    })?;
-    Ok(ids)
+    all(db, &statements::LICENSES_AFTER, &[after.as_bytes().into(), PAGE.into()], |row| {
+        Ok(LicenseId(row.fixed()?))
+    })
 }
