@@ -8,6 +8,7 @@ mod compaction;
 mod database;
 mod fold;
 mod group;
+mod keeper;
 mod load;
 mod lock;
 mod reader;

@@ -1,9 +1,8 @@
-//! Group commit without a thread of its own: whoever finds no leader leads, and does the work of others who wait.
+//! Group commit: whoever finds no leader leads, and does the work of others who wait.
 //!
-//! A leader takes jobs one by one, its own first, until it gives its baton away; the first that waits then leads the
-//! next group. A caller alone pays for itself only.
+//! A leader takes jobs one by one, its own first, cuts them into groups, and answers for each group or lets another
+//! thread answer; when it gives its baton away, the first that waits leads. A caller alone pays for itself only.
 
-use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::mem;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -42,11 +41,11 @@ impl<J, O> Groups<J, O> {
         Self { queue: Mutex::new(Queue { waiting: VecDeque::new(), led: false }) }
     }
 
-    /// Has `job` done, alone or with others: `lead` takes the jobs of a group from its baton, at least one, and returns
-    /// an outcome for each. When it drops the baton the next group may start.
+    /// Has `job` done, alone or with others: `lead` takes jobs from its baton, its own first, and sees to it that each
+    /// group that it cuts is answered. When it drops the baton another may lead.
     ///
-    /// Returns nothing when another caller died while it led.
-    pub(super) fn submit(&self, job: J, lead: impl FnOnce(Baton<'_, J, O>) -> Vec<O>) -> Option<O> {
+    /// Returns nothing when the job was taken and its group was dropped without an answer.
+    pub(super) fn submit(&self, job: J, lead: impl FnOnce(Baton<'_, J, O>)) -> Option<O> {
         let ticket = Arc::new(Ticket { stage: Mutex::new(Stage::Waiting(job)), changed: Condvar::new() });
         let leads = {
             let mut queue = hold(&self.queue);
@@ -54,16 +53,9 @@ impl<J, O> Groups<J, O> {
             !mem::replace(&mut queue.led, true)
         };
         if leads || ticket.wait_to_lead() {
-            self.lead_group(lead);
+            lead(Baton { groups: self, group: Group::new() });
         }
         ticket.outcome()
-    }
-
-    fn lead_group(&self, lead: impl FnOnce(Baton<'_, J, O>) -> Vec<O>) {
-        // Both are dropped also when `lead` panics, so that nobody waits for a leader that is gone.
-        let mut group = Group { tickets: RefCell::default(), outcomes: Vec::new() };
-        let baton = Baton { groups: self, tickets: &group.tickets };
-        group.outcomes = lead(baton);
     }
 
     /// Makes the first that waits the next leader.
@@ -82,16 +74,26 @@ impl<J, O> Groups<J, O> {
 #[derive(Debug)]
 pub(super) struct Baton<'a, J, O> {
     groups: &'a Groups<J, O>,
-    tickets: &'a RefCell<Vec<Arc<Ticket<J, O>>>>,
+    group: Group<J, O>,
 }
 
 impl<J, O> Baton<'_, J, O> {
     /// Takes the first that waits into the group.
-    pub(super) fn take_next(&self) -> Option<J> {
+    pub(super) fn take_next(&mut self) -> Option<J> {
         let ticket = hold(&self.groups.queue).waiting.pop_front()?;
         let job = ticket.take_job();
-        self.tickets.borrow_mut().push(ticket);
+        self.group.tickets.push(ticket);
         job
+    }
+
+    /// Whether somebody waits.
+    pub(super) fn is_awaited(&self) -> bool {
+        !hold(&self.groups.queue).waiting.is_empty()
+    }
+
+    /// The jobs that were taken since the last cut, to be answered.
+    pub(super) fn cut(&mut self) -> Group<J, O> {
+        mem::replace(&mut self.group, Group::new())
     }
 }
 
@@ -101,17 +103,39 @@ impl<J, O> Drop for Baton<'_, J, O> {
     }
 }
 
-/// A group that is being done. Its end tells everyone.
-struct Group<J, O> {
-    tickets: RefCell<Vec<Arc<Ticket<J, O>>>>,
-    outcomes: Vec<O>,
+/// Jobs that are answered together. Who waits for one that is dropped is told that it is lost.
+#[derive(Debug)]
+pub(super) struct Group<J, O> {
+    tickets: Vec<Arc<Ticket<J, O>>>,
+}
+
+impl<J, O> Group<J, O> {
+    fn new() -> Self {
+        Self { tickets: Vec::new() }
+    }
+
+    /// Answers each job, in the order in which they were taken.
+    pub(super) fn answer(mut self, outcomes: impl IntoIterator<Item = O>) {
+        let mut outcomes = outcomes.into_iter();
+        for ticket in mem::take(&mut self.tickets) {
+            ticket.set(outcomes.next().map_or(Stage::Lost, Stage::Done));
+        }
+    }
+
+    /// Answers each job with the same.
+    pub(super) fn fail(self, outcome: &O)
+    where
+        O: Clone,
+    {
+        let outcomes = vec![outcome.clone(); self.tickets.len()];
+        self.answer(outcomes);
+    }
 }
 
 impl<J, O> Drop for Group<J, O> {
     fn drop(&mut self) {
-        let mut outcomes = mem::take(&mut self.outcomes).into_iter();
-        for ticket in self.tickets.get_mut() {
-            ticket.set(outcomes.next().map_or(Stage::Lost, Stage::Done));
+        for ticket in &self.tickets {
+            ticket.set(Stage::Lost);
         }
     }
 }
@@ -147,8 +171,10 @@ impl<J, O> Ticket<J, O> {
         self.changed.notify_one();
     }
 
+    /// Waits for the outcome, if the job was taken.
     fn outcome(&self) -> Option<O> {
-        match mem::replace(&mut *hold(&self.stage), Stage::Lost) {
+        let stage = self.changed.wait_while(hold(&self.stage), |stage| matches!(stage, Stage::Taken));
+        match mem::replace(&mut *stage.unwrap_or_else(PoisonError::into_inner), Stage::Lost) {
             Stage::Done(outcome) => Some(outcome),
             Stage::Waiting(_) | Stage::Leads(_) | Stage::Taken | Stage::Lost => None,
         }
@@ -178,8 +204,10 @@ mod tests {
                 scope.spawn(move || {
                     for n in 0..200 {
                         let job = thread * 1_000 + n;
-                        let double = |baton: Baton<'_, u64, u64>| {
-                            iter::from_fn(|| baton.take_next()).map(|job| job * 2).collect()
+                        let double = |mut baton: Baton<'_, u64, u64>| {
+                            let doubled: Vec<_> =
+                                iter::from_fn(|| baton.take_next()).map(|job| job * 2).collect();
+                            baton.cut().answer(doubled);
                         };
                         assert_eq!(groups.submit(job, double), Some(job * 2));
                     }
@@ -196,7 +224,7 @@ mod tests {
         thread::scope(|scope| {
             scope.spawn(|| {
                 let died = catch_unwind(AssertUnwindSafe(|| {
-                    groups.submit(1, |baton| {
+                    groups.submit(1, |mut baton| {
                         assert_eq!(baton.take_next(), Some(1));
                         started.wait();
                         while hold(&groups.queue).waiting.is_empty() {
@@ -208,7 +236,11 @@ mod tests {
                 assert!(died.is_err());
             });
             started.wait();
-            assert_eq!(groups.submit(2, |baton| baton.take_next().into_iter().collect()), Some(2));
+            let echo = |mut baton: Baton<'_, u64, u64>| {
+                let taken = baton.take_next();
+                baton.cut().answer(taken);
+            };
+            assert_eq!(groups.submit(2, echo), Some(2));
         });
     }
 }

@@ -1,23 +1,24 @@
 //! The one writer of a chain: decides, signs and keeps, a group of callers in one commit.
 //!
-//! A group is signed first and then kept; while it is being kept, the next one is signed, and grows until its turn has
-//! come: on a slow disk the groups are large, on a fast one the signature never waits. The state in memory is therefore
-//! ahead of the database by at most two groups, and nobody is answered before the commit.
+//! A group is signed first and then kept. Where others wait it is kept by a thread of its own, and the next one is signed
+//! meanwhile, which grows until its turn has come: on a slow disk the groups are large, on a fast one the signature never
+//! waits. The state in memory is therefore ahead of the database by at most two groups, and nobody is answered before the
+//! commit. A caller alone has no other thread to wait for.
 
 use std::fmt;
 use std::iter;
 use std::mem;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::TransactionBehavior;
 use schemas::event::device::FingerprintComponent;
 use schemas::ids::{InstanceId, PublicKey};
 
 use super::group::{Baton, Groups};
+use super::keeper::{Keeper, Keeping};
 use super::signer::{Job, Outcomes, Signer, Signing};
-use super::trail::Trail;
-use super::{AppendError, StoreError, compaction, database, load};
+use super::{AppendError, StoreError, compaction, database};
 use crate::check::{Life, Snapshot};
 use crate::clock::Reading;
 use crate::device::{AppliedGrant, Command, Device, Done, Known};
@@ -25,6 +26,9 @@ use crate::keys::SecretKey;
 
 /// How old the kept mark of a running process may be, in microseconds.
 const MARK_EVERY: u64 = 5 * 60 * 1_000_000;
+
+/// How many groups one caller leads while others wait.
+const GROUPS: usize = 64;
 
 /// What the process that writes is.
 #[derive(Clone, Debug)]
@@ -39,21 +43,11 @@ pub struct Process {
 
 /// The writer. Any number of threads may append at a time; what is answered is durable.
 ///
-/// Its two locks are always taken in the order of its fields.
+/// Its locks are always taken in the order of its fields.
 pub struct Writer {
     groups: Groups<Job, Outcomes>,
     signer: Mutex<Signer>,
-    keeper: Mutex<Keeper>,
-    publish: Box<dyn Fn(Snapshot) + Send + Sync>,
-}
-
-struct Keeper {
-    db: Connection,
-    root: PublicKey,
-    inherited: Option<AppliedGrant>,
-    /// Whether what was signed may not have been kept: the state in memory is then read again before it is used, for
-    /// only the database knows.
-    stale: bool,
+    keeping: Keeping,
 }
 
 impl Writer {
@@ -87,18 +81,17 @@ impl Writer {
         publish: impl Fn(Snapshot) + Send + Sync + 'static,
     ) -> Result<Self, StoreError> {
         let db = database::open_to_write(path)?;
-        let mut keeper = Keeper { db, root, inherited, stale: false };
+        let mut keeper = Keeper { db, root, inherited, stale: false, publish: Box::new(publish) };
         let (device, trail) = keeper.load()?;
         if device.origin().signer != key.public() {
             return Err(StoreError::Damaged("the key is not the chain's"));
         }
         database::bring_up_to_date(&mut keeper.db, &device)?;
-        publish(device.snapshot());
+        (keeper.publish)(device.snapshot());
         Ok(Self {
             groups: Groups::new(),
             signer: Mutex::new(Signer { device, key, process: Arc::new(process), trail, unsettled: false }),
-            keeper: Mutex::new(keeper),
-            publish: Box::new(publish),
+            keeping: Keeping::new(keeper),
         })
     }
 
@@ -115,11 +108,7 @@ impl Writer {
     /// outcome. Those before it are durable.
     pub fn append_all(&self, commands: Vec<Command>, reading: Reading) -> Vec<Result<Done, AppendError>> {
         let job = Job { commands, reading };
-        let outcomes = self.groups.submit(job, |baton| {
-            let mut jobs = Vec::new();
-            let kept = self.sign_and_keep(&mut jobs, baton);
-            kept.unwrap_or_else(|error| vec![vec![Err(error.into())]; jobs.len()])
-        });
+        let outcomes = self.groups.submit(job, |baton| self.lead(baton));
         outcomes.unwrap_or_else(|| vec![Err(StoreError::Died.into())])
     }
 
@@ -146,7 +135,7 @@ impl Writer {
     /// When it had to be read again and could not be.
     pub fn device(&self) -> Result<Device, StoreError> {
         let mut signer = hold(&self.signer);
-        let mut keeper = hold(&self.keeper);
+        let mut keeper = self.keeping.at_rest();
         keeper.stale |= mem::take(&mut signer.unsettled);
         self.refresh(&mut signer, &mut keeper)?;
         Ok(signer.device.clone())
@@ -158,7 +147,7 @@ impl Writer {
     /// [`StoreError::Busy`] while a reader is at work.
     pub fn settle(&self) -> Result<(), StoreError> {
         self.write_trail()?;
-        let keeper = hold(&self.keeper);
+        let keeper = self.keeping.at_rest();
         let busy = keeper.db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
         if busy { Err(StoreError::Busy) } else { Ok(()) }
     }
@@ -170,7 +159,7 @@ impl Writer {
     /// [`StoreError::Damaged`] when they do not verify; nothing is dropped then.
     pub fn compact(&self, reading: Reading) -> Result<u64, StoreError> {
         let mut signer = hold(&self.signer);
-        let mut keeper = hold(&self.keeper);
+        let mut keeper = self.keeping.at_rest();
         keeper.stale |= mem::take(&mut signer.unsettled);
         self.refresh(&mut signer, &mut keeper)?;
         let device = &signer.device;
@@ -183,7 +172,7 @@ impl Writer {
     /// Writes what of the state is not written yet.
     fn write_trail(&self) -> Result<(), StoreError> {
         let mut signer = hold(&self.signer);
-        let mut keeper = hold(&self.keeper);
+        let mut keeper = self.keeping.at_rest();
         keeper.stale |= mem::take(&mut signer.unsettled);
         self.refresh(&mut signer, &mut keeper)?;
         if signer.trail.is_empty() {
@@ -197,24 +186,43 @@ impl Writer {
         Ok(())
     }
 
-    /// Signs a group, gives the baton away when its turn to be kept has come, and keeps it. `jobs` are those that it
-    /// took in, however it ends.
-    fn sign_and_keep(
-        &self,
-        jobs: &mut Vec<Job>,
-        baton: Baton<'_, Job, Outcomes>,
-    ) -> Result<Vec<Outcomes>, StoreError> {
+    /// Signs group after group, and keeps each or has it kept, as long as somebody waits.
+    fn lead(&self, mut baton: Baton<'_, Job, Outcomes>) {
+        for _ in 0..GROUPS {
+            match self.sign_and_keep(&mut baton) {
+                Ok(outcomes) => baton.cut().answer(outcomes),
+                Err(error) => baton.cut().fail(&vec![Err(error.into())]),
+            }
+            if !baton.is_awaited() {
+                break;
+            }
+        }
+    }
+
+    /// Signs a group and keeps it, or has it kept and answered. The outcomes of what is not answered.
+    fn sign_and_keep(&self, baton: &mut Baton<'_, Job, Outcomes>) -> Result<Vec<Outcomes>, StoreError> {
+        let mut jobs = Vec::new();
         let mut signer = hold(&self.signer);
         // Set until the group's fate is the keeper's: if this thread ends before, the state in memory is not trusted.
         let distrusted = mem::replace(&mut signer.unsettled, true);
-        let (mut group, mut keeper) = self.sign_until_free(&mut signer, jobs, &baton, distrusted);
+        let mut group = self.sign_until_free(&mut signer, &mut jobs, baton, distrusted);
+        let mut keeper = self.keeping.at_rest();
         keeper.stale |= distrusted;
         if keeper.stale {
             self.refresh(&mut signer, &mut keeper)?;
             group = signer.begin();
         }
+        if jobs.len() == group.len() && baton.is_awaited() {
+            // The next group is signed while this one is kept.
+            drop(keeper);
+            let signed = signer.end(group);
+            signer.unsettled = false;
+            self.keeping.give(signed, baton.cut());
+            return Ok(Vec::new());
+        }
         keeper.stale = true;
-        let transaction = keeper.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let Keeper { db, stale, publish, .. } = &mut *keeper;
+        let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
         // Commands that must look something up are decided on when all before them is kept; then all who wait go with them.
         if jobs.len() > group.len() {
             jobs.extend(iter::from_fn(|| baton.take_next()));
@@ -222,15 +230,13 @@ impl Writer {
         for job in &jobs[group.len()..] {
             signer.sign_and_write(&mut group, job, &transaction)?;
         }
-        let group = signer.end(group);
-        signer.unsettled = false;
-        // From here on the next group may be signed.
-        drop((signer, baton));
-        group.write(&transaction)?;
+        let signed = signer.end(group);
+        signed.write(&transaction)?;
         transaction.commit()?;
-        keeper.stale = false;
-        (self.publish)(group.snapshot);
-        Ok(group.outcomes)
+        *stale = false;
+        signer.unsettled = false;
+        publish(signed.snapshot);
+        Ok(signed.outcomes)
     }
 
     /// Takes jobs in and signs them until the keeper is free, or the last one taken must wait for it to be signed.
@@ -238,9 +244,9 @@ impl Writer {
         &self,
         signer: &mut Signer,
         jobs: &mut Vec<Job>,
-        baton: &Baton<'_, Job, Outcomes>,
+        baton: &mut Baton<'_, Job, Outcomes>,
         distrusted: bool,
-    ) -> (Signing, MutexGuard<'_, Keeper>) {
+    ) -> Signing {
         let mut group = signer.begin();
         while let Some(job) = baton.take_next() {
             let must_wait = distrusted || job.looks_up();
@@ -248,16 +254,11 @@ impl Writer {
                 signer.sign(&mut group, &job);
             }
             jobs.push(job);
-            if must_wait {
+            if must_wait || self.keeping.is_free() {
                 break;
             }
-            match self.keeper.try_lock() {
-                Ok(keeper) => return (group, keeper),
-                Err(TryLockError::WouldBlock) => {}
-                Err(TryLockError::Poisoned(_)) => break,
-            }
         }
-        (group, hold(&self.keeper))
+        group
     }
 
     /// Reads the state again if it is stale. A state that cannot be read back is damage, never what was believed
@@ -266,9 +267,9 @@ impl Writer {
         if keeper.stale {
             let loaded = keeper.load();
             (signer.device, signer.trail) =
-                loaded.inspect_err(|_| (self.publish)(Snapshot::bare(Life::Damaged)))?;
+                loaded.inspect_err(|_| (keeper.publish)(Snapshot::bare(Life::Damaged)))?;
             keeper.stale = false;
-            (self.publish)(signer.device.snapshot());
+            (keeper.publish)(signer.device.snapshot());
         }
         Ok(())
     }
@@ -280,16 +281,6 @@ impl Writer {
             let kept = signer.device.saved().mark;
             !decision.events.is_empty() || decision.mark.at().since(kept) >= MARK_EVERY
         })
-    }
-}
-
-impl Keeper {
-    fn load(&self) -> Result<(Device, Trail), StoreError> {
-        let (mut device, trail) = load::device(&self.db, &self.root)?;
-        if let Some(grant) = self.inherited.clone() {
-            device.inherit(grant);
-        }
-        Ok((device, trail))
     }
 }
 
