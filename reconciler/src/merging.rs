@@ -4,6 +4,8 @@
 //! ```text
 //! paths -> readers (verify) -> bounded channel -> one committer -> answers, quarantine -> retry of what waits
 //! ```
+//!
+//! While one commit becomes durable the next is worked on; nothing is answered before it is.
 
 mod batch;
 mod intake;
@@ -20,9 +22,10 @@ use schemas::refusal::Refusal;
 use serde::Serialize;
 
 use self::batch::{Batch, Outcome};
-use self::intake::{Parcel, Read};
+use self::intake::{Parcel, Read, Unread};
 pub use self::paths::{Source, sources};
 use self::waiting::{Asker, Retried, Waiting};
+use crate::store::Durable;
 use crate::vendor::Vendor;
 
 /// What a merge did, in bundles counted once for each chain that they hold.
@@ -83,6 +86,7 @@ pub fn merge(
         read(files);
         Ok(())
     })?;
+    merging.finish_committed()?;
     merging.retry()?;
     Ok(merging.report)
 }
@@ -105,10 +109,19 @@ struct Merging<'a> {
     vendor: &'a mut Vendor,
     report: MergeReport,
     waiting: Waiting,
+    committed: Option<Committed>,
     /// What became so far of bundles that come in pieces, by file and chain.
     begun: BTreeMap<String, BTreeMap<ChainId, Outcome>>,
     /// The answers of files of which something waits, so that one of them can be given anew.
     given: BTreeMap<PathBuf, BTreeMap<ChainId, Answer>>,
+}
+
+/// What is committed and not finished.
+struct Committed {
+    parcels: Vec<Parcel>,
+    unread: Vec<Unread>,
+    outcomes: Vec<Outcome>,
+    durable: Durable,
 }
 
 impl<'a> Merging<'a> {
@@ -117,26 +130,41 @@ impl<'a> Merging<'a> {
             vendor,
             report: MergeReport::default(),
             waiting: Waiting::default(),
+            committed: None,
             begun: BTreeMap::new(),
             given: BTreeMap::new(),
         }
     }
 
-    /// Commits what was read together; what was refused goes into quarantine in one more commit; then it is answered.
+    /// Commits what was read together. While that becomes durable, what was committed before it is finished.
     fn take(&mut self, read: Vec<Read>) -> Result<(), Refusal> {
-        let mut kept = Vec::new();
-        let mut parcels = Vec::new();
+        let (mut parcels, mut unread) = (Vec::new(), Vec::new());
         for parcel in read {
             match parcel {
                 Ok(parcel) => parcels.push(parcel),
-                Err(unread) => {
-                    self.report.files += 1;
-                    self.report.refuse(&unread.source, &unread.refusal);
-                    kept.extend(waiting::file(*unread));
-                }
+                Err(refused) => unread.push(*refused),
             }
         }
-        let outcomes = Batch::new(&parcels).commit(self.vendor)?;
+        let committed = Batch::new(&parcels).commit(self.vendor);
+        self.finish_committed()?;
+        let (outcomes, durable) = committed?;
+        self.committed = Some(Committed { parcels, unread, outcomes, durable });
+        Ok(())
+    }
+
+    /// Finishes what was committed last, when it is durable: what was refused goes into quarantine in one more commit;
+    /// then all is answered.
+    fn finish_committed(&mut self) -> Result<(), Refusal> {
+        let Some(Committed { parcels, unread, outcomes, durable }) = self.committed.take() else {
+            return Ok(());
+        };
+        durable.wait()?;
+        let mut kept = Vec::new();
+        for unread in unread {
+            self.report.files += 1;
+            self.report.refuse(&unread.source, &unread.refusal);
+            kept.extend(waiting::file(unread));
+        }
         for parcel in parcels.iter().filter(|parcel| !parcel.false_attachments.is_empty()) {
             // Values that are not what their commitments stand for are refused; the runs beside them are not.
             self.report.refuse(&parcel.source, &Code::AttachmentMismatch.into());

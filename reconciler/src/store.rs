@@ -5,6 +5,7 @@
 //! goes. Everything else follows from the runs through the folds in the ledger crate, and [`Store::rebuild`] makes it
 //! anew.
 
+mod durable;
 mod postgres;
 mod sql;
 mod sqlite;
@@ -32,6 +33,7 @@ use schemas::refusal::Refusal;
 use schemas::text::Text;
 use thiserror::Error;
 
+pub use self::durable::Durable;
 use self::postgres::Postgres;
 pub use self::sql::SqlStore;
 use self::sqlite::Sqlite;
@@ -197,6 +199,14 @@ pub trait Store {
         licenses: &BTreeSet<LicenseId>,
         change: &mut ChangeLicense<'_>,
     ) -> Result<(), StoreError>;
+
+    /// As [`Store::change_licenses`], for many such units that follow each other: what it leaves is seen by others at once,
+    /// and durable when the promise is kept. Nothing that is committed afterwards is durable before it.
+    fn change_licenses_soon(
+        &mut self,
+        licenses: &BTreeSet<LicenseId>,
+        change: &mut ChangeLicense<'_>,
+    ) -> Result<Durable, StoreError>;
 
     /// The licence of a key's reference.
     fn license_of_key(&mut self, reference: &KeyReference) -> Result<Option<LicenseId>, StoreError>;

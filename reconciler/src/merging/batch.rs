@@ -20,7 +20,7 @@ use schemas::refusal::Refusal;
 use schemas::run::Origin;
 
 use super::intake::{Delivery, Parcel};
-use crate::store::{Change, StoreError};
+use crate::store::{Change, Durable, StoreError};
 use crate::vendor::Vendor;
 
 /// What became of one chain of one parcel.
@@ -112,11 +112,12 @@ impl<'a> Batch<'a> {
         self.answers_all || self.parcels[stop.parcel].source.answer.is_some()
     }
 
-    /// Takes the parcels in: one commit, and an outcome for each chain of each parcel in their order.
-    pub(super) fn commit(&self, vendor: &mut Vendor) -> Result<Vec<Outcome>, Refusal> {
+    /// Takes the parcels in: one commit, and an outcome for each chain of each parcel in their order, not to be told before
+    /// the commit is durable.
+    pub(super) fn commit(&self, vendor: &mut Vendor) -> Result<(Vec<Outcome>, Durable), Refusal> {
         let (routes, unknown) = self.route(vendor)?;
         let revocations = vendor.store.revocations()?;
-        let merged = self.merge(vendor, &routes, &revocations)?;
+        let (merged, durable) = self.merge(vendor, &routes, &revocations)?;
         let mut outcomes = Vec::new();
         for stop in unknown {
             let outcome = ChainOutcome { refused: Some(Code::LicenseUnknown), ..ChainOutcome::default() };
@@ -132,7 +133,7 @@ impl<'a> Batch<'a> {
             outcomes.push(outcome);
         }
         outcomes.sort_by_key(|outcome| (outcome.parcel, outcome.chain));
-        Ok(outcomes)
+        Ok((outcomes, durable))
     }
 
     /// Finds the licence of each chain by the key reference in its header: read without a lock, and unique.
@@ -186,17 +187,17 @@ impl<'a> Batch<'a> {
         vendor: &mut Vendor,
         routes: &Routes,
         revocations: &Revocations,
-    ) -> Result<Vec<Merged>, Refusal> {
+    ) -> Result<(Vec<Merged>, Durable), Refusal> {
         // What another unit of work overtook is done again and takes the place of what was done before.
         let mut merged: BTreeMap<LicenseId, Vec<Merged>> = BTreeMap::new();
         let late = self.late(vendor, routes)?;
         let licenses: BTreeSet<LicenseId> = routes.keys().chain(late.keys()).copied().collect();
         if licenses.is_empty() {
-            return Ok(Vec::new());
+            return Ok((Vec::new(), Durable::now()));
         }
         let Vendor { home, store, issuer, now } = vendor;
         let secret = home.key_secret();
-        store.change_licenses(&licenses, &mut |license, stored| {
+        let durable = store.change_licenses_soon(&licenses, &mut |license, stored| {
             let id = license.id;
             let mut draft = Draft::resume(issuer, license, *now);
             let mut attachments = late.get(&id).cloned().unwrap_or_default();
@@ -229,7 +230,7 @@ impl<'a> Batch<'a> {
         if licenses.iter().any(|license| !merged.contains_key(license)) {
             return Err(Code::Busy.into());
         }
-        Ok(merged.into_values().flatten().collect())
+        Ok((merged.into_values().flatten().collect(), durable))
     }
 
     /// The stops of a licence, a successor's after that of the chain that it follows.

@@ -94,6 +94,9 @@ fn is_same(left: &Path, right: &Path) -> bool {
 }
 
 fn refuse_collisions(sources: &[Source]) -> Result<(), Refusal> {
+    if sources.iter().all(|source| source.answer.is_none()) {
+        return Ok(());
+    }
     let files: BTreeSet<PathBuf> =
         sources.iter().filter_map(|source| source.path.canonicalize().ok()).collect();
     let replaces = |answer: &PathBuf| answer.canonicalize().is_ok_and(|answer| files.contains(&answer));

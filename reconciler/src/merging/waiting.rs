@@ -209,10 +209,9 @@ fn retry_chain(
     if parcel.deliveries.is_empty() {
         return Ok(None);
     }
-    let Some(outcome) = Batch::new(std::slice::from_ref(&parcel)).answering_all().commit(vendor)?.pop()
-    else {
-        return Ok(None);
-    };
+    let (mut outcomes, durable) = Batch::new(std::slice::from_ref(&parcel)).answering_all().commit(vendor)?;
+    durable.wait()?;
+    let Some(outcome) = outcomes.pop() else { return Ok(None) };
     let still: BTreeSet<i64> = outcome.waiting.iter().map(|(run, _)| of_run[*run]).collect();
     let done: Vec<i64> = of_run.into_iter().filter(|id| !still.contains(id)).collect();
     vendor.store.drop_from_quarantine(&done)?;

@@ -194,7 +194,7 @@ impl Database for Postgres {
                 self.spent = spent;
                 None
             }
-            Access::Write => {
+            Access::Write | Access::WriteSoon => {
                 let token = Token::random()?;
                 runtime.block_on(connection::begin_writing(client, &token, spent.as_ref()))?;
                 Some(token)

@@ -29,7 +29,7 @@ use schemas::numbers::{Micros, Seq};
 use schemas::text::Text;
 
 use self::database::{Access, Database};
-use self::license::StoredEvidence;
+use super::durable::Durable;
 use super::views::{
     ActivationFilter, ActivationSummary, EvidenceRow, ForkRow, LicenseFilter, LicenseSummary, Mismatch,
     NewQuarantine, QuarantineEntry, UsageFilter, UsageRow,
@@ -159,14 +159,16 @@ impl Store for SqlStore {
         licenses: &BTreeSet<LicenseId>,
         change: &mut ChangeLicense<'_>,
     ) -> Result<(), StoreError> {
-        self.write(|db| {
-            let mut changes = Vec::new();
-            for license in license::load(db, licenses, true)? {
-                let id = license.id;
-                changes.push(change(license, &mut StoredEvidence { db, license: id })?);
-            }
-            license::write(db, &changes)
-        })
+        self.write(|db| license::change(db, licenses, change))
+    }
+
+    fn change_licenses_soon(
+        &mut self,
+        licenses: &BTreeSet<LicenseId>,
+        change: &mut ChangeLicense<'_>,
+    ) -> Result<Durable, StoreError> {
+        self.unit(Access::WriteSoon, |db| license::change(db, licenses, change))?;
+        Ok(self.db.durable())
     }
 
     fn license_of_key(&mut self, reference: &KeyReference) -> Result<Option<LicenseId>, StoreError> {

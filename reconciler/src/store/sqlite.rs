@@ -1,9 +1,11 @@
 //! The ledger on SQLite: one file, one writer at a time, any number of readers.
 //!
-//! WAL with `synchronous=FULL`: what was committed survives a power cut. A writer waits five seconds for another
-//! one and then is refused as busy.
+//! WAL with `synchronous=FULL`: what was committed survives a power cut; while much is written, the log is synced beside
+//! the commits, and what they leave is answered afterwards. A writer waits five seconds for another one and then is
+//! refused as busy.
 
 mod copy;
+mod log;
 
 use std::path::Path;
 use std::time::Duration;
@@ -14,7 +16,9 @@ use schemas::codes::Code;
 use schemas::migrations::LEDGER_SQLITE;
 use schemas::refusal::Refusal;
 
+use self::log::Log;
 use super::StoreError;
+use super::durable::Durable;
 use super::sql::SqlStore;
 use super::sql::database::{Access, Database, Row, TakeRow, Value, Values};
 use super::sql::statements::{Insert, Statement};
@@ -24,10 +28,16 @@ const LEAST_VERSION: i32 = 3_051_003;
 /// Distinguishes a ledger from other SQLite files: `CFlg`.
 const APPLICATION_ID: i32 = 0x4346_6c67;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// Pages of the log after which a commit moves them into the database, where no thread does that.
+const CHECKPOINT_PAGES: u32 = 16_384;
 
 /// A connection to a SQLite file.
 #[derive(Debug)]
 pub(super) struct Sqlite {
+    /// The thread that takes care of the log, when commits do not wait for the disk.
+    log: Option<Log>,
+    /// Whether they do not.
+    is_soon: bool,
     connection: Connection,
 }
 
@@ -75,12 +85,33 @@ impl Sqlite {
         if version < newest {
             migrate(&mut connection)?;
         }
-        let mut sqlite = Self { connection };
+        let mut sqlite = Self { log: None, is_soon: false, connection };
         if version < newest {
             SqlStore::rebuild_in(&mut sqlite)?;
             sqlite.connection.pragma_update(None, "user_version", newest)?;
         }
         Ok(SqlStore::new(sqlite))
+    }
+}
+
+impl Sqlite {
+    /// Lets commits wait for the disk, or not.
+    fn wait_for_disk(&mut self, waits: bool) -> Result<(), StoreError> {
+        if !waits {
+            let log = match self.log.take() {
+                Some(log) => log,
+                None => Log::of(Path::new(self.connection.path().unwrap_or_default()))
+                    .map_err(|error| Refusal::from_error(Code::IoFailed, &error))?,
+            };
+            self.log.insert(log).shorten();
+        }
+        if waits == self.is_soon {
+            let (synchronous, pages) = if waits { ("FULL", CHECKPOINT_PAGES) } else { ("NORMAL", 0) };
+            self.connection.pragma_update(None, "synchronous", synchronous)?;
+            self.connection.pragma_update(None, "wal_autocheckpoint", pages)?;
+            self.is_soon = !waits;
+        }
+        Ok(())
     }
 }
 
@@ -93,7 +124,7 @@ fn configure(connection: &Connection) -> Result<(), StoreError> {
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
-    connection.pragma_update(None, "wal_autocheckpoint", 16_384)?;
+    connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
     connection.pragma_update(None, "cache_size", -65_536)?;
     connection.set_prepared_statement_cache_capacity(128);
     Ok(())
@@ -124,7 +155,10 @@ impl Database for Sqlite {
     fn begin(&mut self, access: Access) -> Result<(), StoreError> {
         let begin = match access {
             Access::Read => "BEGIN DEFERRED",
-            Access::Write => "BEGIN IMMEDIATE",
+            Access::Write | Access::WriteSoon => {
+                self.wait_for_disk(access == Access::Write)?;
+                "BEGIN IMMEDIATE"
+            }
         };
         self.connection.prepare_cached(begin)?.execute([])?;
         Ok(())
@@ -137,6 +171,10 @@ impl Database for Sqlite {
         }
         committed?;
         Ok(())
+    }
+
+    fn durable(&mut self) -> Durable {
+        self.log.as_mut().filter(|_| self.is_soon).map_or_else(Durable::now, Log::sync)
     }
 
     fn roll_back(&mut self) {

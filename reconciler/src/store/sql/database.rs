@@ -11,6 +11,7 @@ use schemas::text::Text;
 
 use super::StoreError;
 use super::statements::{Insert, Statement};
+use crate::store::durable::Durable;
 
 /// A value that goes into a statement or comes out of a row. All numbers are of 64 bits.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -33,8 +34,10 @@ pub(in crate::store) type Values<'a> = Vec<Value<'a>>;
 pub(in crate::store) enum Access {
     /// It sees one moment of the database and changes nothing.
     Read,
-    /// It writes.
+    /// It writes, and is durable when it is committed.
     Write,
+    /// It writes, and is durable when [`Database::durable`] says so: for many that follow each other.
+    WriteSoon,
 }
 
 /// Takes a row.
@@ -45,8 +48,14 @@ pub(in crate::store) trait Database: Debug {
     /// Begins a transaction.
     fn begin(&mut self, access: Access) -> Result<(), StoreError>;
 
-    /// Ends the transaction. When it fails, nothing was written; when it succeeds, all of it is durable.
+    /// Ends the transaction. When it fails, nothing was written; when it succeeds, all of it is durable, or will be as
+    /// [`Access`] says.
     fn commit(&mut self) -> Result<(), StoreError>;
+
+    /// When all that was committed is durable.
+    fn durable(&mut self) -> Durable {
+        Durable::now()
+    }
 
     /// Ends the transaction without a trace.
     fn roll_back(&mut self);

@@ -19,7 +19,7 @@ use schemas::numbers::Seq;
 use super::database::{Database, Row, Value, Values, one};
 use super::statements::{self, Insert};
 use super::{StoreError, runs};
-use crate::store::Change;
+use crate::store::{Change, ChangeLicense};
 
 /// Reads licences with all that is known of their device chains, in the order of their identifiers.
 pub(super) fn load(
@@ -42,6 +42,20 @@ pub(super) fn load(
     })?;
     load_parked(db, &mut licenses, &keys)?;
     Ok(licenses)
+}
+
+/// Lets `change` work on each of the licences that are there, and writes what it leaves.
+pub(super) fn change(
+    db: &mut dyn Database,
+    ids: &BTreeSet<LicenseId>,
+    change: &mut ChangeLicense<'_>,
+) -> Result<(), StoreError> {
+    let mut changes = Vec::new();
+    for license in load(db, ids, true)? {
+        let id = license.id;
+        changes.push(change(license, &mut StoredEvidence { db, license: id })?);
+    }
+    write(db, &changes)
 }
 
 /// Reads one licence, and of its device chains only `chain`.
@@ -317,9 +331,9 @@ fn chain_row<'a>(license: &'a License, chain: &'a ChainId) -> Values<'a> {
 }
 
 /// What is stored of one licence's chains, as a unit of work sees it.
-pub(super) struct StoredEvidence<'a> {
-    pub(super) db: &'a mut dyn Database,
-    pub(super) license: LicenseId,
+struct StoredEvidence<'a> {
+    db: &'a mut dyn Database,
+    license: LicenseId,
 }
 
 impl Stored<StoreError> for StoredEvidence<'_> {
