@@ -3,16 +3,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use schemas::canonical::DecodeError;
 use schemas::event::device::ClockNoted;
 use schemas::event::{Body, Event, Kind};
 use schemas::ids::ChainId;
 use schemas::numbers::{Epoch, Micros, Seq};
+use schemas::run::pairs;
 use serde::Serialize;
 
 use crate::authority::License;
 use crate::evidence::way;
 use crate::known::KnownSince;
-use crate::rows::{BranchNumber, HistoryEntry};
+use crate::rows::{BranchNumber, HistoryEntry, StoredRun};
 
 /// A place on a device chain at which its clock is in doubt.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize)]
@@ -50,9 +52,9 @@ pub enum Doubt {
     },
 }
 
-/// The last event of a stored run.
-#[derive(Clone, Copy, Debug)]
-pub struct RunEnd {
+/// The last event that a grant took in, or the last one before a parting on the way to it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct TakenIn {
     /// The chain.
     pub chain: ChainId,
     /// The branch.
@@ -63,19 +65,38 @@ pub struct RunEnd {
     pub at: Micros,
 }
 
+/// The events of a stored run up to which grants took the chain in: what is known of the time of their receipt does not
+/// depend on how the runs are cut.
+///
+/// # Errors
+/// When one of them does not decode.
+pub fn taken_in(run: &StoredRun, known: &KnownSince) -> Result<Vec<TakenIn>, DecodeError> {
+    let StoredRun { chain, branch, first_seq, .. } = *run;
+    let mut places = known.places(&chain, branch, first_seq..=run.head.seq).peekable();
+    let mut found = Vec::new();
+    for (seq, pair) in (first_seq.0..).map(Seq).zip(pairs(&run.pairs)) {
+        let pair = pair?;
+        if places.next_if_eq(&seq).is_some() {
+            let at = Event::decode(pair.core)?.at;
+            found.push(TakenIn { chain, branch, seq, at });
+        }
+    }
+    Ok(found)
+}
+
 /// The doubts about the clocks of a licence's devices, in the order of chains and places.
 ///
 /// Times up to the licence's tolerance ahead of the moment since which their event is known are believed.
 pub fn flags(
     license: &License,
     history: &[HistoryEntry],
-    ends: &[RunEnd],
+    taken_in: &[TakenIn],
     known: &KnownSince,
 ) -> Vec<ClockFlag> {
     let tolerance = license.terms.rules.clock_tolerance;
     let mut flags: Vec<ClockFlag> = stepped(license, history).collect();
-    flags.extend(ends.iter().filter_map(|end| {
-        let RunEnd { chain, branch, seq, at } = *end;
+    flags.extend(taken_in.iter().filter_map(|last| {
+        let TakenIn { chain, branch, seq, at } = *last;
         let received_at = known.of_event(&chain, branch, seq)?;
         let doubt = Doubt::AheadOfReceipt { received_at };
         (at > received_at + tolerance).then_some(ClockFlag { chain, branch, seq, at, doubt })
@@ -165,8 +186,8 @@ mod tests {
         world.license
     }
 
-    fn end(seq: u64, at: Micros) -> RunEnd {
-        RunEnd { chain: chain(), branch: 0, seq: Seq(seq), at }
+    fn end(seq: u64, at: Micros) -> TakenIn {
+        TakenIn { chain: chain(), branch: 0, seq: Seq(seq), at }
     }
 
     #[test]

@@ -9,6 +9,7 @@ pub(crate) mod meter;
 mod open;
 mod refund;
 mod refused;
+mod reporting;
 mod returns;
 
 use std::collections::BTreeMap;
@@ -30,6 +31,7 @@ pub use self::meter::Meter;
 pub use self::open::Opening;
 pub use self::refund::Refund;
 pub use self::refused::Refused;
+pub use self::reporting::{ENOUGH_EVENTS, Unreported, UsefulBecause, Usefulness};
 pub use self::returns::{Return, Returned};
 use crate::chain::{self, Head};
 use crate::check::{Basis, Granted, Life, Snapshot, Window};

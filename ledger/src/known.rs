@@ -2,6 +2,7 @@
 //! way to which they stand.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 
 use schemas::ids::ChainId;
 use schemas::numbers::{Micros, Seq};
@@ -50,6 +51,20 @@ impl KnownSince {
     /// Since when an event is known, if a grant took it in.
     pub fn of_event(&self, chain: &ChainId, branch: BranchNumber, seq: Seq) -> Option<Micros> {
         self.0.get(&(*chain, branch))?.range(seq..).next().map(|(_, at)| *at)
+    }
+
+    /// The places on a branch, in their order, up to which grants took events in.
+    pub fn places(
+        &self,
+        chain: &ChainId,
+        branch: BranchNumber,
+        within: RangeInclusive<Seq>,
+    ) -> impl Iterator<Item = Seq> {
+        self.0
+            .get(&(*chain, branch))
+            .into_iter()
+            .flat_map(move |places| places.range(within.clone()))
+            .map(|(seq, _)| *seq)
     }
 
     /// Notes a head, on each branch of the way to it as far as the way goes there.

@@ -28,6 +28,7 @@ pub mod keys;
 pub mod known;
 pub mod license_key;
 pub mod merge;
+pub mod packing;
 pub mod parking;
 pub mod periods;
 pub mod proof;

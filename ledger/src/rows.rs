@@ -124,7 +124,7 @@ impl StoredRun {
     }
 
     /// The links after each of its events.
-    pub(crate) fn links(&self) -> Vec<Link> {
+    pub fn links(&self) -> Vec<Link> {
         let mut head = Head { seq: Seq(self.first_seq.0 - 1), link: self.prev };
         let signed = pairs(&self.pairs).map_while(Result::ok);
         let links = signed.map(|pair| {

@@ -9,6 +9,7 @@ pub mod export;
 pub mod home;
 pub mod merging;
 pub mod options;
+pub mod packing;
 pub mod store;
 pub mod vendor;
 

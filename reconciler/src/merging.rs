@@ -2,7 +2,7 @@
 //! goes into quarantine while the rest goes in.
 //!
 //! ```text
-//! paths -> readers (verify) -> bounded channel -> one committer -> answers, quarantine -> retry of what waits
+//! paths -> readers (verify) -> bounded channel -> one committer -> answers, quarantine -> retry of what waits -> packing
 //! ```
 //!
 //! While one commit becomes durable the next is worked on; nothing is answered before it is.
@@ -25,6 +25,7 @@ use self::batch::{Batch, Outcome};
 use self::intake::{Parcel, Read, Unread};
 pub use self::paths::{Source, sources};
 use self::waiting::{Asker, Retried, Waiting};
+use crate::packing::Tails;
 use crate::store::Durable;
 use crate::vendor::Vendor;
 
@@ -47,6 +48,11 @@ pub struct MergeReport {
     pub events: u64,
     /// Files that were read.
     pub files: u64,
+    /// Short runs, stored before or now, that were joined into full ones at the end.
+    pub packed: u64,
+    /// Why short runs were left as they are, if they could not be joined. All else was done.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub not_packed: Option<Refusal>,
     /// What was not simply taken in, file by file.
     pub findings: Vec<MergeFinding>,
 }
@@ -88,7 +94,7 @@ pub fn merge(
     })?;
     merging.finish_committed()?;
     merging.retry()?;
-    Ok(merging.report)
+    Ok(merging.finished())
 }
 
 /// Tries again what waits in quarantine: all of it, or the entries that are named.
@@ -101,8 +107,9 @@ pub fn retry_quarantine(vendor: &mut Vendor, only: Option<&[i64]>) -> Result<Mer
     for Retried { outcome, askers } in merging.waiting.retry(merging.vendor)? {
         merging.report.count(&outcome);
         merging.report.tell(askers.first().map_or("quarantine", |asker| asker.source.as_str()), &outcome);
+        merging.tails.add(outcome.tails);
     }
-    Ok(merging.report)
+    Ok(merging.finished())
 }
 
 struct Merging<'a> {
@@ -114,6 +121,8 @@ struct Merging<'a> {
     begun: BTreeMap<String, BTreeMap<ChainId, Outcome>>,
     /// The answers of files of which something waits, so that one of them can be given anew.
     given: BTreeMap<PathBuf, BTreeMap<ChainId, Answer>>,
+    /// Where short runs were written.
+    tails: Tails,
 }
 
 /// What is committed and not finished.
@@ -133,6 +142,7 @@ impl<'a> Merging<'a> {
             committed: None,
             begun: BTreeMap::new(),
             given: BTreeMap::new(),
+            tails: Tails::default(),
         }
     }
 
@@ -171,7 +181,8 @@ impl<'a> Merging<'a> {
             kept.push(waiting::false_attachments(parcel));
         }
         let mut of_parcel: BTreeMap<usize, Vec<Outcome>> = BTreeMap::new();
-        for outcome in outcomes {
+        for mut outcome in outcomes {
+            self.tails.add(std::mem::take(&mut outcome.tails));
             if outcome.events > 0 && !outcome.waits {
                 self.settle(&outcome)?;
             }
@@ -181,6 +192,9 @@ impl<'a> Merging<'a> {
         self.vendor.store.put_in_quarantine(&kept, self.vendor.now)?;
         for (number, parcel) in parcels.iter().enumerate() {
             self.finish(parcel, of_parcel.remove(&number).unwrap_or_default())?;
+        }
+        if self.tails.are_many() {
+            self.pack();
         }
         Ok(())
     }
@@ -220,13 +234,28 @@ impl<'a> Merging<'a> {
 
     /// Tries again what waits for a chain that moved; it was counted when it came.
     fn retry(&mut self) -> Result<(), Refusal> {
-        for Retried { outcome, askers } in self.waiting.retry(self.vendor)? {
+        for Retried { mut outcome, askers } in self.waiting.retry(self.vendor)? {
+            self.tails.add(std::mem::take(&mut outcome.tails));
             self.report.events += outcome.events;
             if outcome.codes.is_empty() {
                 self.tell_askers(&outcome, askers)?;
             }
         }
         Ok(())
+    }
+
+    /// Packs what has become many short runs. What they hold is merged: a fault of it is told and no more.
+    fn pack(&mut self) {
+        let (runs, fault) = std::mem::take(&mut self.tails).pack(self.vendor.store.as_mut());
+        self.report.packed += runs;
+        if let Some(fault) = fault {
+            self.report.not_packed = Some(fault.into());
+        }
+    }
+
+    fn finished(mut self) -> MergeReport {
+        self.pack();
+        self.report
     }
 
     /// What was parked of a chain is attached: whoever waited for it is answered again.

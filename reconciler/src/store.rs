@@ -1,8 +1,8 @@
 //! The central store: what it keeps, and the complete units of work that it offers.
 //!
 //! No transaction, connection or SQL type crosses this trait. Each method is one unit of work: it is done, durably,
-//! or it has changed nothing. Runs are never changed once written; attachments may be erased, and quarantine comes and
-//! goes. Everything else follows from the runs through the folds in the ledger crate, and [`Store::rebuild`] makes it
+//! or it has changed nothing. What was signed is never changed once written: only how many rows its runs take is, by
+//! packing; attachments may be erased, and quarantine comes and goes. Everything else follows from the runs through the folds in the ledger crate, and [`Store::rebuild`] makes it
 //! anew.
 
 mod durable;
@@ -39,7 +39,7 @@ pub use self::sql::SqlStore;
 use self::sqlite::Sqlite;
 pub use self::views::{
     ActivationFilter, ActivationSummary, EvidenceRow, ForkRow, LicenseFilter, LicenseSummary, Mismatch,
-    NewQuarantine, QuarantineEntry, UsageFilter, UsageRow,
+    NewQuarantine, Packed, QuarantineEntry, RunPlace, Tail, UsageFilter, UsageRow,
 };
 
 /// Why a unit of work was not done.
@@ -300,6 +300,26 @@ pub trait Store {
         jobs: usize,
         progress: &mut dyn FnMut(u64),
     ) -> Result<Vec<Mismatch>, StoreError>;
+
+    /// Licences with runs, those after one in the order of their identifiers, a bounded number; none at the end.
+    fn licenses_after(&mut self, after: &LicenseId) -> Result<Vec<LicenseId>, StoreError>;
+
+    /// Replaces short runs of a licence by full ones, alone, from a place on and as many as one unit of work may: one
+    /// commit. Neither an event nor a link nor a branch is changed by it, and so no digest and no projection either.
+    /// Doing it again changes nothing more.
+    ///
+    /// # Errors
+    /// `audit_failed` where stored runs do not follow each other as their places say; nothing was changed then.
+    fn pack(&mut self, license: &LicenseId, from: &RunPlace) -> Result<Packed, StoreError>;
+
+    /// Those of the branches whose last runs are many short ones, as [`ledger::packing::is_due`] says.
+    fn long_tails(&mut self, tails: &BTreeSet<Tail>) -> Result<Vec<Tail>, StoreError>;
+
+    /// Does what [`Store::pack`] does with the last runs of a branch; the caller looks at them again if it did anything.
+    ///
+    /// # Errors
+    /// As [`Store::pack`].
+    fn pack_tail(&mut self, tail: &Tail) -> Result<Packed, StoreError>;
 
     /// Copies the ledger as one file, as it stands at one moment, to the new file `path`, while others go on using it, if
     /// it is kept in a file; whether it is. `progress` hears of the bytes that were copied since it was last told.

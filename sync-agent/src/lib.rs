@@ -21,7 +21,7 @@ pub mod wall_clock;
 
 pub use ledger::check::Answer;
 pub use ledger::clock::Reading;
-pub use ledger::device::{Consume, Consumed, Returned};
+pub use ledger::device::{Consume, Consumed, Returned, UsefulBecause, Usefulness};
 pub use ledger::license_key::LicenseKey;
 pub use schemas::codes::Code;
 pub use schemas::numbers::Micros;

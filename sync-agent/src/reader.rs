@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use ledger::check::{Answer, Life, Snapshot};
-use ledger::device::Device;
+use ledger::device::{Device, Unreported};
 use ledger::fingerprint;
 use ledger::store::{HistoryEntry, Reader, StoreError, StoreVerified};
 use schemas::bundle::Bundle;
@@ -98,9 +98,15 @@ impl AgentReader {
             (_, Ok(device)) => {
                 let snapshot = self.observed(&device);
                 let code = snapshot.check(None, None, reading).code;
-                let status = Status::of(&device, code, snapshot.mark.time(reading));
+                let time = snapshot.mark.time(reading);
+                let status = Status::of(&device, code, time);
                 let dropped_to = self.reader().ok().and_then(|reader| reader.dropped_to().ok().flatten());
-                Status { unreported_records: self.unreported_records(), dropped_to, ..status }
+                let unreported_records = self.unreported_records();
+                let report = self.unreported(&device).map(|unreported| {
+                    let unreported = unreported.beside_earlier(!unreported_records.is_empty());
+                    device.usefulness(&unreported, time)
+                });
+                Status { report, dropped_to, unreported_records, ..status }
             }
             (_, Err(_)) => Status::without_chain(State::Damaged, Code::NeedsRepair, reading.wall),
         }
@@ -132,6 +138,10 @@ impl AgentReader {
     /// As [`Self::report`].
     pub(crate) fn device(&self) -> Result<Device, Refusal> {
         self.reader()?.device().map_err(|error| refuse::store(&error))
+    }
+
+    fn unreported(&self, device: &Device) -> Option<Unreported> {
+        self.reader().ok()?.unreported(device).ok()
     }
 
     fn unreported_records(&self) -> Vec<ChainId> {

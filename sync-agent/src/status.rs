@@ -1,7 +1,7 @@
 //! What a device knows about its licence, in one picture.
 
 use ledger::check::{Granted, Life};
-use ledger::device::Device;
+use ledger::device::{Device, Usefulness};
 use schemas::codes::{Code, Entry};
 use schemas::grant::GrantStatus;
 use schemas::ids::ChainId;
@@ -143,6 +143,8 @@ pub struct Status {
     pub events: Seq,
     /// Events that the vendor is not known to have.
     pub unacknowledged: u64,
+    /// Whether a report is of use to the vendor now, and when it is at the latest; nothing without a chain.
+    pub report: Option<Usefulness>,
     /// Up to where events were dropped that the vendor acknowledged long ago, where its policy lets the device.
     pub dropped_to: Option<Seq>,
     /// The chains before this one that the vendor is not known to have to their ends.
@@ -200,6 +202,7 @@ impl Status {
             overdue_at: None,
             events: Seq(0),
             unacknowledged: 0,
+            report: None,
             dropped_to: None,
             unreported_records: Vec::new(),
             time,
@@ -235,6 +238,7 @@ impl Status {
             overdue_at: body.and_then(|body| body.check_in.overdue_at()),
             events: saved.head.seq,
             unacknowledged: saved.head.seq.next().0.saturating_sub(device.unreported_from().0),
+            report: None,
             dropped_to: None,
             unreported_records: Vec::new(),
             time,

@@ -18,7 +18,7 @@ use super::fold::Fold;
 use super::rows::{EventRow, MeterKey, Meters};
 use super::{StoreError, database, load, rows};
 use crate::chain::{self, Head};
-use crate::device::{AppliedGrant, Device, Meter, meter};
+use crate::device::{AppliedGrant, Device, ENOUGH_EVENTS, Meter, Unreported, meter};
 
 /// Room for a run's header, which is much shorter.
 const HEADER_BYTES: usize = 512;
@@ -131,6 +131,23 @@ impl Reader {
     /// When the store cannot be read or an event is missing.
     pub fn request(&self) -> Result<Bundle, StoreError> {
         self.bundle(&self.device()?, Seq(1))
+    }
+
+    /// What the vendor is not known to have. Where that is enough for a report anyway, no event is looked at.
+    ///
+    /// # Errors
+    /// When the store cannot be read or an event is missing.
+    pub fn unreported(&self, device: &Device) -> Result<Unreported, StoreError> {
+        let (first, last) = (device.unreported_from(), device.head().seq);
+        let mut unreported = Unreported::new(last.next().0.saturating_sub(first.0));
+        let kept = first.max(rows::load_floor(&self.db)?.seq.next());
+        if kept <= last && last.next().0 - kept.0 < ENOUGH_EVENTS {
+            rows::each_event(&self.db, kept, last, |row| {
+                unreported.hear(&load::decode(&row)?);
+                Ok(())
+            })?;
+        }
+        Ok(unreported)
     }
 
     /// What the activation request claims.

@@ -46,6 +46,11 @@ impl MergeArgs {
     }
 }
 
+/// A refusal in words.
+fn told(refusal: &Refusal) -> &str {
+    if refusal.detail().is_empty() { refusal.code().entry().title } else { refusal.detail() }
+}
+
 impl fmt::Display for MergeReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if !self.findings.is_empty() {
@@ -61,7 +66,7 @@ impl fmt::Display for MergeReport {
             }
             writeln!(f, "{table}")?;
         }
-        let Self { merged, known, parked, forked, refused, denied, events, .. } = self;
+        let Self { merged, known, parked, forked, refused, denied, events, not_packed, .. } = self;
         write!(
             f,
             "{merged} merged, {known} already known, {parked} parked, {forked} forked, {refused} refused; {events} new events"
@@ -74,6 +79,10 @@ impl fmt::Display for MergeReport {
         }
         if *refused > 0 {
             write!(f, "\nSee `counterfoil quarantine list`.")?;
+        }
+        if let Some(refusal) = not_packed {
+            write!(f, "\nShort runs were left as they are: {} [{}].", told(refusal), refusal.code())?;
+            write!(f, " `counterfoil store pack` joins them.")?;
         }
         Ok(())
     }

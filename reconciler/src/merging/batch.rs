@@ -20,6 +20,7 @@ use schemas::refusal::Refusal;
 use schemas::run::Origin;
 
 use super::intake::{Delivery, Parcel};
+use crate::packing::Tails;
 use crate::store::{Change, Durable, StoreError};
 use crate::vendor::Vendor;
 
@@ -46,6 +47,8 @@ pub(super) struct Outcome {
     pub(super) detail: String,
     /// What the device is told, where anybody asks.
     pub(super) answer: Option<Answer>,
+    /// Where short runs were written while its licence was worked on, told with one of the licence's chains.
+    pub(super) tails: Tails,
 }
 
 /// Parcels that are committed together.
@@ -77,8 +80,10 @@ impl Outcome {
     }
 
     /// What became of a chain whose bundle came in pieces, with a later piece.
-    pub(super) fn followed_by(self, later: Self) -> Self {
+    pub(super) fn followed_by(mut self, later: Self) -> Self {
+        self.tails.add(later.tails);
         Self {
+            tails: self.tails,
             events: self.events + later.events,
             told: self.told.union(&later.told).copied().collect(),
             codes: self.codes.union(&later.codes).copied().collect(),
@@ -96,6 +101,7 @@ struct Merged {
     /// Whether the device turns out to have been given a trial twice.
     tried_twice: bool,
     grant: Option<Grant>,
+    tails: Tails,
 }
 
 impl<'a> Batch<'a> {
@@ -123,12 +129,12 @@ impl<'a> Batch<'a> {
             let outcome = ChainOutcome { refused: Some(Code::LicenseUnknown), ..ChainOutcome::default() };
             outcomes.push(self.outcome(vendor, stop, &outcome, None));
         }
-        for Merged { stop, license, outcome, denied, tried_twice, grant } in merged {
+        for Merged { stop, license, outcome, denied, tried_twice, grant, tails } in merged {
             let grant = match grant {
                 None if self.is_told(stop) => vendor.store.newest_grant(&license, &stop.chain)?,
                 grant => grant,
             };
-            let mut outcome = Outcome { denied, ..self.outcome(vendor, stop, &outcome, grant) };
+            let mut outcome = Outcome { denied, tails, ..self.outcome(vendor, stop, &outcome, grant) };
             outcome.told.extend(tried_twice.then_some(Code::TrialTwice));
             outcomes.push(outcome);
         }
@@ -221,10 +227,15 @@ impl<'a> Batch<'a> {
                 let denied = denied(draft.license(), &stop.chain);
                 let tried_twice =
                     other_trial.is_none() && recovery::other_trial(draft.license(), &stop.chain).is_some();
-                of_license.push(Merged { stop: *stop, license: id, outcome, denied, tried_twice, grant });
+                let (stop, tails) = (*stop, Tails::default());
+                of_license.push(Merged { stop, license: id, outcome, denied, tried_twice, grant, tails });
+            }
+            let update = draft.finish();
+            if let Some(first) = of_license.first_mut() {
+                first.tails = Tails::of(id, &update.runs);
             }
             merged.insert(id, of_license);
-            Ok(Change { update: draft.finish(), attachments })
+            Ok(Change { update, attachments })
         })?;
         // Licences are never taken away: one that was not there for a moment is being folded anew by another process.
         if licenses.iter().any(|license| !merged.contains_key(license)) {
@@ -282,6 +293,7 @@ impl<'a> Batch<'a> {
             codes,
             detail,
             answer,
+            tails: Tails::default(),
         }
     }
 }

@@ -9,6 +9,7 @@ pub(super) mod database;
 mod known;
 mod license;
 mod lists;
+mod packing;
 mod quarantine;
 mod rebuild;
 mod runs;
@@ -32,7 +33,7 @@ use self::database::{Access, Database};
 use super::durable::Durable;
 use super::views::{
     ActivationFilter, ActivationSummary, EvidenceRow, ForkRow, LicenseFilter, LicenseSummary, Mismatch,
-    NewQuarantine, QuarantineEntry, UsageFilter, UsageRow,
+    NewQuarantine, Packed, QuarantineEntry, RunPlace, Tail, UsageFilter, UsageRow,
 };
 use super::{Change, ChangeCatalog, ChangeLicense, Store, StoreError};
 
@@ -312,6 +313,26 @@ impl Store for SqlStore {
         progress: &mut dyn FnMut(u64),
     ) -> Result<Vec<Mismatch>, StoreError> {
         self.read(|db| rebuild::compare(db, jobs, progress))
+    }
+
+    fn licenses_after(&mut self, after: &LicenseId) -> Result<Vec<LicenseId>, StoreError> {
+        self.read(|db| runs::licenses_after(db, after))
+    }
+
+    fn pack(&mut self, license: &LicenseId, from: &RunPlace) -> Result<Packed, StoreError> {
+        // Where nothing is to be packed, nothing is locked.
+        match self.read(|db| packing::nothing(db, license, from, packing::UNIT))? {
+            Some(nothing) => Ok(nothing),
+            None => self.write(|db| packing::pack(db, license, from, packing::UNIT)),
+        }
+    }
+
+    fn long_tails(&mut self, tails: &BTreeSet<Tail>) -> Result<Vec<Tail>, StoreError> {
+        self.read(|db| packing::long_tails(db, tails))
+    }
+
+    fn pack_tail(&mut self, tail: &Tail) -> Result<Packed, StoreError> {
+        self.write(|db| packing::pack_tail(db, tail))
     }
 
     fn copy_file(&mut self, path: &Path, progress: &mut dyn FnMut(u64)) -> Result<bool, StoreError> {

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use ledger::digest::BranchEvidence;
 use ledger::forks::Verdict;
+use ledger::rows::BranchNumber;
 use schemas::codes::Code;
 use schemas::grant::{GrantStatus, SeqRange};
 use schemas::ids::{ChainId, Commitment, CustomerId, Digest, LicenseId};
@@ -210,4 +211,44 @@ pub struct Mismatch {
     pub unexpected: u64,
     /// Rows that follow and are not there.
     pub missing: u64,
+}
+
+/// The end of a branch of a chain, onto which short runs were written.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub struct Tail {
+    /// The licence.
+    pub license: LicenseId,
+    /// The chain: a device's or the vendor's.
+    pub chain: ChainId,
+    /// The branch.
+    pub branch: BranchNumber,
+}
+
+/// A place among the runs of a licence, in the order in which they are packed.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub struct RunPlace {
+    /// The chain.
+    pub chain: ChainId,
+    /// The branch.
+    pub branch: BranchNumber,
+    /// The place of a run's first event.
+    pub seq: Seq,
+}
+
+impl RunPlace {
+    /// Before all runs.
+    pub const START: Self = Self { chain: ChainId([0; 32]), branch: 0, seq: Seq(0) };
+}
+
+/// What one unit of packing did.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Packed {
+    /// Runs that were joined.
+    pub runs: u64,
+    /// Runs that they became.
+    pub into: u64,
+    /// Events of these.
+    pub events: u64,
+    /// Where the next unit of work goes on; nothing when the licence's last runs were looked at.
+    pub next: Option<RunPlace>,
 }

@@ -3,8 +3,8 @@
 use std::fmt;
 
 use clap::Args;
-use counterfoil_sync_agent::Status;
 use counterfoil_sync_agent::status::QuotaStatus;
+use counterfoil_sync_agent::{Status, Usefulness};
 use schemas::codes::Exit;
 use schemas::refusal::Refusal;
 use schemas::terms::Mode;
@@ -15,8 +15,8 @@ use crate::output::Fields;
 
 /// Show what this device knows about its licence.
 ///
-/// State, licence, features, units left, the check-in deadline, what the vendor does not have yet, and what is noted
-/// about the clock. It works beside a running agent.
+/// State, licence, features, units left, the check-in deadline, what the vendor does not have yet, whether a report is of
+/// use now, and what is noted about the clock. It works beside a running agent.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -71,6 +71,7 @@ impl fmt::Display for Shown {
             .with_some("grace until", status.overdue_at)
             .with("events", status.events)
             .with("not acknowledged", status.unacknowledged)
+            .with_some("report", status.report.map(Use))
             .with_some("dropped up to event", status.dropped_to)
             .with_some("set back", status.restored.then_some("yes, reserved quota is not spent"))
             .with_some("after the fork", status.forked)
@@ -79,6 +80,20 @@ impl fmt::Display for Shown {
             .with_some("device differs since", status.fingerprint_mismatch_since)
             .with("time", status.time)
             .fmt(f)
+    }
+}
+
+/// Whether a report is of use.
+pub(crate) struct Use(pub(crate) Usefulness);
+
+impl fmt::Display for Use {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Usefulness { because, events, enough, at_latest, .. } = self.0;
+        if let Some(because) = because {
+            return write!(f, "useful now: {}", because.words());
+        }
+        write!(f, "useful with {enough} events ({events} wait)")?;
+        at_latest.map_or(Ok(()), |at| write!(f, ", or from {at} on"))
     }
 }
 

@@ -17,6 +17,7 @@ use crate::digest::ChainEvidence;
 use crate::evidence::{Chain, ChainSum};
 use crate::fixture::{ISSUED, at, opened};
 use crate::forks::Fork;
+use crate::packing::Length;
 use crate::state;
 
 /// The seed of another device, which every world knows.
@@ -281,6 +282,37 @@ proptest! {
             again.merge_runs(run.chain(), std::slice::from_ref(run));
         }
         prop_assert_eq!(again.license, before);
+    }
+
+    /// Packing in between changes neither what is evidence, nor what a rebuild gives, nor what is known.
+    #[test]
+    fn packed_runs_are_the_same_evidence(
+        copies in copies(),
+        cuts in prop::collection::vec((0..5_usize, 0..3_usize), 1..4),
+        seed in any::<u64>(),
+        events in 1..8_u64,
+    ) {
+        let devices = copies.devices();
+        let full = Length { events, bytes: u64::MAX };
+        let mut parts = runs(&devices, &cuts);
+        shuffle(&mut parts, seed);
+        let expected = deliver(&parts);
+        let mut packed = World::new(|_| ());
+        packed.merge(&Device::new(FOLLOWED));
+        let mut waiting = Vec::new();
+        for run in &parts {
+            waiting.push(run.clone());
+            try_again(&mut packed, &mut waiting);
+            packed.pack(full);
+        }
+        prop_assert_eq!(outcome(&packed), outcome(&expected));
+        prop_assert_eq!(&packed.license.chains, &expected.license.chains);
+        refolds(&packed);
+        let before = packed.license.clone();
+        for run in &parts {
+            packed.merge_runs(run.chain(), std::slice::from_ref(run));
+        }
+        prop_assert_eq!(packed.license, before);
     }
 }
 

@@ -28,6 +28,7 @@ use crate::fixture::{ISSUED, RENDER, at, opened, text};
 use crate::keys::SecretKey;
 use crate::license_key::{self, KeySecret};
 use crate::merge::{ChainOutcome, Stored, merge_chain};
+use crate::packing::{self, Length};
 use crate::quotas;
 use crate::refold;
 use crate::rows::{BranchNumber, HistoryEntry, Rows, StoredRun};
@@ -359,6 +360,15 @@ impl World {
     /// All that was attached and written.
     pub(crate) fn runs(&self) -> &[StoredRun] {
         &self.stored.runs
+    }
+
+    /// Packs what was attached and written, branch by branch.
+    pub(crate) fn pack(&mut self, full: Length) {
+        let mut runs = std::mem::take(&mut self.stored.runs);
+        runs.sort_by_key(|run| (run.chain, run.branch, run.first_seq));
+        for branch in runs.chunk_by(|one, next| (one.chain, one.branch) == (next.chain, next.branch)) {
+            self.stored.runs.extend(packing::tests::packed(branch, full));
+        }
     }
 
     /// The rows of all that was stored.

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use clap::Args;
-use ledger::clocks::{self, ClockFlag, Doubt, RunEnd};
+use ledger::clocks::{self, ClockFlag, Doubt};
 use schemas::codes::Exit;
 use schemas::ids::LicenseId;
 use schemas::refusal::Refusal;
@@ -52,14 +52,14 @@ impl AuditClocksArgs {
 fn flags(vendor: &mut Vendor, id: &LicenseId) -> Result<Vec<ClockFlag>, Refusal> {
     let Some(license) = vendor.store.license(id)? else { return Ok(Vec::new()) };
     let (history, known) = (vendor.store.history(id)?, vendor.store.known(id)?);
-    let mut ends = Vec::new();
+    let mut taken_in = Vec::new();
     vendor.store.runs(Some(id), &mut |_, run| {
         if matches!(run.origin, Origin::Device(_)) {
-            ends.push(RunEnd { chain: run.chain, branch: run.branch, seq: run.head.seq, at: run.last_at });
+            taken_in.extend(clocks::taken_in(&run, &known)?);
         }
         Ok(())
     })?;
-    Ok(clocks::flags(&license, &history, &ends, &known))
+    Ok(clocks::flags(&license, &history, &taken_in, &known))
 }
 
 #[derive(Serialize)]

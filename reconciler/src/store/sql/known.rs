@@ -1,14 +1,15 @@
 //! Since when the events of a licence's device chains are known.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use ledger::chain::Head;
 use ledger::digest::BranchEvidence;
 use ledger::known::{KnownPlace, KnownSince};
+use ledger::rows::BranchNumber;
 use ledger::{refold, state};
 use schemas::event::Body;
-use schemas::ids::{ChainId, LicenseId};
-use schemas::numbers::Micros;
+use schemas::ids::{ChainId, LicenseId, Link};
+use schemas::numbers::{Micros, Seq};
 
 use super::database::Database;
 use super::{StoreError, runs, statements};
@@ -17,13 +18,14 @@ use super::{StoreError, runs, statements};
 pub(super) fn since(db: &mut dyn Database, license: &LicenseId) -> Result<KnownSince, StoreError> {
     let branches = branches(db, license)?;
     let mut heads = Vec::new();
+    let mut links = Links { license, held: VecDeque::new() };
     for run in runs::of_authority(db, license)? {
         for (_, event) in refold::events(&run)? {
             let Body::GrantIssued(grant) = &event.body else { continue };
             for took_in in &grant.took_in {
                 let of_chain = branches.get(&took_in.chain).map_or(&[][..], Vec::as_slice);
                 let head = Head { seq: took_in.seq, link: took_in.link };
-                heads.extend(known_head(db, license, (took_in.chain, of_chain), (head, event.at))?);
+                heads.extend(known_head(db, &mut links, (took_in.chain, of_chain), (head, event.at))?);
             }
         }
     }
@@ -46,7 +48,7 @@ fn branches(
 /// first places of branches depend on the order in which they came, and that was another one before a restore.
 fn known_head(
     db: &mut dyn Database,
-    license: &LicenseId,
+    links: &mut Links<'_>,
     (chain, branches): (ChainId, &[BranchEvidence]),
     (head, at): (Head, Micros),
 ) -> Result<Option<KnownPlace>, StoreError> {
@@ -56,9 +58,41 @@ fn known_head(
     }
     for branch in branches {
         let holds = (branch.first_seq..=branch.head.seq).contains(&head.seq);
-        if holds && runs::link_at(db, license, (&chain, branch.number), head.seq)? == Some(head.link) {
+        if holds && links.at(db, (chain, branch.number), head.seq)? == Some(head.link) {
             return Ok(known(branch.number));
         }
     }
     Ok(None)
+}
+
+/// Runs of which the links are held at one time: of a full one they take 128 KiB.
+const HELD: usize = 16;
+
+/// The links of the stored runs that were looked at last: many heads that grants took in stand within one run.
+struct Links<'a> {
+    license: &'a LicenseId,
+    held: VecDeque<((ChainId, BranchNumber), Seq, Vec<Link>)>,
+}
+
+impl Links<'_> {
+    /// The link after an event of a branch.
+    fn at(
+        &mut self,
+        db: &mut dyn Database,
+        branch: (ChainId, BranchNumber),
+        seq: Seq,
+    ) -> Result<Option<Link>, StoreError> {
+        let held = |(of, first, links): &((ChainId, BranchNumber), Seq, Vec<Link>)| {
+            let at = usize::try_from(seq.0.checked_sub(first.0)?).ok()?;
+            links.get(at).copied().filter(|_| *of == branch)
+        };
+        if let Some(link) = self.held.iter().find_map(held) {
+            return Ok(Some(link));
+        }
+        let (chain, number) = branch;
+        let Some(run) = runs::run_holding(db, self.license, (&chain, number), seq)? else { return Ok(None) };
+        self.held.truncate(HELD - 1);
+        self.held.push_front((branch, run.first_seq, run.links()));
+        Ok(self.held.front().and_then(held))
+    }
 }

@@ -166,6 +166,15 @@ statements! {
         WHERE license_id = $1 ORDER BY chain, branch, first_seq", [Bytes]);
     RUN_ROWS = new("SELECT license_id, chain, branch, writer, first_seq, version, origin, prev, events, head, last_at, pairs FROM runs
         WHERE license_id = $1 ORDER BY chain, branch, first_seq", [Bytes]);
+    /// The lengths of runs from a place on, so many. A length alone has 32 bits in PostgreSQL; with a column on top it has 64.
+    RUN_LENGTHS = new("SELECT chain, branch, first_seq, version, origin, events, length(pairs) + events FROM runs
+        WHERE license_id = $1 AND (chain, branch, first_seq) >= ($2, $3, $4) ORDER BY chain, branch, first_seq LIMIT $5", [Bytes, Bytes, Int, Int, Int]);
+    /// The same of the last runs of a branch, the last one first.
+    TAIL_LENGTHS = new("SELECT chain, branch, first_seq, version, origin, events, length(pairs) + events FROM runs
+        WHERE license_id = $1 AND chain = $2 AND branch = $3 ORDER BY first_seq DESC LIMIT $4", [Bytes, Bytes, Int, Int]);
+    RUNS_BETWEEN = new("SELECT first_seq, version, origin, prev, events, head, last_at, pairs FROM runs
+        WHERE license_id = $1 AND chain = $2 AND branch = $3 AND first_seq >= $4 AND first_seq <= $5 ORDER BY first_seq", [Bytes, Bytes, Int, Int, Int]);
+    DROP_RUNS = new("DELETE FROM runs WHERE license_id = $1 AND chain = $2 AND branch = $3 AND first_seq >= $4 AND first_seq <= $5", [Bytes, Bytes, Int, Int, Int]);
     RUNS_OF_WRITER = new("SELECT chain, branch, writer, first_seq, version, origin, prev, events, head, last_at, pairs FROM runs
         WHERE license_id = $1 AND writer = $2 ORDER BY chain, branch, first_seq", [Bytes, Int]);
     ATTACHMENT = new("SELECT salt, value FROM attachments WHERE license_id = $1 AND commitment = $2", [Bytes, Bytes]);

@@ -17,7 +17,7 @@ use super::tables::Tables;
 /// What places a row.
 const LICENSE: &str = "license_id";
 /// The functions that mean the same wherever they are evaluated.
-const FUNCTIONS: [&str; 1] = ["count"];
+const FUNCTIONS: [&str; 2] = ["count", "length"];
 
 /// A way in which a statement breaks the dialect.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
