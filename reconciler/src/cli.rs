@@ -13,8 +13,8 @@ use schemas::refusal::Refusal;
 use schemas::text::Text;
 
 use crate::commands::{
-    activation, audit, backup, completions, config, customer, demo, digest, doctor, explain, export, init,
-    keys, license, merge, period, policy, product, quarantine, rebuild, refresh, restore, show, store,
+    activation, audit, backup, completions, config, customer, db, demo, digest, doctor, explain, export,
+    init, keys, license, merge, period, policy, product, quarantine, rebuild, refresh, restore, show, store,
     verify,
 };
 use crate::config::{Config, Flags};
@@ -89,6 +89,8 @@ enum Command {
     Restore(restore::RestoreArgs),
     #[command(subcommand)]
     Store(store::StoreCommand),
+    #[command(subcommand)]
+    Db(db::DbCommand),
     Show(show::ShowArgs),
     Verify(verify::VerifyArgs),
     #[command(subcommand)]
@@ -121,6 +123,7 @@ impl Command {
             Self::Backup(args) => args.run(context),
             Self::Restore(args) => args.run(context),
             Self::Store(command) => command.run(context),
+            Self::Db(command) => command.run(context),
             Self::Show(args) => args.run(context),
             Self::Verify(args) => args.run(context),
             Self::Keys(command) => command.run(context),

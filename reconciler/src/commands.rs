@@ -13,6 +13,7 @@ pub(crate) mod activation;
 pub(crate) mod audit;
 pub(crate) mod backup;
 pub(crate) mod customer;
+pub(crate) mod db;
 pub(crate) mod demo;
 pub(crate) mod digest;
 pub(crate) mod export;

@@ -39,7 +39,7 @@ pub use self::sql::SqlStore;
 use self::sqlite::Sqlite;
 pub use self::views::{
     ActivationFilter, ActivationSummary, EvidenceRow, ForkRow, LicenseFilter, LicenseSummary, Mismatch,
-    NewQuarantine, Packed, QuarantineEntry, RunPlace, Tail, UsageFilter, UsageRow,
+    NewQuarantine, Packed, PlacedTable, Placement, QuarantineEntry, RunPlace, Tail, UsageFilter, UsageRow,
 };
 
 /// Why a unit of work was not done.
@@ -333,6 +333,14 @@ pub trait Store {
         jobs: usize,
         progress: &mut dyn FnMut(u64),
     ) -> Result<(), StoreError>;
+
+    /// Spreads the ledger's tables over the machines of a cluster, those that are not yet; every table with its place.
+    /// `progress` hears of each. Nobody else may use the ledger meanwhile. What was interrupted goes on when it is done
+    /// again; done again after that, it changes nothing.
+    ///
+    /// # Errors
+    /// `citus_missing` where the ledger is in no database that can be spread.
+    fn distribute(&mut self, progress: &mut dyn FnMut()) -> Result<Vec<PlacedTable>, StoreError>;
 
     /// The version of the database.
     fn version(&mut self) -> Result<String, StoreError>;

@@ -688,6 +688,10 @@ codes! {
         "the database may lose what it has acknowledged"
         "The server runs with `fsync` or `full_page_writes` off, so that a power cut may damage its tables, or the database does not hold every text (its encoding is not UTF8)."
         "Switch the setting on in `postgresql.conf` and restart the server, or make the database with `ENCODING UTF8`.",
+    CitusMissing "citus_missing" Refused 409
+        "the database has no Citus"
+        "A ledger is spread over several machines by Citus, an extension of PostgreSQL. This one is kept in a file, or in a database without Citus 11 or later. Nothing was changed."
+        "Move a ledger from a file with `counterfoil store copy --to postgres://… --switch`. Put `citus` into `shared_preload_libraries` in `postgresql.conf`, restart the server, and run `CREATE EXTENSION citus` in the database.",
     StoreUnreachable "store_unreachable" Network 503
         "the database cannot be reached"
         "There is no connection to the server, or it was lost and did not come back in time. What was not acknowledged was not done."

@@ -1,5 +1,6 @@
 //! A temporary folder with a vendor's home and any number of devices, in which the real programs run.
 
+use std::env;
 use std::fs;
 use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
@@ -8,8 +9,10 @@ use std::process::{Child, Command, Stdio};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::postgres;
 use crate::programs::Program;
 use crate::ran::Ran;
+use crate::tables::store_of;
 
 /// The folder. It is the programs' working directory: names of files in command lines are relative to it.
 ///
@@ -18,6 +21,15 @@ use crate::ran::Ran;
 #[derive(Debug)]
 pub struct Lab {
     folder: TempDir,
+}
+
+/// Where homes keep their ledgers: on a server where `COUNTERFOIL_TEST_STORE` is `postgres`, otherwise in a file.
+fn is_on_server() -> bool {
+    match env::var("COUNTERFOIL_TEST_STORE").as_deref() {
+        Ok("postgres") => true,
+        Ok("sqlite") | Err(_) => false,
+        Ok(other) => panic!("COUNTERFOIL_TEST_STORE is `sqlite` or `postgres`, not `{other}`"),
+    }
 }
 
 /// A licence that was issued.
@@ -59,7 +71,8 @@ impl Lab {
     /// `options`. All devices of a lab are one machine, so each activation counts unless the options say otherwise.
     #[track_caller]
     pub fn with_policy(options: &str) -> Self {
-        Self::with_store("sqlite:", options)
+        let store = if is_on_server() { postgres::database() } else { "sqlite:".to_owned() };
+        Self::with_store(&store, options)
     }
 
     /// The same with the ledger kept at a URL.
@@ -85,8 +98,18 @@ impl Lab {
     }
 
     /// Runs `counterfoil` with `--json`. Words are separated by blanks; `'…'` holds one together.
+    ///
+    /// Where homes keep their ledgers on a server, one that was restored moves its ledger there.
     pub fn vendor(&self, line: &str) -> Ran {
-        self.run(Program::Vendor, &format!("--json {line}"), b"")
+        let ran = self.run(Program::Vendor, &format!("--json {line}"), b"");
+        if is_on_server() && ran.exit() == Some(0) && words(line).iter().any(|word| word == "restore") {
+            let words = words(line);
+            let named = words.iter().position(|word| word == "--home").map(|at| words[at + 1].as_str());
+            let home = named.unwrap_or("counterfoil-home");
+            self.vendor(&format!("--home {home} store copy --to {} --switch", postgres::database())).done();
+            fs::remove_file(self.path(home).join("ledger.db")).expect("it was restored there");
+        }
+        ran
     }
 
     /// Runs `counterfoil-agent` with `--json` for the device `name`, with the lab's pack unless the line names another.
@@ -182,9 +205,16 @@ impl Lab {
         self.copy(copy, device);
     }
 
-    /// Copies a folder with all that is in it.
+    /// Copies a folder with all that is in it. The copy of a home has a ledger of its own: where homes keep them on a
+    /// server, in another database.
     pub fn copy(&self, from: &str, to: &str) {
         copy_folder(&self.path(from), &self.path(to));
+        let settings = self.path(to).join("home.toml");
+        if is_on_server() && settings.exists() {
+            let store = store_of(&self.path(to));
+            let moved = fs::read_to_string(&settings).expect("just copied");
+            fs::write(&settings, moved.replace(&store, &postgres::shared().copy_of(&store))).expect("ours");
+        }
     }
 
     fn run(&self, program: Program, line: &str, stdin: &[u8]) -> Ran {

@@ -10,12 +10,15 @@ pub mod lab;
 pub mod picture;
 pub mod postgres;
 pub mod programs;
+pub mod proxy;
 pub mod ran;
 pub mod scenario;
 pub mod sim;
+pub mod tables;
 
 pub use self::chance::Chance;
 pub use self::device::HandMade;
 pub use self::lab::{Lab, License};
 pub use self::ran::Ran;
 pub use self::scenario::Scenario;
+pub use self::tables::{Cell, Tables};

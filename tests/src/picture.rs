@@ -4,33 +4,20 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use rusqlite::types::Value;
-use rusqlite::{Connection, OpenFlags};
+use crate::tables::Tables;
 
-/// Every row of every table of a home's ledger but the quarantine and what numbers it, as text, in the order in which they
-/// are stored.
+/// Every row of every table of a home's ledger but the quarantine and what numbers it, as text, in order.
 pub fn tables(home: &Path) -> BTreeMap<String, Vec<String>> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let ledger = Connection::open_with_flags(home.join("ledger.db"), flags).expect("a ledger");
-    let mut names = ledger
-        .prepare(
-            "SELECT name FROM sqlite_schema
-                WHERE type = 'table' AND name NOT IN ('quarantine', 'counters', 'sqlite_sequence')",
-        )
-        .expect("SQL");
-    let names: Vec<String> =
-        names.query_map([], |row| row.get(0)).expect("SQL").collect::<Result<_, _>>().expect("readable");
-    names.into_iter().map(|name| (name.clone(), rows(&ledger, &name))).collect()
+    let tables = Tables::of(home);
+    let names =
+        tables.names().into_iter().filter(|name| !["quarantine", "counters"].contains(&name.as_str()));
+    names.map(|name| (name.clone(), rows(&tables, &name))).collect()
 }
 
-fn rows(ledger: &Connection, table: &str) -> Vec<String> {
-    let mut query = ledger.prepare(&format!("SELECT * FROM {table}")).expect("SQL");
-    let columns = query.column_count();
-    let rows = query.query_map([], |row| {
-        let values = (0..columns).map(|column| row.get::<_, Value>(column)).collect::<Result<Vec<_>, _>>()?;
-        Ok(format!("{values:?}"))
-    });
-    rows.expect("SQL").collect::<Result<_, _>>().expect("readable")
+fn rows(tables: &Tables, table: &str) -> Vec<String> {
+    let mut rows = tables.rows(&format!("SELECT * FROM {table}"), &[]);
+    rows.sort();
+    rows.iter().map(|row| format!("{row:?}")).collect()
 }
 
 /// Every file below `folder` with its bytes, but those that only say that a database is open.

@@ -1,6 +1,6 @@
 //! A real PostgreSQL for tests: a server in a temporary folder, reached over a socket in it and over nothing else.
 //!
-//! It keeps what it acknowledges (`fsync` is on). A watcher beside it stops it and takes its folder away as soon as the
+//! It keeps what it acknowledges (`fsync` is on), in memory where there is room: no test cuts the power. A watcher beside it stops it and takes its folder away as soon as the
 //! test process lets go of it or ends, in whatever way.
 
 use std::fs;
@@ -16,10 +16,16 @@ use tempfile::TempDir;
 const OWNER: &str = "counterfoil";
 /// Who may connect only with a password, and that password.
 pub const SEALED: (&str, &str) = ("sealed", "tally-9f3c");
+/// What a server's socket is called, by the port that it would have.
+pub const SOCKET: &str = ".s.PGSQL.5432";
 /// Seconds that a server is given to start and to stop on a busy machine.
 const PATIENCE_SECONDS: &str = "300";
 /// A server that was killed leaves processes that end a moment later; until then it does not start again.
 const STARTS: u32 = 200;
+/// Where Linux keeps files in memory, and the room that servers leave to others.
+const MEMORY: &str = "/dev/shm";
+const ROOM_MIB: u64 = 2_048;
+const PREFIX: &str = "counterfoil-pg-";
 /// Where Debian keeps the programs, by version.
 const DEBIAN: &str = "/usr/lib/postgresql";
 /// Waits for the end of its input, then stops the server of `$3` with the program `$1`, and removes the folder `$2`.
@@ -50,8 +56,13 @@ struct User {
 
 /// A URL of a new, empty database on the server that all tests of a process share.
 pub fn database() -> String {
+    shared().database()
+}
+
+/// The server that all tests of a process share.
+pub fn shared() -> &'static Server {
     static SHARED: OnceLock<Server> = OnceLock::new();
-    SHARED.get_or_init(|| Server::start(&[])).database()
+    SHARED.get_or_init(|| Server::start(&[]))
 }
 
 impl Server {
@@ -115,15 +126,39 @@ impl Server {
 
     /// A URL of a new, empty database.
     pub fn database(&self) -> String {
+        self.database_from("template1")
+    }
+
+    /// A URL of a new database that holds what the one at `url` holds, which nobody uses at the moment.
+    pub fn copy_of(&self, url: &str) -> String {
+        self.database_from(name_of(url))
+    }
+
+    fn database_from(&self, template: &str) -> String {
         static NUMBER: AtomicU32 = AtomicU32::new(1);
         let name = format!("ledger{}", NUMBER.fetch_add(1, Ordering::Relaxed));
-        self.run_sql("postgres", &format!("CREATE DATABASE {name}"));
+        self.run_sql("postgres", &format!("CREATE DATABASE {name} TEMPLATE {template}"));
         self.url(OWNER, &name)
+    }
+
+    /// Where clients find its socket.
+    pub fn socket(&self) -> PathBuf {
+        self.folder.join(SOCKET)
+    }
+
+    /// Carries out statements in the database at `url`.
+    pub fn run(&self, url: &str, sql: &str) {
+        self.run_sql(name_of(url), sql);
+    }
+
+    /// Takes the database at `url` away, whoever still uses it.
+    pub fn drop_database(&self, url: &str) {
+        self.run_sql("postgres", &format!("DROP DATABASE {} WITH (FORCE)", name_of(url)));
     }
 
     /// The URL of a database for a user, who is `USER` or `USER:PASSWORD`.
     pub fn url(&self, user: &str, database: &str) -> String {
-        format!("postgres://{user}@{}/{database}", self.folder.display().to_string().replace('/', "%2F"))
+        url_through(&self.folder, user, database)
     }
 
     /// What it wrote to its log.
@@ -186,7 +221,10 @@ impl Programs {
 
     /// A folder of the user's own, in which the socket can be reached by the tests.
     fn folder(&self) -> PathBuf {
-        let folder = TempDir::with_prefix("counterfoil-pg-").expect("a temporary folder").keep();
+        let in_memory = Some(Path::new(MEMORY)).filter(|memory| free_mib(memory) >= ROOM_MIB);
+        let folder = in_memory.and_then(|memory| TempDir::with_prefix_in(PREFIX, memory).ok());
+        let folder =
+            folder.unwrap_or_else(|| TempDir::with_prefix(PREFIX).expect("a temporary folder")).keep();
         fs::set_permissions(&folder, fs::Permissions::from_mode(0o700)).expect("it is ours");
         if let Some(User { uid, gid }) = self.user {
             chown(&folder, Some(uid), Some(gid)).expect("root may give it away");
@@ -210,6 +248,21 @@ impl User {
     }
 }
 
+/// The URL of a database that is reached over a socket in `folder`.
+fn url_through(folder: &Path, user: &str, database: &str) -> String {
+    format!("postgres://{user}@{}/{database}", folder.display().to_string().replace('/', "%2F"))
+}
+
+/// The same database as at `url`, reached over a socket in another folder.
+pub fn through(folder: &Path, url: &str) -> String {
+    url_through(folder, OWNER, name_of(url))
+}
+
+/// The name of the database at a URL.
+fn name_of(url: &str) -> &str {
+    url.rsplit('/').next().expect("a URL names a database")
+}
+
 /// The programs of the newest version below `folder`.
 fn newest(folder: &Path) -> Option<PathBuf> {
     let versions = fs::read_dir(folder).ok()?.filter_map(Result::ok);
@@ -224,6 +277,14 @@ fn newest(folder: &Path) -> Option<PathBuf> {
 fn on_path() -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     std::env::split_paths(&path).find(|folder| folder.join("initdb").exists())
+}
+
+/// How much room there is in a folder; none where it cannot be told.
+fn free_mib(folder: &Path) -> u64 {
+    let Ok(output) = Command::new("df").arg("-Pm").arg(folder).output() else { return 0 };
+    let table = String::from_utf8_lossy(&output.stdout).into_owned();
+    let free = table.lines().nth(1).and_then(|line| line.split_whitespace().nth(3)?.parse().ok());
+    free.unwrap_or(0)
 }
 
 fn am_root() -> bool {

@@ -6,7 +6,7 @@ use std::fs;
 use counterfoil_tests::container::{file_of, frames};
 use counterfoil_tests::device::bundle;
 use counterfoil_tests::lab::{number, text};
-use counterfoil_tests::{Chance, HandMade, Lab, License};
+use counterfoil_tests::{Chance, HandMade, Lab, License, Tables};
 use serde_json::Value;
 
 const STANDARD: &str = "--max-activations 1000 --quota render=1000000/month --sync-every 30d";
@@ -312,15 +312,15 @@ fn what_refers_to_an_unknown_licence_waits_until_the_licence_is_there() {
 
 /// Brings the licence of the first home into the second one: its authority runs are copied and the tables made anew.
 fn move_license(lab: &Lab) {
-    let ledger = rusqlite::Connection::open(lab.path("second/ledger.db")).expect("a ledger");
-    let source = lab.home().join("ledger.db");
-    ledger.execute("ATTACH ?1 AS source", [source.to_string_lossy()]).expect("SQL");
+    let (source, ledger) = (Tables::of(&lab.home()), Tables::of(&lab.path("second")));
     for table in ["catalog_runs", "catalog_attachments", "runs"] {
-        ledger
-            .execute_batch(&format!("INSERT OR REPLACE INTO {table} SELECT * FROM source.{table}"))
-            .expect("SQL");
+        let marks: Vec<String> =
+            (1..=source.columns(table).len()).map(|number| format!("${number}")).collect();
+        let insert = format!("INSERT INTO {table} VALUES ({}) ON CONFLICT DO NOTHING", marks.join(", "));
+        for row in source.rows(&format!("SELECT * FROM {table}"), &[]) {
+            ledger.execute(&insert, &row);
+        }
     }
-    ledger.close().expect("closes");
     lab.vendor(&format!("{SECOND} rebuild")).done();
 }
 

@@ -1,9 +1,8 @@
 //! Periods from open to sealed: late use, early seals, and figures that follow from the evidence or are told not to.
 
 use counterfoil_tests::lab::{number, text};
-use counterfoil_tests::{HandMade, Lab, License, picture};
+use counterfoil_tests::{Cell, HandMade, Lab, License, Tables, picture};
 use ledger::state;
-use rusqlite::Connection;
 use serde_json::Value;
 
 const COUNTED: &str = "--valid 365d --max-activations 10 --mode render=counted --quota render=1000000/month";
@@ -197,23 +196,21 @@ fn a_figure_that_no_longer_follows_is_told() {
     lab.vendor("merge february.cfbundle").done();
     sealed(&lab, "--all");
     let show = format!("period show {} render 2025-01", license.id);
-    let ledger = || Connection::open(lab.home().join("ledger.db")).expect("a ledger");
+    let ledger = Tables::of(&lab.home());
     let device_runs = "writer = 0 AND first_seq = 1";
-    let pairs: Vec<u8> = ledger()
-        .query_row(&format!("SELECT pairs FROM runs WHERE {device_runs}"), [], |row| row.get(0))
-        .expect("the first report");
+    let pairs = ledger.row(&format!("SELECT pairs FROM runs WHERE {device_runs}"), &[]).remove(0).bytes();
     let mut changed = pairs.clone();
     *changed.last_mut().expect("not empty") ^= 1;
-    let update = format!("UPDATE runs SET pairs = ?1 WHERE {device_runs}");
-    ledger().execute(&update, [&changed]).expect("SQL");
+    let update = format!("UPDATE runs SET pairs = $1 WHERE {device_runs}");
+    ledger.execute(&update, &[Cell::Bytes(changed)]);
     let shown = lab.vendor(&show).exits(5).json();
     assert_eq!(
         (&shown["derived"]["follows"], &shown["derived"]["code"]),
         (&false.into(), &"seal_mismatch".into())
     );
-    ledger().execute(&update, [&pairs]).expect("SQL");
+    ledger.execute(&update, &[Cell::Bytes(pairs)]);
     lab.vendor(&show).done();
-    state_with_one_more(&ledger());
+    state_with_one_more(&ledger);
     assert_eq!(lab.vendor(&show).exits(5).json()["derived"]["used"], 10);
     lab.vendor("rebuild --check").exits(6).json();
     lab.vendor("rebuild").done();
@@ -221,15 +218,14 @@ fn a_figure_that_no_longer_follows_is_told() {
 }
 
 /// Adds a unit to every seal in the kept state.
-fn state_with_one_more(ledger: &Connection) {
-    let kept: Vec<u8> =
-        ledger.query_row("SELECT state FROM licenses", [], |row| row.get(0)).expect("one licence");
+fn state_with_one_more(ledger: &Tables) {
+    let kept = ledger.row("SELECT state FROM licenses", &[]).remove(0).bytes();
     let mut license = state::license(&kept).expect("sound");
     for seal in license.periods.values_mut() {
         seal.used = seal.used.saturating_plus(1);
     }
-    let changed = ledger.execute("UPDATE licenses SET state = ?1", [state::of_license(&license)]);
-    assert_eq!(changed.expect("SQL"), 1);
+    let changed = Cell::Bytes(state::of_license(&license));
+    assert_eq!(ledger.execute("UPDATE licenses SET state = $1", &[changed]), 1);
 }
 
 /// A seal of the epoch that ended still follows, and what came after it is adjusted in the new one.

@@ -1,13 +1,9 @@
 //! Tables follow from signed events: what was written to them by other hands is found, named and mended, and a
 //! changed event is never believed.
 
-use std::path::Path;
-
 use counterfoil_tests::device::bundle;
 use counterfoil_tests::lab::{number, text};
-use counterfoil_tests::{HandMade, Lab, picture};
-use rusqlite::types::Value as Cell;
-use rusqlite::{Connection, params_from_iter};
+use counterfoil_tests::{Cell, HandMade, Lab, Tables, picture};
 use serde_json::Value;
 
 const STANDARD: &str = "--valid 365d --max-activations 10 --quota render=1000/month --sync-every 30d";
@@ -52,89 +48,81 @@ fn ledger_with_everything() -> Lab {
     lab
 }
 
-fn open(home: &Path) -> Connection {
-    Connection::open(home.join("ledger.db")).expect("a ledger")
-}
-
-fn names(ledger: &Connection, query: &str) -> Vec<String> {
-    let mut query = ledger.prepare(query).expect("SQL");
-    query.query_map([], |row| row.get(0)).expect("SQL").collect::<Result<_, _>>().expect("readable")
-}
-
-fn columns(ledger: &Connection, table: &str) -> Vec<String> {
-    names(ledger, &format!("SELECT name FROM pragma_table_info('{table}') ORDER BY cid"))
-}
-
-/// The columns of the primary key.
-fn key(ledger: &Connection, table: &str) -> Vec<String> {
-    names(ledger, &format!("SELECT name FROM pragma_table_info('{table}') WHERE pk > 0 ORDER BY pk"))
-}
-
 /// Another value of the same type.
 fn changed(value: &Cell) -> Cell {
     match value {
-        Cell::Null => Cell::Integer(1),
-        Cell::Integer(number) => Cell::Integer(number ^ 1),
+        Cell::Null => Cell::Int(1),
+        Cell::Int(number) => Cell::Int(number ^ 1),
         Cell::Text(text) => Cell::Text(format!("{text}x")),
-        Cell::Blob(bytes) => {
+        Cell::Bytes(bytes) => {
             let mut bytes = bytes.clone();
             match bytes.last_mut() {
                 Some(last) => *last ^= 1,
                 None => bytes.push(1),
             }
-            Cell::Blob(bytes)
+            Cell::Bytes(bytes)
         }
-        Cell::Real(number) => Cell::Real(-number),
     }
 }
 
-fn first_row(ledger: &Connection, table: &str) -> Vec<Cell> {
-    let count = columns(ledger, table).len();
-    ledger
-        .query_row(&format!("SELECT * FROM {table} LIMIT 1"), [], |row| {
-            (0..count).map(|column| row.get(column)).collect()
-        })
-        .unwrap_or_else(|error| panic!("{table}: {error}"))
+/// The first row of a table by its key.
+fn first_row(ledger: &Tables, table: &str) -> Vec<Cell> {
+    ledger.row(&format!("SELECT * FROM {table} ORDER BY {} LIMIT 1", ledger.key(table).join(", ")), &[])
+}
+
+/// A condition that a row of a table meets alone, whose parameters follow `before` others, and their values.
+fn only(ledger: &Tables, table: &str, row: &[Cell], before: usize) -> (String, Vec<Cell>) {
+    let (columns, key) = (ledger.columns(table), ledger.key(table));
+    let conditions =
+        key.iter().enumerate().map(|(number, name)| format!("{name} = ${}", before + number + 1));
+    let at = |name: &String| columns.iter().position(|column| column == name).expect("a column");
+    let values = key.iter().map(|name| row[at(name)].clone()).collect();
+    (conditions.collect::<Vec<_>>().join(" AND "), values)
+}
+
+/// Writes a value into a column of a row.
+#[track_caller]
+fn write(ledger: &Tables, table: &str, row: &[Cell], column: &str, value: Cell) {
+    let (condition, key) = only(ledger, table, row, 1);
+    let values: Vec<Cell> = [value].into_iter().chain(key).collect();
+    let statement = format!("UPDATE {table} SET {column} = $1 WHERE {condition}");
+    assert_eq!(ledger.execute(&statement, &values), 1, "{table}");
+}
+
+#[track_caller]
+fn delete(ledger: &Tables, table: &str, row: &[Cell]) {
+    let (condition, key) = only(ledger, table, row, 0);
+    assert_eq!(ledger.execute(&format!("DELETE FROM {table} WHERE {condition}"), &key), 1, "{table}");
 }
 
 /// Changes one value of one row outside the key; in a table that is all key, in the key.
-fn change_value(ledger: &Connection, table: &str) {
-    let (columns, key) = (columns(ledger, table), key(ledger, table));
-    let column = columns.iter().position(|column| !key.contains(column)).unwrap_or(columns.len() - 1);
+fn change_value(ledger: &Tables, table: &str) {
+    let (columns, key) = (ledger.columns(table), ledger.key(table));
+    let at = columns.iter().position(|column| !key.contains(column)).unwrap_or(columns.len() - 1);
     let row = first_row(ledger, table);
-    let place: Vec<String> =
-        key.iter().enumerate().map(|(number, name)| format!("{name} = ?{}", number + 2)).collect();
-    let mut values = vec![changed(&row[column])];
-    values.extend(
-        key.iter()
-            .map(|name| row[columns.iter().position(|column| column == name).expect("a column")].clone()),
-    );
-    let statement = format!("UPDATE {table} SET {} = ?1 WHERE {}", columns[column], place.join(" AND "));
-    assert_eq!(ledger.execute(&statement, params_from_iter(values)).expect("SQL"), 1, "{table}");
+    write(ledger, table, &row, &columns[at], changed(&row[at]));
 }
 
-fn delete_row(ledger: &Connection, table: &str) {
-    let key = key(ledger, table).join(", ");
-    let statement = format!("DELETE FROM {table} WHERE ({key}) = (SELECT {key} FROM {table} LIMIT 1)");
-    assert_eq!(ledger.execute(&statement, []).expect("SQL"), 1, "{table}");
+fn delete_row(ledger: &Tables, table: &str) {
+    delete(ledger, table, &first_row(ledger, table));
 }
 
 /// Inserts a copy of a row under another key.
-fn insert_row(ledger: &Connection, table: &str) {
-    let (columns, key) = (columns(ledger, table), key(ledger, table));
+fn insert_row(ledger: &Tables, table: &str) {
+    let (columns, key) = (ledger.columns(table), ledger.key(table));
     let mut row = first_row(ledger, table);
     let last = columns.iter().position(|column| Some(column) == key.last()).expect("a key");
     row[last] = match &row[last] {
-        Cell::Integer(number) => Cell::Integer(number + 1_000_000),
+        Cell::Int(number) => Cell::Int(number + 1_000_000),
         other => changed(other),
     };
-    let marks: Vec<String> = (1..=row.len()).map(|number| format!("?{number}")).collect();
+    let marks: Vec<String> = (1..=row.len()).map(|number| format!("${number}")).collect();
     let statement = format!("INSERT INTO {table} VALUES ({})", marks.join(", "));
-    assert_eq!(ledger.execute(&statement, params_from_iter(row)).expect("SQL"), 1, "{table}");
+    assert_eq!(ledger.execute(&statement, &row), 1, "{table}");
 }
 
 /// Somebody else's hand at a table.
-type Hand = fn(&Connection, &str);
+type Hand = fn(&Tables, &str);
 
 /// The tables that `rebuild --check` names.
 fn named(checked: &Value) -> Vec<String> {
@@ -149,10 +137,7 @@ fn named(checked: &Value) -> Vec<String> {
 #[test]
 fn every_table_is_a_source_or_a_projection() {
     let lab = ledger_with_everything();
-    let found = names(
-        &open(&lab.home()),
-        "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%' AND name NOT LIKE 'refinery_%'",
-    );
+    let found = Tables::of(&lab.home()).names();
     for table in &found {
         let known = PROJECTIONS.contains(&table.as_str()) || SOURCES.contains(&table.as_str());
         assert!(known, "{table} is neither a source nor a projection that is checked");
@@ -168,7 +153,7 @@ fn a_projection_that_was_written_to_is_named_and_mended() {
     let hands: [(&str, Hand); 3] = [("change", change_value), ("delete", delete_row), ("insert", insert_row)];
     for table in PROJECTIONS {
         for (hand, corrupt) in &hands {
-            corrupt(&open(&lab.home()), table);
+            corrupt(&Tables::of(&lab.home()), table);
             let checked = lab.vendor("rebuild --check").exits(6).json();
             assert_eq!(named(&checked), [*table], "{hand} {table}");
             let mismatch = &checked["mismatches"][0];
@@ -192,7 +177,7 @@ fn a_projection_that_was_written_to_is_named_and_mended() {
 #[test]
 fn an_audit_names_a_table_that_was_written_to() {
     let lab = ledger_with_everything();
-    change_value(&open(&lab.home()), "usage");
+    change_value(&Tables::of(&lab.home()), "usage");
     let audited = lab.vendor("audit verify").exits(6).json();
     assert_eq!(named(&audited), ["usage"]);
 }
@@ -210,47 +195,39 @@ fn a_rebuild_of_a_sound_ledger_changes_no_byte_and_no_digest() {
 #[test]
 fn a_changed_byte_of_a_stored_run_never_verifies() {
     let lab = ledger_with_everything();
-    let runs: Vec<(i64, Vec<u8>)> = {
-        let ledger = open(&lab.home());
-        let mut query = ledger.prepare("SELECT rowid, pairs FROM runs").expect("SQL");
-        let rows = query.query_map([], |row| Ok((row.get(0)?, row.get(1)?)));
-        rows.expect("SQL").collect::<Result<_, _>>().expect("readable")
-    };
+    let ledger = Tables::of(&lab.home());
+    let runs = ledger.rows("SELECT * FROM runs", &[]);
+    let column = ledger.columns("runs").iter().position(|column| column == "pairs").expect("a column");
     assert!(runs.len() >= 5, "runs of both writers");
-    for (id, pairs) in runs {
+    for run in runs {
+        let pairs = run[column].clone().bytes();
         // In the first core, in the middle, and in the last signature.
         for at in [8, pairs.len() / 2, pairs.len() - 1] {
             let mut changed = pairs.clone();
             changed[at] ^= 1;
-            write_pairs(&lab, id, &changed);
+            write(&ledger, "runs", &run, "pairs", Cell::Bytes(changed));
             let ran = lab.vendor("audit verify").exits(5);
             let fault = ran.lines().pop().expect("a document");
-            assert!(fault.to_string().contains("code"), "run {id} at {at}: {ran:?}");
+            assert!(fault.to_string().contains("code"), "{run:?} at {at}: {ran:?}");
         }
-        write_pairs(&lab, id, &pairs);
+        write(&ledger, "runs", &run, "pairs", Cell::Bytes(pairs));
     }
     lab.vendor("audit verify --deep").done();
-}
-
-fn write_pairs(lab: &Lab, id: i64, pairs: &[u8]) {
-    let ledger = open(&lab.home());
-    assert_eq!(ledger.execute("UPDATE runs SET pairs = ?1 WHERE rowid = ?2", (pairs, id)).expect("SQL"), 1);
 }
 
 #[test]
 fn a_changed_column_beside_the_pairs_never_verifies() {
     let lab = ledger_with_everything();
-    for column in ["origin", "prev", "head", "events", "last_at"] {
-        let ledger = open(&lab.home());
-        let select = format!("SELECT rowid, {column} FROM runs ORDER BY rowid DESC LIMIT 1");
-        let (id, value): (i64, Cell) =
-            ledger.query_row(&select, [], |row| Ok((row.get(0)?, row.get(1)?))).expect("SQL");
-        let update = format!("UPDATE runs SET {column} = ?1 WHERE rowid = ?2");
-        ledger.execute(&update, (changed(&value), id)).expect("SQL");
-        drop(ledger);
-        let ran = lab.vendor("audit verify");
-        assert_eq!(ran.exit(), Some(5), "{column}: {ran:?}");
-        open(&lab.home()).execute(&update, (value, id)).expect("SQL");
+    let ledger = Tables::of(&lab.home());
+    let run =
+        ledger.row("SELECT * FROM runs ORDER BY license_id DESC, chain DESC, first_seq DESC LIMIT 1", &[]);
+    for (column, value) in ledger.columns("runs").iter().zip(&run) {
+        if ["origin", "prev", "head", "events", "last_at"].contains(&column.as_str()) {
+            write(&ledger, "runs", &run, column, changed(value));
+            let ran = lab.vendor("audit verify");
+            assert_eq!(ran.exit(), Some(5), "{column}: {ran:?}");
+            write(&ledger, "runs", &run, column, value.clone());
+        }
     }
     lab.vendor("audit verify --deep").done();
 }
@@ -258,11 +235,12 @@ fn a_changed_column_beside_the_pairs_never_verifies() {
 #[test]
 fn a_run_that_was_taken_away_is_missed() {
     let lab = ledger_with_everything();
-    let ledger = open(&lab.home());
-    let first = "SELECT rowid FROM runs WHERE writer = (SELECT writer FROM runs GROUP BY chain HAVING COUNT(*) > 1 LIMIT 1)
-                 ORDER BY first_seq LIMIT 1";
-    assert_eq!(ledger.execute(&format!("DELETE FROM runs WHERE rowid = ({first})"), []).expect("SQL"), 1);
-    drop(ledger);
+    let ledger = Tables::of(&lab.home());
+    let several =
+        "SELECT chain FROM runs WHERE branch = 0 GROUP BY chain HAVING count(*) > 1 ORDER BY chain LIMIT 1";
+    let first =
+        format!("SELECT * FROM runs WHERE branch = 0 AND chain IN ({several}) ORDER BY first_seq LIMIT 1");
+    delete(&ledger, "runs", &ledger.row(&first, &[]));
     lab.vendor("audit verify").exits(5).lines();
 }
 
@@ -272,14 +250,15 @@ fn a_run_that_was_taken_away_is_missed() {
 fn runs_that_were_moved_to_another_licence_never_verify() {
     let lab = ledger_with_everything();
     let other = lab.issue();
-    let id: Vec<u8> = other.id.parse::<schemas::ids::LicenseId>().expect("an identifier").as_bytes().to_vec();
+    let id = other.id.parse::<schemas::ids::LicenseId>().expect("an identifier");
+    let id = Cell::Bytes(id.as_bytes().to_vec());
     let device_runs = "writer = (SELECT writer FROM runs JOIN chains USING (chain) LIMIT 1)";
-    let ledger = open(&lab.home());
+    let ledger = Tables::of(&lab.home());
     for table in ["runs", "attachments"] {
         let moved = if table == "runs" { device_runs } else { "TRUE" };
-        ledger.execute(&format!("UPDATE {table} SET license_id = ?1 WHERE {moved}"), [&id]).expect("SQL");
+        ledger
+            .execute(&format!("UPDATE {table} SET license_id = $1 WHERE {moved}"), std::slice::from_ref(&id));
     }
-    drop(ledger);
     lab.vendor("rebuild").done();
     lab.vendor("audit verify").exits(5).lines();
 }

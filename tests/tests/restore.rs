@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use counterfoil_tests::lab::{number, text};
-use counterfoil_tests::{HandMade, Lab, License, picture};
+use counterfoil_tests::{HandMade, Lab, License, Tables, picture};
 use serde_json::Value;
 
 const STANDARD: &str =
@@ -165,10 +165,10 @@ fn an_ended_epoch_that_was_cut_is_missed() {
     let Story { lab, .. } = Story::begin();
     restore(&lab);
     lab.vendor("audit verify").done();
-    let ledger = rusqlite::Connection::open(lab.home().join("ledger.db")).expect("a ledger");
-    let last = "SELECT rowid FROM runs WHERE writer = 1 AND first_seq > 1 ORDER BY first_seq DESC LIMIT 1";
-    assert_eq!(ledger.execute(&format!("DELETE FROM runs WHERE rowid = ({last})"), []).expect("SQL"), 1);
-    drop(ledger);
+    let ledger = Tables::of(&lab.home());
+    let ended = "writer = 1 AND first_seq > 1";
+    let last = ledger.row(&format!("SELECT max(first_seq) FROM runs WHERE {ended}"), &[]);
+    assert_eq!(ledger.execute(&format!("DELETE FROM runs WHERE {ended} AND first_seq = $1"), &last), 1);
     lab.vendor("audit verify").refused(5, "audit_failed");
 }
 

@@ -4,11 +4,12 @@
 //! their identifiers. Where the connection is lost while a transaction commits, the server is asked afterwards whether it
 //! did. Statements that do not wait for each other's answers are sent together.
 
+mod citus;
 mod connection;
 mod migrations;
+mod pool;
 mod values;
 
-use std::collections::HashMap;
 use std::error::Error as _;
 use std::path::Path;
 use std::time::Duration;
@@ -18,15 +19,17 @@ use futures_util::{TryStreamExt as _, pin_mut};
 use schemas::codes::Code;
 use schemas::refusal::Refusal;
 use tokio::runtime::Runtime;
+use tokio_postgres::Error;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{Client, Error};
 
 use self::connection::{Target, Token};
+use self::pool::{Lent, Pool, Session};
 use super::StoreError;
 use super::sql::SqlStore;
 use super::sql::database::{Access, Database, Row, TakeRow, Value, Values};
 use super::sql::statements::{Insert, Statement};
+use super::views::PlacedTable;
 
 /// How many rows one statement writes: as many as fit of the largest first.
 const INSERT_SIZES: [usize; 4] = [128, 16, 4, 1];
@@ -40,23 +43,16 @@ const RECONNECT_PAUSE: Duration = Duration::from_millis(200);
 /// Sets of values that are asked for together.
 const TOGETHER: usize = 256;
 
-/// A connection to a PostgreSQL database, made when it is first needed and again when it was lost.
+/// A PostgreSQL database, with one transaction at a time. Each has a connection of the pool while it lasts.
 #[derive(Debug)]
 pub(super) struct Postgres {
-    target: Target,
-    runtime: Runtime,
-    client: Option<Session>,
+    pool: Pool,
+    /// The connection of the transaction that was begun.
+    session: Option<Lent>,
     /// The token that the transaction which writes has left, by which it is seen afterwards whether it was committed.
     token: Option<Token>,
     /// The token of the one before, which nobody asks for any more.
     spent: Option<Token>,
-}
-
-/// A client with the statements that were prepared on it.
-#[derive(Debug)]
-struct Session {
-    client: Client,
-    prepared: HashMap<String, tokio_postgres::Statement>,
 }
 
 impl Postgres {
@@ -66,17 +62,16 @@ impl Postgres {
     /// `store_occupied` where it has a ledger; `store_unsafe` when its settings lose what was committed;
     /// `store_unreachable`.
     pub(super) fn create(url: &str) -> Result<SqlStore, StoreError> {
-        let mut postgres = Self::connect(url)?;
-        let session = postgres.client.as_ref().expect("just connected");
+        let pool = Pool::new(Target::parse(url)?)?;
+        let mut session = pool.lend()?;
         // What an interrupted copy or `init` left holds nothing and is used.
-        let has_ledger = postgres.runtime.block_on(migrations::version(&session.client))?.is_some();
-        if has_ledger && postgres.runtime.block_on(connection::holds_anything(&session.client))? {
+        let has_ledger = pool.runtime().block_on(migrations::version(&session.client))?.is_some();
+        if has_ledger && pool.runtime().block_on(connection::holds_anything(&session.client))? {
             return Err(Refusal::from(Code::StoreOccupied).into());
         }
-        postgres
-            .runtime
-            .block_on(migrations::apply(&mut postgres.client.as_mut().expect("just connected").client))?;
-        Ok(SqlStore::new(postgres))
+        pool.runtime().block_on(migrations::apply(&mut session.client))?;
+        drop(session);
+        Ok(SqlStore::new(Self::over(pool)))
     }
 
     /// Opens the ledger in the database at `url`.
@@ -84,134 +79,109 @@ impl Postgres {
     /// # Errors
     /// `home_damaged` where it has none; `store_unsafe` when its settings lose what was committed; `store_unreachable`.
     pub(super) fn open(url: &str) -> Result<SqlStore, StoreError> {
-        let mut postgres = Self::connect(url)?;
-        let client = &mut postgres.client.as_mut().expect("just connected").client;
-        let version = postgres.runtime.block_on(migrations::version(client))?;
+        let pool = Pool::new(Target::parse(url)?)?;
+        let mut session = pool.lend()?;
+        let version = pool.runtime().block_on(migrations::version(&session.client))?;
         let Some(version) = version else {
             return Err(Refusal::new(Code::HomeDamaged, "the database has no ledger").into());
         };
-        if migrations::is_behind(version)? {
-            postgres.runtime.block_on(migrations::apply(client))?;
+        let is_behind = migrations::is_behind(version)?;
+        if is_behind {
+            pool.runtime().block_on(migrations::apply(&mut session.client))?;
+        }
+        drop(session);
+        let mut postgres = Self::over(pool);
+        if is_behind {
             SqlStore::rebuild_in(&mut postgres)?;
         }
         Ok(SqlStore::new(postgres))
     }
 
-    fn connect(url: &str) -> Result<Self, StoreError> {
-        let target = Target::parse(url)?;
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(|error| StoreError::Database(Box::new(error)))?;
-        let mut postgres = Self { target, runtime, client: None, token: None, spent: None };
-        postgres.session()?;
-        let client = &postgres.client.as_ref().expect("just connected").client;
-        postgres.runtime.block_on(connection::refuse_unsafe(client))?;
-        Ok(postgres)
+    fn over(pool: Pool) -> Self {
+        Self { pool, session: None, token: None, spent: None }
     }
 
-    /// The session, anew where the one before was lost.
-    fn session(&mut self) -> Result<&mut Session, StoreError> {
-        if self.client.as_ref().is_none_or(|session| session.client.is_closed()) {
-            let client = self.runtime.block_on(self.target.connect())?;
-            self.client = Some(Session { client, prepared: HashMap::new() });
-        }
-        Ok(self.client.as_mut().expect("just connected"))
-    }
-
-    /// The session of the transaction that was begun; one that was lost meanwhile is not made anew in its midst.
+    /// The connection of the transaction that was begun; one that was lost meanwhile is not made anew in its midst.
     fn begun(&mut self) -> Result<(&Runtime, &mut Session), StoreError> {
-        match &mut self.client {
-            Some(session) => Ok((&self.runtime, session)),
+        match &mut self.session {
+            Some(session) => Ok((self.pool.runtime(), session)),
             None => Err(StoreError::Unreachable("the connection was lost".into())),
         }
     }
 
-    /// Whether a transaction was committed of which the answer was lost: its token is there, or it can be written by
-    /// another one, which waits until the first one has ended.
+    /// Whether a transaction was committed of which the answer was lost.
     fn was_committed(&mut self, token: &Token) -> Result<bool, StoreError> {
         let mut unreachable = None;
         for attempt in 0..RECONNECTS {
-            self.client = None;
             self.wait(RECONNECT_PAUSE * attempt);
-            let asked = self.session().map(|_| ()).and_then(|()| {
-                let client = &self.client.as_ref().expect("just connected").client;
-                Ok(self.runtime.block_on(connection::claim(client, token))?)
+            let asked = self.pool.lend().and_then(|session| {
+                let asked = self.pool.runtime().block_on(connection::was_committed(&session.client, token));
+                asked.map_err(|error| {
+                    self.pool.throw_away(session);
+                    error.into()
+                })
             });
             match asked {
-                Ok(()) => return Ok(false),
-                Err(StoreError::Overtaken(_)) => return Ok(true),
+                Ok(was_committed) => return Ok(was_committed),
                 Err(error) => unreachable = Some(error),
             }
         }
         Err(StoreError::OutcomeUnknown(unreachable.map_or_else(|| "no answer".into(), Into::into)))
     }
+
+    fn throw_away(&mut self) {
+        if let Some(session) = self.session.take() {
+            self.pool.throw_away(session);
+        }
+    }
 }
 
-/// What the last transaction left is of no more use; one that a dead process left takes no room worth naming.
+/// What the last transaction left is of no more use; one that a dead process left takes no room worth naming. One that was
+/// not ended goes with its connection.
 impl Drop for Postgres {
     fn drop(&mut self) {
-        if let (Some(spent), Some(session)) = (&self.spent, &self.client) {
-            drop(self.runtime.block_on(connection::forget(&session.client, spent)));
-        }
-    }
-}
-
-impl Session {
-    async fn prepare(
-        &mut self,
-        sql: &str,
-        takes: impl Iterator<Item = super::sql::statements::Kind>,
-    ) -> Result<tokio_postgres::Statement, Error> {
-        if let Some(prepared) = self.prepared.get(sql) {
-            return Ok(prepared.clone());
-        }
-        let types: Vec<_> = takes.map(values::type_of).collect();
-        let prepared = self.client.prepare_typed(sql, &types).await?;
-        self.prepared.insert(sql.to_owned(), prepared.clone());
-        Ok(prepared)
-    }
-
-    async fn prepare_statement(&mut self, statement: &Statement) -> Result<tokio_postgres::Statement, Error> {
-        let takes = statement.takes().iter().copied();
-        if statement.locks() {
-            self.prepare(&format!("{} FOR UPDATE", statement.sql()), takes).await
-        } else {
-            self.prepare(statement.sql(), takes).await
+        self.throw_away();
+        if let (Some(spent), Some(session)) = (&self.spent, self.pool.lend_idle()) {
+            drop(self.pool.runtime().block_on(connection::forget(&session.client, spent)));
         }
     }
 }
 
 impl Database for Postgres {
+    fn another(&self) -> Result<Box<dyn Database>, StoreError> {
+        Ok(Box::new(Self::over(self.pool.clone())))
+    }
+
     fn begin(&mut self, access: Access) -> Result<(), StoreError> {
-        self.session()?;
-        let spent = self.spent.take();
-        let (runtime, session) = self.begun()?;
-        let client = &session.client;
-        self.token = match access {
+        self.session = Some(self.pool.lend()?);
+        match access {
             Access::Read => {
-                runtime.block_on(client.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"))?;
-                self.spent = spent;
-                None
+                let (runtime, session) = self.begun()?;
+                let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+                runtime.block_on(session.client.batch_execute(begin))?;
             }
             Access::Write | Access::WriteSoon => {
                 let token = Token::random()?;
-                runtime.block_on(connection::begin_writing(client, &token, spent.as_ref()))?;
-                Some(token)
+                let spent = self.spent.take();
+                let (runtime, session) = self.begun()?;
+                runtime.block_on(connection::begin_writing(&session.client, &token, spent.as_ref()))?;
+                self.token = Some(token);
             }
-        };
+        }
         Ok(())
     }
 
     fn commit(&mut self) -> Result<(), StoreError> {
-        let token = self.token.take();
         let (runtime, session) = self.begun()?;
-        match (runtime.block_on(session.client.batch_execute("COMMIT")), token) {
+        let committed = runtime.block_on(session.client.batch_execute("COMMIT"));
+        match (committed, self.token.take()) {
             (Ok(()), token) => {
+                self.session = None;
                 self.spent = token.or(self.spent.take());
                 Ok(())
             }
             (Err(error), Some(token)) if is_lost(&error) => {
+                self.throw_away();
                 let was_committed = self.was_committed(&token)?;
                 self.spent = Some(token);
                 if was_committed { Ok(()) } else { Err(StoreError::Unreachable(Box::new(error))) }
@@ -225,13 +195,12 @@ impl Database for Postgres {
 
     fn roll_back(&mut self) {
         self.token = None;
-        let rolled_back = self
-            .client
-            .as_ref()
-            .map(|session| self.runtime.block_on(session.client.batch_execute("ROLLBACK")));
-        if !matches!(rolled_back, Some(Ok(()))) {
+        let Some(session) = &self.session else { return };
+        if self.pool.runtime().block_on(session.client.batch_execute("ROLLBACK")).is_ok() {
+            self.session = None;
+        } else {
             // The server rolls back what a lost connection leaves.
-            self.client = None;
+            self.throw_away();
         }
     }
 
@@ -314,17 +283,21 @@ impl Database for Postgres {
     }
 
     fn wait(&mut self, pause: Duration) {
-        self.runtime.block_on(connection::wait(pause));
+        self.pool.runtime().block_on(connection::wait(pause));
     }
 
     fn copy_file(&mut self, _: &Path, _: &mut dyn FnMut(u64)) -> Result<bool, StoreError> {
         Ok(false)
     }
 
+    fn distribute(&mut self, progress: &mut dyn FnMut()) -> Result<Vec<PlacedTable>, StoreError> {
+        let session = self.pool.lend()?;
+        self.pool.runtime().block_on(citus::distribute(&session.client, progress))
+    }
+
     fn version(&mut self) -> Result<String, StoreError> {
-        self.session()?;
-        let (runtime, session) = self.begun()?;
-        Ok(runtime.block_on(connection::version(&session.client))?)
+        let session = self.pool.lend()?;
+        Ok(self.pool.runtime().block_on(connection::version(&session.client))?)
     }
 }
 
@@ -355,6 +328,8 @@ fn is_lost(error: &Error) -> bool {
         SqlState::CRASH_SHUTDOWN,
         SqlState::CANNOT_CONNECT_NOW,
         SqlState::TOO_MANY_CONNECTIONS,
+        SqlState::IDLE_SESSION_TIMEOUT,
+        SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT,
     ];
     match error.code() {
         Some(state) => shut_down.contains(state) || state.code().starts_with("08"),

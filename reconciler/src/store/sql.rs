@@ -33,7 +33,7 @@ use self::database::{Access, Database};
 use super::durable::Durable;
 use super::views::{
     ActivationFilter, ActivationSummary, EvidenceRow, ForkRow, LicenseFilter, LicenseSummary, Mismatch,
-    NewQuarantine, Packed, QuarantineEntry, RunPlace, Tail, UsageFilter, UsageRow,
+    NewQuarantine, Packed, PlacedTable, QuarantineEntry, RunPlace, Tail, UsageFilter, UsageRow,
 };
 use super::{Change, ChangeCatalog, ChangeLicense, Store, StoreError};
 
@@ -53,6 +53,15 @@ impl SqlStore {
     /// The ledger in this database, whose tables are of the newest version.
     pub(super) fn new(db: impl Database + 'static) -> Self {
         Self { db: Box::new(db) }
+    }
+
+    /// The same ledger for another unit of work at the same time, on whatever thread. Where a database is reached over
+    /// connections, all of them share a few.
+    ///
+    /// # Errors
+    /// When it cannot be opened once more.
+    pub fn another(&self) -> Result<Self, StoreError> {
+        Ok(Self { db: self.db.another()? })
     }
 
     /// Does `work` in a transaction, again when another unit of work came first.
@@ -349,6 +358,10 @@ impl Store for SqlStore {
         in_transaction(self.db.as_mut(), Access::Read, &mut |from| {
             in_transaction(to, Access::Write, &mut |to| copy::everything(from, to, jobs, progress))
         })
+    }
+
+    fn distribute(&mut self, progress: &mut dyn FnMut()) -> Result<Vec<PlacedTable>, StoreError> {
+        self.db.distribute(progress)
     }
 
     fn version(&mut self) -> Result<String, StoreError> {

@@ -22,6 +22,7 @@ use super::durable::Durable;
 use super::sql::SqlStore;
 use super::sql::database::{Access, Database, Row, TakeRow, Value, Values};
 use super::sql::statements::{Insert, Statement};
+use super::views::PlacedTable;
 
 /// The least SQLite that is safe: older ones can corrupt a WAL that is reset.
 const LEAST_VERSION: i32 = 3_051_003;
@@ -30,6 +31,7 @@ const APPLICATION_ID: i32 = 0x4346_6c67;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Pages of the log after which a commit moves them into the database, where no thread does that.
 const CHECKPOINT_PAGES: u32 = 16_384;
+const OPEN_FLAGS: OpenFlags = OpenFlags::SQLITE_OPEN_READ_WRITE.union(OpenFlags::SQLITE_OPEN_NO_MUTEX);
 
 /// A connection to a SQLite file.
 #[derive(Debug)]
@@ -47,8 +49,7 @@ impl Sqlite {
         if path.exists() {
             return Err(Refusal::from(Code::StoreOccupied).at(path.display()).into());
         }
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
-        let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+        let connection = Connection::open_with_flags(path, OPEN_FLAGS | OpenFlags::SQLITE_OPEN_CREATE)?;
         connection.pragma_update(None, "application_id", APPLICATION_ID)?;
         Self::up_to_date(connection)
     }
@@ -58,8 +59,7 @@ impl Sqlite {
         if !path.is_file() {
             return Err(no_ledger("the ledger is missing"));
         }
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags(path, flags)?;
+        let connection = Connection::open_with_flags(path, OPEN_FLAGS)?;
         let id: i32 = connection.query_row("PRAGMA application_id", [], |row| row.get(0)).map_err(
             |error| match error.sqlite_error_code() {
                 Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => no_ledger("it is not a ledger"),
@@ -85,7 +85,7 @@ impl Sqlite {
         if version < newest {
             migrate(&mut connection)?;
         }
-        let mut sqlite = Self { log: None, is_soon: false, connection };
+        let mut sqlite = Self::over(connection);
         if version < newest {
             SqlStore::rebuild_in(&mut sqlite)?;
             sqlite.connection.pragma_update(None, "user_version", newest)?;
@@ -95,6 +95,10 @@ impl Sqlite {
 }
 
 impl Sqlite {
+    fn over(connection: Connection) -> Self {
+        Self { log: None, is_soon: false, connection }
+    }
+
     /// Lets commits wait for the disk, or not.
     fn wait_for_disk(&mut self, waits: bool) -> Result<(), StoreError> {
         if !waits {
@@ -152,6 +156,13 @@ impl From<rusqlite::Error> for StoreError {
 }
 
 impl Database for Sqlite {
+    fn another(&self) -> Result<Box<dyn Database>, StoreError> {
+        let path = self.connection.path().ok_or(StoreError::Damaged("path"))?;
+        let connection = Connection::open_with_flags(path, OPEN_FLAGS)?;
+        configure(&connection)?;
+        Ok(Box::new(Self::over(connection)))
+    }
+
     fn begin(&mut self, access: Access) -> Result<(), StoreError> {
         let begin = match access {
             Access::Read => "BEGIN DEFERRED",
@@ -227,6 +238,10 @@ impl Database for Sqlite {
 
     fn copy_file(&mut self, path: &Path, progress: &mut dyn FnMut(u64)) -> Result<bool, StoreError> {
         copy::into(&mut self.connection, path, progress).map(|()| true)
+    }
+
+    fn distribute(&mut self, _: &mut dyn FnMut()) -> Result<Vec<PlacedTable>, StoreError> {
+        Err(Refusal::new(Code::CitusMissing, "the ledger is kept in a file").into())
     }
 
     fn version(&mut self) -> Result<String, StoreError> {

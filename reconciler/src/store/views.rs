@@ -252,3 +252,27 @@ pub struct Packed {
     /// Where the next unit of work goes on; nothing when the licence's last runs were looked at.
     pub next: Option<RunPlace>,
 }
+
+/// Where a table lies in a cluster.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Placement {
+    /// Whole on every machine.
+    Everywhere,
+    /// Spread by the licence, beside everything else of it.
+    ByLicense,
+    /// Spread by the column that is its key.
+    ByKey(&'static str),
+    /// Whole on the machine that coordinates the others.
+    Coordinator,
+}
+
+/// A table of a ledger on a cluster.
+#[derive(Clone, Copy, Debug)]
+pub struct PlacedTable {
+    /// Its name.
+    pub table: &'static str,
+    /// Where it lies.
+    pub placement: Placement,
+    /// Whether it was brought there now.
+    pub is_new: bool,
+}

@@ -3,7 +3,8 @@
 -- Sources: what was received and written. Runs are never changed; attachments may be erased; quarantine and parked runs
 -- come and go.
 --     catalog_runs, catalog_attachments, runs, attachments, parked, quarantine, counters
--- Tokens of transactions, by which it is seen whether one was committed: commits
+-- Tokens of transactions, by which it is seen whether one was committed: commits. A transaction leaves its token with 1;
+--     whoever asks for one that is not there leaves it with 0, so that it cannot be left any more.
 -- Projections: what follows from the sources, and is made anew by a rebuild. All others.
 -- Instants are microseconds since 1970 UTC; identifiers and hashes are bytes. license_id leads every key of what belongs to
 -- a licence, so that nothing else places a row. Runs do not compress: their bytes are kept as they are.
@@ -204,7 +205,8 @@ CREATE TABLE findings (
 );
 
 CREATE TABLE commits (
-    token BYTEA NOT NULL PRIMARY KEY
+    token     BYTEA  NOT NULL PRIMARY KEY,
+    committed BIGINT NOT NULL
 );
 
 ALTER TABLE runs ALTER COLUMN pairs SET STORAGE EXTERNAL;

@@ -25,10 +25,16 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const SETTINGS: &str = "SET synchronous_commit = on; SET TimeZone = 'UTC'; SET lock_timeout = '30s'; \
                         SET client_min_messages = warning";
 
+/// How many connections a process has at most when the URL does not say so: far below what a server takes.
+const CONNECTIONS: usize = 8;
+/// How many it may say.
+const MOST_CONNECTIONS: usize = 100;
+
 /// A database, and how it is reached.
 pub(super) struct Target {
     config: Config,
     roots: Option<RootCertStore>,
+    connections: usize,
 }
 
 /// The password is not shown.
@@ -39,13 +45,15 @@ impl fmt::Debug for Target {
 }
 
 impl Target {
-    /// Reads a URL: what libpq takes, and `sslrootcert=FILE`. A server that is not on this machine is spoken to over
+    /// Reads a URL: what libpq takes, `sslrootcert=FILE`, and `connections=N`. A server that is not on this machine is spoken to over
     /// TLS with a certificate that is verified, unless the URL says `sslmode=disable`.
     ///
     /// # Errors
     /// `store_unsupported` for a URL that is not understood; `io_failed` for certificates that cannot be read.
     pub(super) fn parse(url: &str) -> Result<Self, Refusal> {
-        let (url, certificates) = without_root_certificates(url);
+        let (url, certificates) = without(url, "sslrootcert");
+        let (url, connections) = without(&url, "connections");
+        let connections = connections.map_or(Ok(CONNECTIONS), |said| connections_of(&said))?;
         let mut config: Config =
             url.parse().map_err(|error: Error| Refusal::from_error(Code::StoreUnsupported, &error))?;
         if config.get_application_name().is_none() {
@@ -66,7 +74,12 @@ impl Target {
             SslMode::Disable => None,
             _ => Some(roots(certificates.as_deref())?),
         };
-        Ok(Self { config, roots })
+        Ok(Self { config, roots, connections })
+    }
+
+    /// How many connections a process has at most.
+    pub(super) fn connections(&self) -> usize {
+        self.connections
     }
 
     /// Connects.
@@ -114,15 +127,21 @@ fn is_on_this_machine(config: &Config) -> bool {
     is_named && hosts.iter().all(is_local) && addresses.iter().all(IpAddr::is_loopback)
 }
 
-/// Takes `sslrootcert` out of a URL's parameters.
-fn without_root_certificates(url: &str) -> (String, Option<String>) {
+/// Takes a parameter out of a URL that the driver does not know: the URL without it, and its value where it was given.
+fn without(url: &str, name: &str) -> (String, Option<String>) {
     let Some((place, parameters)) = url.split_once('?') else { return (url.to_owned(), None) };
-    let (ours, others): (Vec<&str>, Vec<&str>) =
-        parameters.split('&').partition(|parameter| parameter.starts_with("sslrootcert="));
-    let certificates =
-        ours.last().and_then(|parameter| parameter.split_once('=')).map(|(_, file)| file.to_owned());
+    let value = |parameter: &str| Some(parameter.strip_prefix(name)?.strip_prefix('=')?.to_owned());
+    let said = parameters.split('&').filter_map(value).next_back();
+    let others: Vec<&str> = parameters.split('&').filter(|parameter| value(parameter).is_none()).collect();
     let parameters = if others.is_empty() { String::new() } else { format!("?{}", others.join("&")) };
-    (format!("{place}{parameters}"), certificates)
+    (format!("{place}{parameters}"), said)
+}
+
+fn connections_of(said: &str) -> Result<usize, Refusal> {
+    let connections = said.parse().ok().filter(|connections| (1..=MOST_CONNECTIONS).contains(connections));
+    connections.ok_or_else(|| {
+        Refusal::new(Code::StoreUnsupported, format!("connections is a number from 1 to {MOST_CONNECTIONS}"))
+    })
 }
 
 /// The certificates that are trusted: those of the file, or the system's.
@@ -178,16 +197,21 @@ pub(super) async fn begin_writing(
         if let Some(spent) = spent {
             forget(client, spent).await?;
         }
-        claim(client, token).await
+        let leave = "INSERT INTO commits (token, committed) VALUES ($1, 1)";
+        client.execute(leave, &[&token.0.as_slice()]).await
     };
     try_join(begin, claimed).await?;
     Ok(())
 }
 
-/// Writes a token. Where another transaction has written it and has not ended, this waits for it.
-pub(super) async fn claim(client: &Client, token: &Token) -> Result<(), Error> {
-    client.execute("INSERT INTO commits (token) VALUES ($1)", &[&token.0.as_slice()]).await?;
-    Ok(())
+/// Whether the transaction that left `token` was committed. While it has not ended, this waits for it; where it left
+/// nothing, it cannot be committed any more from now on. Asked again, the answer is the same.
+pub(super) async fn was_committed(client: &Client, token: &Token) -> Result<bool, Error> {
+    let refuse = "INSERT INTO commits (token, committed) VALUES ($1, 0) ON CONFLICT (token) DO NOTHING";
+    client.execute(refuse, &[&token.0.as_slice()]).await?;
+    let answer = "SELECT committed FROM commits WHERE token = $1";
+    let committed: i64 = client.query_one(answer, &[&token.0.as_slice()]).await?.try_get(0)?;
+    Ok(committed == 1)
 }
 
 /// Takes a token away that nobody asks for any more.
@@ -216,4 +240,44 @@ pub(super) async fn version(client: &Client) -> Result<String, Error> {
 /// Lets some time pass.
 pub(super) async fn wait(pause: Duration) {
     tokio::time::sleep(pause).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_driver_does_not_know_is_taken_out_of_a_url() {
+        for (url, rest, certificates) in [
+            ("postgres://db/ledger", "postgres://db/ledger", None),
+            ("postgres://db/l?sslrootcert=/ca.pem", "postgres://db/l", Some("/ca.pem")),
+            (
+                "postgres://db/l?sslmode=require&sslrootcert=a&user=x",
+                "postgres://db/l?sslmode=require&user=x",
+                Some("a"),
+            ),
+            ("postgres://db/l?sslrootcert=a&sslrootcert=b", "postgres://db/l", Some("b")),
+            ("postgres://db/l?sslrootcertificate=a", "postgres://db/l?sslrootcertificate=a", None),
+        ] {
+            assert_eq!(without(url, "sslrootcert"), (rest.to_owned(), certificates.map(str::to_owned)));
+        }
+    }
+
+    #[test]
+    fn a_url_says_how_many_connections_there_may_be() {
+        let connections = |said: &str| {
+            Target::parse(&format!("postgres://u@localhost/l{said}")).map(|target| target.connections())
+        };
+        assert_eq!(connections("").ok(), Some(CONNECTIONS));
+        assert_eq!(connections("?connections=3&sslmode=disable").ok(), Some(3));
+        for said in
+            ["?connections=0", "?connections=101", "?connections=", "?connections=-1", "?connections=many"]
+        {
+            assert_eq!(
+                connections(said).map_err(|refusal| refusal.code()),
+                Err(Code::StoreUnsupported),
+                "{said}"
+            );
+        }
+    }
 }

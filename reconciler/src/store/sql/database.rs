@@ -12,6 +12,7 @@ use schemas::text::Text;
 use super::StoreError;
 use super::statements::{Insert, Statement};
 use crate::store::durable::Durable;
+use crate::store::views::PlacedTable;
 
 /// A value that goes into a statement or comes out of a row. All numbers are of 64 bits.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -43,8 +44,11 @@ pub(in crate::store) enum Access {
 /// Takes a row.
 pub(in crate::store) type TakeRow<'a> = dyn FnMut(Row) -> Result<(), StoreError> + 'a;
 
-/// One connection to a database.
-pub(in crate::store) trait Database: Debug {
+/// A database with at most one transaction at a time.
+pub(in crate::store) trait Database: Debug + Send {
+    /// The same database for another transaction at the same time, on whatever thread.
+    fn another(&self) -> Result<Box<dyn Database>, StoreError>;
+
     /// Begins a transaction.
     fn begin(&mut self, access: Access) -> Result<(), StoreError>;
 
@@ -96,6 +100,9 @@ pub(in crate::store) trait Database: Debug {
     /// Copies the database, as it stands at one moment, into the new file `path`, if it is one that is a file; whether it
     /// is. `progress` hears of bytes.
     fn copy_file(&mut self, path: &Path, progress: &mut dyn FnMut(u64)) -> Result<bool, StoreError>;
+
+    /// Spreads the tables over the machines of a cluster, those that are not yet. `progress` hears of each.
+    fn distribute(&mut self, progress: &mut dyn FnMut()) -> Result<Vec<PlacedTable>, StoreError>;
 
     /// The version of the database.
     fn version(&mut self) -> Result<String, StoreError>;

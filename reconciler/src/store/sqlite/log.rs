@@ -14,10 +14,11 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
 
 use ledger::durable;
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::Connection;
 use schemas::codes::Code;
 use schemas::refusal::Refusal;
 
+use super::OPEN_FLAGS;
 use crate::store::durable::Durable;
 
 /// Commits between two checkpoints.
@@ -119,10 +120,7 @@ fn checkpoint_all(path: &Path, frames: &AtomicU64, asked: &Receiver<Option<SyncS
 fn checkpoint(path: &Path, database: &mut Option<Connection>) -> rusqlite::Result<u64> {
     let connection = match database.take() {
         Some(connection) => connection,
-        None => {
-            let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-            Connection::open_with_flags(path, flags)?
-        }
+        None => Connection::open_with_flags(path, OPEN_FLAGS)?,
     };
     let connection = database.insert(connection);
     let frames: i64 = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| row.get(1))?;

@@ -14,7 +14,7 @@ use sqlparser::parser::Parser;
 use self::lexer::{Lexeme, lexemes};
 
 /// The crates through which a database is reached.
-const DRIVERS: [&str; 3] = ["refinery", "rusqlite", "tokio_postgres"];
+const DRIVERS: [&str; 4] = ["deadpool", "refinery", "rusqlite", "tokio_postgres"];
 /// Their methods that take SQL, or what was prepared of it.
 const METHODS: [&str; 18] = [
     "batch_execute",
@@ -42,17 +42,23 @@ const HANDED_OVER: &[(&str, &[&str])] = &[
     (
         "store/postgres.rs",
         &[
-            r#"batch_execute "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY""#,
             r#"batch_execute "COMMIT""#,
             r#"batch_execute "ROLLBACK""#,
+            "batch_execute begin",
             "execute & prepared",
             "execute prepared",
-            r#"prepare & format ! ( "{} FOR UPDATE" , statement . sql ( ) )"#,
             "prepare & insert . sql ( part . len ( ) )",
-            "prepare statement . sql ( )",
-            "prepare_typed sql",
             "query & prepared",
             "query_raw & prepared",
+        ],
+    ),
+    (
+        "store/postgres/citus.rs",
+        &[
+            "batch_execute & empty",
+            "batch_execute & placing ( table , placement )",
+            r#"query_one "SELECT pg_relation_size(to_regclass($1)) > 0""#,
+            "query_one sql",
         ],
     ),
     (
@@ -62,9 +68,11 @@ const HANDED_OVER: &[(&str, &[&str])] = &[
             r#"batch_execute "LOCK TABLE licenses IN EXCLUSIVE MODE""#,
             "batch_execute SETTINGS",
             r#"execute "DELETE FROM commits WHERE token = $1""#,
-            r#"execute "INSERT INTO commits (token) VALUES ($1)""#,
+            "execute leave",
+            "execute refuse",
             r#"query_one "SELECT current_setting($1)""#,
             r#"query_one "SELECT current_setting('server_version')""#,
+            "query_one answer",
             "query_one sql",
         ],
     ),
@@ -76,6 +84,14 @@ const HANDED_OVER: &[(&str, &[&str])] = &[
             "execute insert",
             r#"query_one "SELECT max(version) FROM schema_versions""#,
             r#"query_one "SELECT to_regclass('schema_versions') IS NOT NULL""#,
+        ],
+    ),
+    (
+        "store/postgres/pool.rs",
+        &[
+            r#"prepare & format ! ( "{} FOR UPDATE" , statement . sql ( ) )"#,
+            "prepare statement . sql ( )",
+            "prepare_typed sql",
         ],
     ),
     ("store/postgres/values.rs", &[]),
@@ -97,8 +113,8 @@ const HANDED_OVER: &[(&str, &[&str])] = &[
     ),
     ("store/sqlite/log.rs", &[r#"query_row "PRAGMA wal_checkpoint(PASSIVE)""#]),
 ];
-/// All SQL in these files: what `SETTINGS`, `VERSIONS`, `begin`, `insert` and `sql` above stand for is among it.
-const OWN_SQL: [&str; 21] = [
+/// All SQL in these files: what names above stand for, such as `SETTINGS`, `begin` and `sql`, is among it.
+const OWN_SQL: [&str; 32] = [
     "BEGIN DEFERRED",
     "BEGIN IMMEDIATE",
     "BEGIN ISOLATION LEVEL READ COMMITTED",
@@ -106,7 +122,8 @@ const OWN_SQL: [&str; 21] = [
     "COMMIT",
     "CREATE TABLE IF NOT EXISTS schema_versions (version BIGINT NOT NULL PRIMARY KEY, name TEXT NOT NULL)",
     "DELETE FROM commits WHERE token = $1",
-    "INSERT INTO commits (token) VALUES ($1)",
+    "INSERT INTO commits (token, committed) VALUES ($1, 0) ON CONFLICT (token) DO NOTHING",
+    "INSERT INTO commits (token, committed) VALUES ($1, 1)",
     "INSERT INTO schema_versions (version, name) VALUES ($1, $2)",
     "LOCK TABLE licenses IN EXCLUSIVE MODE",
     "PRAGMA application_id",
@@ -115,10 +132,20 @@ const OWN_SQL: [&str; 21] = [
     "ROLLBACK",
     "SELECT COUNT(*) FROM sqlite_schema",
     "SELECT EXISTS (SELECT FROM catalog_runs) OR EXISTS (SELECT FROM runs) OR EXISTS (SELECT FROM quarantine)",
+    "SELECT EXISTS (SELECT FROM pg_dist_partition WHERE logicalrelid = to_regclass($1) AND partmethod::text = $2)",
+    "SELECT citus_add_local_table_to_metadata('{table}')",
+    "SELECT committed FROM commits WHERE token = $1",
+    "SELECT create_distributed_table('{table}', '{key}', colocate_with => 'none', shard_count => 32)",
+    "SELECT create_distributed_table('{table}', 'license_id', colocate_with => 'licenses')",
+    "SELECT create_distributed_table('{table}', 'license_id', shard_count => 32)",
+    "SELECT create_reference_table('{table}')",
     "SELECT current_setting($1)",
     "SELECT current_setting('server_version')",
     "SELECT max(version) FROM schema_versions",
+    "SELECT pg_relation_size(to_regclass($1)) > 0",
     "SELECT to_regclass('schema_versions') IS NOT NULL",
+    "SELECT to_regproc('citus_add_local_table_to_metadata') IS NOT NULL",
+    "SELECT truncate_local_data_after_distributing_table('{table}')",
     "SET synchronous_commit = on; SET TimeZone = 'UTC'; SET lock_timeout = '30s'; \
      SET client_min_messages = warning",
 ];
