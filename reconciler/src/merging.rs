@@ -2,11 +2,13 @@
 //! goes into quarantine while the rest goes in.
 //!
 //! ```text
-//! paths -> readers (verify) -> bounded channel -> one committer -> answers, quarantine -> retry of what waits -> packing
+//! paths -> readers (unpack, verify) -> bounded channel -> one committer -> answers, quarantine -> retry of what waits
+//!       -> packing
 //! ```
 //!
 //! While one commit becomes durable the next is worked on; nothing is answered before it is.
 
+mod archive;
 mod batch;
 mod intake;
 mod paths;
@@ -21,8 +23,9 @@ use schemas::ids::ChainId;
 use schemas::refusal::Refusal;
 use serde::Serialize;
 
+pub use self::archive::Format;
 use self::batch::{Batch, Outcome};
-use self::intake::{Parcel, Read, Unread};
+use self::intake::{Decode, Parcel, Read, Unread, parse_bytes};
 pub use self::paths::{Source, sources};
 use self::waiting::{Asker, Retried, Waiting};
 use crate::packing::Tails;
@@ -46,7 +49,7 @@ pub struct MergeReport {
     pub denied: u64,
     /// Events that were new.
     pub events: u64,
-    /// Files that were read.
+    /// Files that were read, those in archives among them.
     pub files: u64,
     /// Short runs, stored before or now, that were joined into full ones at the end.
     pub packed: u64,
@@ -55,6 +58,17 @@ pub struct MergeReport {
     pub not_packed: Option<Refusal>,
     /// What was not simply taken in, file by file.
     pub findings: Vec<MergeFinding>,
+}
+
+/// How far a merge has come: what is committed, answered or in quarantine.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Merged {
+    /// Files, those in archives among them.
+    pub files: u64,
+    /// Events that were new.
+    pub events: u64,
+    /// Bytes of the sources, of archives as they are packed.
+    pub bytes: u64,
 }
 
 /// A bundle that was not simply taken in.
@@ -75,7 +89,7 @@ pub struct MergeFinding {
 
 /// Takes in every bundle of `sources`; the order does not matter and a bundle may come again.
 ///
-/// A crash at any moment loses nothing that was answered: run it again. `read` is told after each file.
+/// A crash at any moment loses nothing that was answered: run it again. `progress` is told after each commit.
 ///
 /// # Errors
 /// When the ledger or an answer cannot be written. Refused bundles are no error: see the report.
@@ -83,16 +97,30 @@ pub fn merge(
     vendor: &mut Vendor,
     sources: &[Source],
     jobs: usize,
-    read: &mut dyn FnMut(u64),
+    progress: &mut dyn FnMut(Merged),
+) -> Result<MergeReport, Refusal> {
+    merge_decoded(vendor, sources, jobs, parse_bytes, progress)
+}
+
+fn merge_decoded(
+    vendor: &mut Vendor,
+    sources: &[Source],
+    jobs: usize,
+    decode: Decode,
+    progress: &mut dyn FnMut(Merged),
 ) -> Result<MergeReport, Refusal> {
     let mut merging = Merging::new(vendor);
-    intake::read_all(sources, jobs, |batch| {
-        let files = batch.len() as u64;
-        merging.take(batch)?;
-        read(files);
+    let mut done = Merged::default();
+    intake::read_all(sources, jobs, decode, |read, share| {
+        merging.take(read)?;
+        let MergeReport { files, events, .. } = merging.report;
+        done = Merged { files, events, bytes: done.bytes + share };
+        progress(done);
         Ok(())
     })?;
     merging.finish_committed()?;
+    let MergeReport { files, events, .. } = merging.report;
+    progress(Merged { files, events, ..done });
     merging.retry()?;
     Ok(merging.finished())
 }
@@ -170,11 +198,6 @@ impl<'a> Merging<'a> {
         };
         durable.wait()?;
         let mut kept = Vec::new();
-        for unread in unread {
-            self.report.files += 1;
-            self.report.refuse(&unread.source, &unread.refusal);
-            kept.extend(waiting::file(unread));
-        }
         for parcel in parcels.iter().filter(|parcel| !parcel.false_attachments.is_empty()) {
             // Values that are not what their commitments stand for are refused; the runs beside them are not.
             self.report.refuse(&parcel.source, &Code::AttachmentMismatch.into());
@@ -189,14 +212,30 @@ impl<'a> Merging<'a> {
             kept.extend(self.waiting.keep(&parcels[outcome.parcel], &outcome));
             of_parcel.entry(outcome.parcel).or_default().push(outcome);
         }
+        let refused: Vec<(Source, Refusal)> =
+            unread.iter().map(|unread| (unread.source.clone(), unread.refusal.clone())).collect();
+        kept.extend(unread.into_iter().filter_map(waiting::file));
         self.vendor.store.put_in_quarantine(&kept, self.vendor.now)?;
         for (number, parcel) in parcels.iter().enumerate() {
             self.finish(parcel, of_parcel.remove(&number).unwrap_or_default())?;
+        }
+        for (source, refusal) in &refused {
+            self.refuse(source, refusal);
         }
         if self.tails.are_many() {
             self.pack();
         }
         Ok(())
+    }
+
+    /// Tells a file that cannot be read, to its end at least: what was taken in of it before stays and counts.
+    fn refuse(&mut self, source: &Source, refusal: &Refusal) {
+        self.report.files += 1;
+        for outcome in self.begun.remove(&source.name).unwrap_or_default().into_values() {
+            self.report.count(&outcome);
+            self.report.tell(&source.name, &outcome);
+        }
+        self.report.refuse(source, refusal);
     }
 
     /// Counts and answers a bundle, when its last piece is in.
@@ -349,3 +388,6 @@ fn write_answer<'a>(
     let answers: Vec<Answer> = answers.cloned().collect();
     ledger::durable::write_derived(path, &encode_answers(&answers)).map_err(failed)
 }
+
+#[cfg(test)]
+mod tests;

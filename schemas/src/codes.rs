@@ -359,6 +359,34 @@ codes! {
         "there is no such file or folder"
         "A path that was given does not exist."
         "Check the path.",
+    ArchiveDamaged "archive_damaged" Verification 422
+        "the archive is damaged or cut short"
+        "The archive breaks off or contradicts itself, or one of its entries is not what its checksum says. The other entries of a zip file, and what stands before the damage in a tar file, were taken in. Of a zip file without its end, which holds its directory, nothing can be read."
+        "Get the archive again and merge it: what is known already is passed over.",
+    ArchiveTooLarge "archive_too_large" Verification 413
+        "the archive holds more than is taken from one"
+        "An archive may hold 1000000 entries and unpack to 256 GiB, though not to more than 64 MiB and a hundred times its own size. What stands before that place was taken in."
+        "Make several archives of it, or unpack it and merge the folder.",
+    ArchiveNested "archive_nested" Verification 422
+        "an archive lies inside an archive"
+        "The entries of an archive are bundles; an archive among them is not opened."
+        "Unpack the inner archive and merge it by itself.",
+    EntryNameUnsafe "entry_name_unsafe" Verification 422
+        "the name of an archive's entry is not a plain path"
+        "A name is a relative path in UTF-8, without `..`, backslashes, drive letters or control characters, of at most 1024 bytes in 32 parts of 200 bytes, and no folder in it ends in `.cfgrant`. The entry was not merged, and nothing was written under its name."
+        "Find out who made the archive. If the bundle is wanted, make the archive again with plain names.",
+    EntryRepeated "entry_repeated" Verification 422
+        "two entries of an archive share a name or an answer"
+        "Two entries have the same name, or their answers would. The first one was merged."
+        "Make the archive again, with a name of its own for each bundle.",
+    EntryNotAFile "entry_not_a_file" Verification 422
+        "an entry of an archive is not a plain file"
+        "Links, devices and files with holes are not followed, and what is encrypted, or packed otherwise than stored or deflated, is not unpacked."
+        "Make the archive again from the files themselves, without encryption.",
+    Internal "internal" Failed 500
+        "this program has a fault"
+        "Reading this file led the program into a state that it was not made for. The file was refused and nothing of it is lost; the others were merged."
+        "Report it to the makers of Counterfoil with the message on stderr and the output of `counterfoil --version`. Bundles of up to 16 MiB wait in quarantine: `counterfoil quarantine show`. Merge the file again with a newer version.",
     // Decisions about activations.
     NoSeatFree "no_seat_free" Refused 409
         "all activations of this licence are in use"

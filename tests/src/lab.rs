@@ -127,6 +127,17 @@ impl Lab {
         self.start(Program::Vendor, &format!("--json {line}"))
     }
 
+    /// Runs `counterfoil` where no file may grow beyond `kibibytes`, as on a disk that fills up.
+    pub fn vendor_short_of_room(&self, line: &str, kibibytes: u64) -> Ran {
+        // The signal would end the program; without it, the system refuses to write on, as it does on a full disk. POSIX
+        // counts in blocks of 512 bytes.
+        let limited = "trap '' XFSZ && ulimit -f \"$1\" && shift && exec \"$@\"";
+        let mut command = Program::Vendor.within("sh", &["-c", limited, "sh", &(kibibytes * 2).to_string()]);
+        let line = format!("--json {line}");
+        let output = command.args(words(&line)).current_dir(self.folder.path()).output();
+        Ran::new(format!("counterfoil {line}"), &output.expect("a shell"))
+    }
+
     /// Starts `counterfoil-agent` for the device `name` without waiting; all three streams are pipes.
     pub fn start_device(&self, name: &str, line: &str) -> Child {
         self.start(Program::Device, &device_line(name, line))

@@ -31,15 +31,25 @@ impl Program {
 
     /// A command that runs it without any of the caller's `COUNTERFOIL_…` variables and without colours.
     pub fn command(self) -> Command {
-        let mut command = Command::new(self.path());
-        for (name, _) in env::vars_os() {
-            if name.to_string_lossy().starts_with("COUNTERFOIL_") {
-                command.env_remove(name);
-            }
-        }
-        command.env("NO_COLOR", "1");
-        command
+        undisturbed(Command::new(self.path()))
     }
+
+    /// The same as the last argument of another program.
+    pub fn within(self, program: &str, args: &[&str]) -> Command {
+        let mut command = Command::new(program);
+        command.args(args).arg(self.path());
+        undisturbed(command)
+    }
+}
+
+fn undisturbed(mut command: Command) -> Command {
+    for (name, _) in env::vars_os() {
+        if name.to_string_lossy().starts_with("COUNTERFOIL_") {
+            command.env_remove(name);
+        }
+    }
+    command.env("NO_COLOR", "1");
+    command
 }
 
 fn folder() -> &'static Path {

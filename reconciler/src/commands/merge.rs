@@ -3,28 +3,33 @@
 use std::fmt;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
 use schemas::codes::Exit;
 use schemas::refusal::Refusal;
+use serde::Serialize;
 
 use crate::cli::Context;
-use crate::merging::{self, MergeReport};
+use crate::merging::{self, MergeReport, Merged, Source};
 use crate::output::Table;
 use crate::progress::Progress;
 
 /// Take in bundles from devices, in any order, any number of times
 ///
-/// What is refused waits in quarantine with its code and the rest goes in; the exit code is then 6.
+/// Archives (.tar, .tar.zst, .zip) are taken as folders. What is refused waits in quarantine with its code and the rest
+/// goes in; the exit code is then 6.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   counterfoil merge request.cfbundle --answers out/
-  counterfoil merge inbox/ --answers outbox/ --jobs 4")]
+  counterfoil merge inbox/ --answers outbox/ --jobs 4
+  counterfoil merge 2026-11.tar.zst --answers outbox/    # answers in outbox/2026-11/")]
 pub(crate) struct MergeArgs {
-    /// Bundles, or folders of them
+    /// Bundles, folders of them, or archives of them
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
-    /// Write the answers here: `F/a/X.cfbundle` of a folder F is answered in `a/X.cfgrant`, a file in `X.cfgrant`
+    /// Write the answers here: `F/a/X.cfbundle` of a folder F is answered in `a/X.cfgrant`, a file in `X.cfgrant`, and
+    /// `a/X.cfbundle` of an archive R.tar in `R/a/X.cfgrant`
     #[arg(long, value_name = "DIR")]
     answers: Option<PathBuf>,
     /// Threads that check bundles [default: one a core]
@@ -37,12 +42,49 @@ impl MergeArgs {
         let sources = merging::sources(&self.paths, self.answers.as_deref())?;
         let mut vendor = context.vendor()?;
         let jobs = self.jobs.map_or(context.config.jobs.value, NonZeroUsize::get);
-        let progress = Progress::start("bundles merged", Some(sources.len() as u64));
-        let report = merging::merge(&mut vendor, &sources, jobs, &mut |files| progress.add(files));
+        let files = count(&sources);
+        let progress = Progress::of_bytes("merging", sources.iter().map(|source| source.size).sum());
+        let report = merging::merge(&mut vendor, &sources, jobs, &mut |merged| {
+            progress.reach(merged.bytes, |took| how_far(merged, files, took));
+        });
+        let took = progress.took();
         progress.finish();
-        let report = report?;
+        let report = Done { report: report?, seconds: in_milliseconds(took) };
         context.output.result(&report)?;
-        Ok(report.exit())
+        Ok(report.report.exit())
+    }
+}
+
+/// How many files there are to merge; nobody knows what archives hold.
+fn count(sources: &[Source]) -> Option<u64> {
+    let has_archives = sources.iter().any(|source| source.archive.is_some());
+    (!has_archives).then_some(sources.len() as u64)
+}
+
+/// What was merged after a while, and how fast: in events where there are new ones, else in files.
+fn how_far(merged: Merged, of_files: Option<u64>, took: Duration) -> String {
+    let Merged { files, events, .. } = merged;
+    let of = of_files.map_or_else(String::new, |all| format!(" of {all}"));
+    let a_second = |count: u64| u128::from(count) * 1_000 / took.as_millis().max(1);
+    let (rate, unit) = if events > 0 { (a_second(events), "events") } else { (a_second(files), "files") };
+    format!("{files}{of} files, {events} new events, {rate} {unit}/s")
+}
+
+fn in_milliseconds(took: Duration) -> f64 {
+    Duration::from_millis(u64::try_from(took.as_millis()).unwrap_or(u64::MAX)).as_secs_f64()
+}
+
+/// A merge that is done, and how long it took.
+#[derive(Debug, Serialize)]
+struct Done {
+    #[serde(flatten)]
+    report: MergeReport,
+    seconds: f64,
+}
+
+impl fmt::Display for Done {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.report.fmt(f)
     }
 }
 
@@ -85,5 +127,27 @@ impl fmt::Display for MergeReport {
             write!(f, " `counterfoil store pack` joins them.")?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_rate_is_of_events_where_there_are_new_ones() {
+        let merged = |files, events| Merged { files, events, bytes: 0 };
+        let two_seconds = Duration::from_secs(2);
+        assert_eq!(
+            how_far(merged(3, 600), Some(10), two_seconds),
+            "3 of 10 files, 600 new events, 300 events/s"
+        );
+        assert_eq!(how_far(merged(30, 0), None, two_seconds), "30 files, 0 new events, 15 files/s");
+        assert_eq!(how_far(merged(0, 0), None, Duration::ZERO), "0 files, 0 new events, 0 files/s");
+    }
+
+    #[test]
+    fn times_are_told_to_the_millisecond() {
+        assert_eq!(in_milliseconds(Duration::from_micros(1_234_567)).to_string(), "1.234");
     }
 }

@@ -1,12 +1,16 @@
-//! Reading: files become verified runs, on several threads, in bounded memory.
+//! Reading: files and the entries of archives become verified runs, on several threads, in bounded memory.
+//!
+//! Whatever a reader meets, a fault of the program itself included, is a matter of that one file: it is refused and the
+//! others go in.
 
 mod pieces;
+mod work;
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::io::{self, Cursor, Seek};
+use std::fs::File;
+use std::io::{self, Cursor, Read as _, Seek};
 use std::num::NonZeroUsize;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -25,7 +29,9 @@ use schemas::limits;
 use schemas::refusal::Refusal;
 use schemas::run::RunBytes;
 
+use self::work::{Job, Unverified, Work};
 use super::Source;
+use super::archive::{self, Content};
 
 /// A bundle that was read and verified.
 #[derive(Debug)]
@@ -70,7 +76,7 @@ pub(super) struct Unread {
 pub(super) type Read = Result<Parcel, Box<Unread>>;
 
 /// Files up to this size are read at once, and kept whole when they are refused; larger ones are read in pieces.
-const WHOLE_BYTES: u64 = 16 * 1024 * 1024;
+pub(super) const WHOLE_BYTES: u64 = 16 * 1024 * 1024;
 /// Bytes of runs and attachments that one piece holds, about.
 const PIECE_BYTES: usize = 16 * 1024 * 1024;
 /// Events, files and bytes that one commit takes in, about.
@@ -82,21 +88,27 @@ const COMMIT_BYTES: u64 = 32 * 1024 * 1024;
 const AHEAD_BYTES: u64 = 16 * 1024 * 1024;
 const AHEAD_FILES: usize = 4_096;
 
-/// Reads every file with `jobs` threads and hands groups of them, worth a commit each, to `take`.
+/// How a file's bytes become a parcel. It comes in as an argument so that a test can give one that fails.
+pub(super) type Decode = fn(&Source, Vec<u8>) -> Result<Parcel, Refusal>;
+
+/// Reads every file with `jobs` threads and hands groups of them, worth a commit each, to `take`, together with the bytes
+/// of `sources` that they stand for.
 pub(super) fn read_all(
     sources: &[Source],
     jobs: usize,
-    mut take: impl FnMut(Vec<Read>) -> Result<(), Refusal>,
+    decode: Decode,
+    mut take: impl FnMut(Vec<Read>, u64) -> Result<(), Refusal>,
 ) -> Result<(), Refusal> {
-    let jobs = NonZeroUsize::new(jobs).map_or(1, NonZeroUsize::get).min(sources.len().max(1));
-    let next = AtomicUsize::new(0);
+    let jobs = NonZeroUsize::new(jobs).map_or(1, NonZeroUsize::get);
+    let has_archives = sources.iter().any(|source| source.archive.is_some());
+    let jobs = if has_archives { jobs } else { jobs.min(sources.len().max(1)) };
+    let work = Work::new(sources);
     let ahead = Ahead::default();
     thread::scope(|scope| {
         let (send, receive) = sync_channel(AHEAD_FILES);
         for _ in 0..jobs {
-            let send = send.clone();
-            let (next, ahead) = (&next, &ahead);
-            scope.spawn(move || read_some(sources, next, ahead, &send));
+            let reader = Reader { work: &work, ahead: &ahead, send: send.clone(), decode };
+            scope.spawn(move || reader.run());
         }
         drop(send);
         // Readers that wait for room are let go when nobody takes any more.
@@ -142,39 +154,145 @@ impl Drop for CloseOnDrop<'_> {
     }
 }
 
-/// Reads one file after the other until there is none left or nobody listens.
-fn read_some(sources: &[Source], next: &AtomicUsize, ahead: &Ahead, send: &SyncSender<(u64, Read)>) {
-    let give = |size, read| {
-        ahead.add(size);
-        let is_heard = send.send((size, read)).is_ok();
-        ahead.wait();
-        is_heard
-    };
-    while let Some(source) = sources.get(next.fetch_add(1, Ordering::Relaxed)) {
-        if !read(source, &mut { give }) {
-            break;
+/// What was read, on its way to be committed.
+struct Sent {
+    /// Its bytes in memory.
+    held: u64,
+    /// The bytes of the sources that it stands for.
+    share: u64,
+    read: Read,
+}
+
+/// One of the threads that read.
+struct Reader<'a> {
+    work: &'a Work<'a>,
+    ahead: &'a Ahead,
+    send: SyncSender<Sent>,
+    decode: Decode,
+}
+
+impl Reader<'_> {
+    /// Does one thing after the other until there is nothing left or nobody listens.
+    fn run(&self) {
+        while let Some(job) = self.work.next() {
+            let goes_on = match job {
+                Job::Bundle(source) => self.file(source),
+                Job::Archive(reading) => self.archive(reading.source),
+                Job::Entry(entry) => self.entry(entry),
+            };
+            if !goes_on {
+                self.work.stop();
+            }
         }
+    }
+
+    fn give(&self, held: u64, share: u64, read: Read) -> bool {
+        self.ahead.add(held);
+        let is_heard = self.send.send(Sent { held, share, read }).is_ok();
+        self.ahead.wait();
+        is_heard
+    }
+
+    /// Gives what is read of one file that stands for `left` bytes: the last piece stands for what the others did not.
+    fn give_shares(&self, mut left: u64) -> impl FnMut(u64, Read) -> bool {
+        move |held, read| {
+            let share = if read.as_ref().is_ok_and(|parcel| parcel.more) { held.min(left) } else { left };
+            left -= share;
+            self.give(held, share, read)
+        }
+    }
+
+    /// Reads one file, whole or in pieces.
+    fn file(&self, source: &Source) -> bool {
+        let mut give = self.give_shares(source.size);
+        match open(source) {
+            Ok((file, size)) if size > WHOLE_BYTES => read_in_pieces(source, &file, &mut give),
+            Ok((file, size)) => match read_whole(file, size) {
+                Ok(bytes) => give(bytes.len() as u64, self.decode(source, bytes)),
+                Err(error) => give(0, unreadable(source, &error)),
+            },
+            Err(error) => give(0, unreadable(source, &error)),
+        }
+    }
+
+    /// Reads an archive and leaves its entries to the others, as far as they keep up.
+    fn archive(&self, source: &Source) -> bool {
+        let Some(format) = source.archive else { return true };
+        let mut left = source.size;
+        let read = guarded(|| {
+            archive::read(source, format, &mut |archive::Entry { source, content, share }| {
+                let share = share.min(left);
+                left -= share;
+                self.content(source, content, share)
+            })
+        });
+        let refusal = match read.unwrap_or_else(Err) {
+            Ok(goes_on) => return goes_on,
+            Err(refusal) => refusal,
+        };
+        self.give(0, left, Err(Box::new(Unread { source: source.clone(), refusal, bytes: None })))
+    }
+
+    fn content(&self, source: Source, content: Content, share: u64) -> bool {
+        match content {
+            Content::Whole(bytes) => match self.work.offer(Unverified { source, bytes, share }) {
+                Some(entry) => self.entry(entry),
+                None => true,
+            },
+            Content::Large(file) => read_in_pieces(&source, &file, &mut self.give_shares(share)),
+            Content::Refused(refusal, bytes) => {
+                let held = bytes.as_ref().map_or(0, |bytes| bytes.len() as u64);
+                self.give(held, share, Err(Box::new(Unread { source, refusal, bytes })))
+            }
+        }
+    }
+
+    fn entry(&self, entry: Unverified) -> bool {
+        let Unverified { source, bytes, share } = entry;
+        self.give(bytes.len() as u64, share, self.decode(&source, bytes))
+    }
+
+    fn decode(&self, source: &Source, bytes: Vec<u8>) -> Read {
+        let parsed = guarded(|| (self.decode)(source, bytes.clone())).unwrap_or_else(Err);
+        parsed.map_err(|refusal| Box::new(Unread { source: source.clone(), refusal, bytes: Some(bytes) }))
     }
 }
 
+fn read_in_pieces(source: &Source, file: &File, give: &mut Give<'_>) -> bool {
+    guarded(|| pieces::read(source, file, give)).unwrap_or_else(|fault| {
+        give(0, Err(Box::new(Unread { source: source.clone(), refusal: fault, bytes: None })))
+    })
+}
+
+/// Turns a panic into a refusal, so that one file that the program was not made for takes no other with it. Where it
+/// happened stands on stderr. What is read was given away whole or not at all, so nothing half done is left behind.
+fn guarded<T>(read: impl FnOnce() -> T) -> Result<T, Refusal> {
+    catch_unwind(AssertUnwindSafe(read)).map_err(|panic| {
+        let said = panic.downcast_ref::<&str>().map(|said| (*said).to_owned());
+        let said = said.or_else(|| panic.downcast_ref::<String>().cloned());
+        Refusal::new(Code::Internal, said.unwrap_or_default())
+    })
+}
+
 fn group(
-    receive: Receiver<(u64, Read)>,
+    receive: Receiver<Sent>,
     ahead: &Ahead,
-    take: &mut impl FnMut(Vec<Read>) -> Result<(), Refusal>,
+    take: &mut impl FnMut(Vec<Read>, u64) -> Result<(), Refusal>,
 ) -> Result<(), Refusal> {
     let mut group = Vec::new();
-    let (mut events, mut bytes) = (0, 0);
-    for (size, parcel) in receive {
-        ahead.take(size);
-        events += parcel.as_ref().map_or(0, Parcel::event_count);
-        bytes += size;
-        group.push(parcel);
+    let (mut events, mut bytes, mut shares) = (0, 0, 0);
+    for Sent { held, share, read } in receive {
+        ahead.take(held);
+        events += read.as_ref().map_or(0, Parcel::event_count);
+        bytes += held;
+        shares += share;
+        group.push(read);
         if events >= COMMIT_EVENTS || group.len() >= COMMIT_FILES || bytes >= COMMIT_BYTES {
-            take(std::mem::take(&mut group))?;
-            (events, bytes) = (0, 0);
+            take(std::mem::take(&mut group), shares)?;
+            (events, bytes, shares) = (0, 0, 0);
         }
     }
-    if group.is_empty() { Ok(()) } else { take(group) }
+    if group.is_empty() { Ok(()) } else { take(group, shares) }
 }
 
 impl Parcel {
@@ -235,22 +353,17 @@ impl Parcel {
 /// Takes what was read and its size in bytes; says whether to go on.
 type Give<'a> = dyn FnMut(u64, Read) -> bool + 'a;
 
-/// Reads one file, whole or in pieces.
-fn read(source: &Source, give: &mut Give<'_>) -> bool {
-    match fs::metadata(&source.path) {
-        Ok(metadata) if metadata.len() > WHOLE_BYTES => pieces::read(source, give),
-        Ok(metadata) => give(metadata.len(), read_whole(source)),
-        Err(error) => give(0, unreadable(source, &error)),
-    }
+fn open(source: &Source) -> io::Result<(File, u64)> {
+    let file = File::open(&source.path)?;
+    let size = file.metadata()?.len();
+    Ok((file, size))
 }
 
-fn read_whole(source: &Source) -> Read {
-    let refused =
-        |refusal: Refusal, bytes| Box::new(Unread { source: source.clone(), refusal, bytes: Some(bytes) });
-    match fs::read(&source.path) {
-        Ok(bytes) => parse_bytes(source, bytes.clone()).map_err(|refusal| refused(refusal, bytes)),
-        Err(error) => unreadable(source, &error),
-    }
+fn read_whole(file: File, size: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
+    // One that grows meanwhile is damaged anyway.
+    file.take(size).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 fn unreadable(source: &Source, error: &io::Error) -> Read {
@@ -303,3 +416,6 @@ fn take_run(parcel: &mut Parcel, bytes: Vec<u8>) -> Result<Option<&VerifiedRun>,
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -247,8 +247,7 @@ fn gather(
     chain: ChainId,
     entries: &[QuarantineEntry],
 ) -> Result<(Parcel, Vec<i64>), Refusal> {
-    let source = Source { path: PathBuf::new(), name: "quarantine".to_owned(), answer: None };
-    let mut parcel = Parcel::new(source);
+    let mut parcel = Parcel::new(Source::quarantine());
     let mut runs = Vec::new();
     for entry in entries {
         let Some(bytes) = vendor.store.quarantined_bytes(entry.id)? else { continue };

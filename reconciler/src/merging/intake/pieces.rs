@@ -17,9 +17,9 @@ use schemas::run::RunBytes;
 
 use super::{COMMIT_EVENTS, Give, PIECE_BYTES, Parcel, Source, Unread, take_run};
 
-/// Reads a file and hands its pieces to `give`; says whether to go on.
-pub(super) fn read(source: &Source, give: &mut Give<'_>) -> bool {
-    match give_pieces(source, give) {
+/// Reads a file from its beginning and hands its pieces to `give`; says whether to go on.
+pub(super) fn read(source: &Source, file: &File, give: &mut Give<'_>) -> bool {
+    match give_pieces(source, file, give) {
         Ok(goes_on) => goes_on,
         Err(error) => {
             let refusal = Refusal::from_error(error.code(), &error);
@@ -28,13 +28,13 @@ pub(super) fn read(source: &Source, give: &mut Give<'_>) -> bool {
     }
 }
 
-fn open(source: &Source) -> Result<BundleReader<BufReader<File>>, ContainerError> {
-    BundleReader::open(BufReader::new(File::open(&source.path)?))
+fn open(file: &File) -> Result<BundleReader<BufReader<&File>>, ContainerError> {
+    BundleReader::open(BufReader::new(file))
 }
 
-fn give_pieces(source: &Source, give: &mut Give<'_>) -> Result<bool, ContainerError> {
-    let mut piece = Piece::first(source, survey(open(source)?)?);
-    let mut bundle = open(source)?;
+fn give_pieces(source: &Source, file: &File, give: &mut Give<'_>) -> Result<bool, ContainerError> {
+    let mut piece = Piece::first(source, survey(open(file)?)?);
+    let mut bundle = open(file)?;
     while let Some(part) = bundle.next_part()? {
         match part {
             BundlePart::Run(bytes) => piece.take_run(bytes)?,
@@ -49,7 +49,7 @@ fn give_pieces(source: &Source, give: &mut Give<'_>) -> Result<bool, ContainerEr
 }
 
 /// Reads a bundle to its end and keeps the grants that it encloses, which are taken back before any run goes in.
-fn survey(mut bundle: BundleReader<BufReader<File>>) -> Result<Vec<Grant>, ContainerError> {
+fn survey(mut bundle: BundleReader<BufReader<&File>>) -> Result<Vec<Grant>, ContainerError> {
     let mut chains: BTreeSet<ChainId> = BTreeSet::new();
     let mut enclosed = Vec::new();
     while let Some(part) = bundle.next_part()? {
