@@ -294,6 +294,8 @@ impl<'a> Merging<'a> {
 
     fn finished(mut self) -> MergeReport {
         self.pack();
+        // The same whichever reader was first.
+        self.report.findings.sort_by(|left, right| left.source.cmp(&right.source));
         self.report
     }
 
