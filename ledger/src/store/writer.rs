@@ -137,7 +137,7 @@ impl Writer {
         let mut signer = hold(&self.signer);
         let mut keeper = self.keeping.at_rest();
         keeper.stale |= mem::take(&mut signer.unsettled);
-        self.refresh(&mut signer, &mut keeper)?;
+        Self::refresh(&mut signer, &mut keeper)?;
         Ok(signer.device.clone())
     }
 
@@ -161,7 +161,7 @@ impl Writer {
         let mut signer = hold(&self.signer);
         let mut keeper = self.keeping.at_rest();
         keeper.stale |= mem::take(&mut signer.unsettled);
-        self.refresh(&mut signer, &mut keeper)?;
+        Self::refresh(&mut signer, &mut keeper)?;
         let device = &signer.device;
         let transaction = keeper.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let dropped = compaction::raise_floor(&transaction, device, device.snapshot().mark.time(reading))?;
@@ -174,7 +174,7 @@ impl Writer {
         let mut signer = hold(&self.signer);
         let mut keeper = self.keeping.at_rest();
         keeper.stale |= mem::take(&mut signer.unsettled);
-        self.refresh(&mut signer, &mut keeper)?;
+        Self::refresh(&mut signer, &mut keeper)?;
         if signer.trail.is_empty() {
             return Ok(());
         }
@@ -209,15 +209,15 @@ impl Writer {
         let mut keeper = self.keeping.at_rest();
         keeper.stale |= distrusted;
         if keeper.stale {
-            self.refresh(&mut signer, &mut keeper)?;
+            Self::refresh(&mut signer, &mut keeper)?;
             group = signer.begin();
         }
         if jobs.len() == group.len() && baton.is_awaited() {
             // The next group is signed while this one is kept.
             drop(keeper);
-            let signed = signer.end(group);
+            let group = signer.end(group);
             signer.unsettled = false;
-            self.keeping.give(signed, baton.cut());
+            self.keeping.give(group, baton.cut());
             return Ok(Vec::new());
         }
         keeper.stale = true;
@@ -230,13 +230,13 @@ impl Writer {
         for job in &jobs[group.len()..] {
             signer.sign_and_write(&mut group, job, &transaction)?;
         }
-        let signed = signer.end(group);
-        signed.write(&transaction)?;
+        let group = signer.end(group);
+        group.write(&transaction)?;
         transaction.commit()?;
         *stale = false;
         signer.unsettled = false;
-        publish(signed.snapshot);
-        Ok(signed.outcomes)
+        publish(group.snapshot);
+        Ok(group.outcomes)
     }
 
     /// Takes jobs in and signs them until the keeper is free, or the last one taken must wait for it to be signed.
@@ -263,7 +263,7 @@ impl Writer {
 
     /// Reads the state again if it is stale. A state that cannot be read back is damage, never what was believed
     /// before.
-    fn refresh(&self, signer: &mut Signer, keeper: &mut Keeper) -> Result<(), StoreError> {
+    fn refresh(signer: &mut Signer, keeper: &mut Keeper) -> Result<(), StoreError> {
         if keeper.stale {
             let loaded = keeper.load();
             (signer.device, signer.trail) =

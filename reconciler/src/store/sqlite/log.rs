@@ -91,17 +91,13 @@ fn sync_all(path: &Path, asked: &Receiver<SyncSender<Result<(), Refusal>>>) {
 }
 
 fn sync(path: &Path, log: &mut Option<File>) -> io::Result<()> {
-    let file = match log.take() {
-        Some(file) => file,
-        None => {
-            let mut name = path.as_os_str().to_owned();
-            name.push("-wal");
-            let file = OpenOptions::new().write(true).open(name)?;
-            durable::sync_directory(path)?;
-            file
-        }
-    };
-    log.insert(file).sync_data()
+    if log.is_none() {
+        let mut name = path.as_os_str().to_owned();
+        name.push("-wal");
+        *log = Some(OpenOptions::new().write(true).open(name)?);
+        durable::sync_directory(path)?;
+    }
+    log.as_ref().map_or(Ok(()), File::sync_data)
 }
 
 /// Moves the log's pages into the database whenever it is asked. Where that fails the log keeps them, and the next time
@@ -119,10 +115,9 @@ fn checkpoint_all(path: &Path, frames: &AtomicU64, asked: &Receiver<Option<SyncS
 /// The frames that the log holds.
 fn checkpoint(path: &Path, database: &mut Option<Connection>) -> rusqlite::Result<u64> {
     let connection = match database.take() {
-        Some(connection) => connection,
-        None => Connection::open_with_flags(path, OPEN_FLAGS)?,
+        Some(connection) => database.insert(connection),
+        None => database.insert(Connection::open_with_flags(path, OPEN_FLAGS)?),
     };
-    let connection = database.insert(connection);
     let frames: i64 = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| row.get(1))?;
     Ok(u64::try_from(frames).unwrap_or(0))
 }
