@@ -61,12 +61,13 @@ fn count(sources: &[Source]) -> Option<u64> {
     (!has_archives).then_some(sources.len() as u64)
 }
 
-/// What was merged after a while, and how fast: in events where there are new ones, else in files.
+/// What was merged after a while, and how fast: in new events, or in files where those are more.
 fn how_far(merged: Merged, of_files: Option<u64>, took: Duration) -> String {
     let Merged { files, events, .. } = merged;
     let of = of_files.map_or_else(String::new, |all| format!(" of {all}"));
     let a_second = |count: u64| u128::from(count) * 1_000 / took.as_millis().max(1);
-    let (rate, unit) = if events > 0 { (a_second(events), "events") } else { (a_second(files), "files") };
+    let (rate, unit) =
+        if events >= files { (a_second(events), "events") } else { (a_second(files), "files") };
     format!("{files}{of} files, {events} new events, {rate} {unit}/s")
 }
 
@@ -135,15 +136,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_rate_is_of_events_where_there_are_new_ones() {
+    fn the_rate_is_of_whatever_there_is_more_of() {
         let merged = |files, events| Merged { files, events, bytes: 0 };
         let two_seconds = Duration::from_secs(2);
         assert_eq!(
             how_far(merged(3, 600), Some(10), two_seconds),
             "3 of 10 files, 600 new events, 300 events/s"
         );
-        assert_eq!(how_far(merged(30, 0), None, two_seconds), "30 files, 0 new events, 15 files/s");
-        assert_eq!(how_far(merged(0, 0), None, Duration::ZERO), "0 files, 0 new events, 0 files/s");
+        assert_eq!(how_far(merged(30, 2), None, two_seconds), "30 files, 2 new events, 15 files/s");
+        assert_eq!(how_far(merged(0, 0), None, Duration::ZERO), "0 files, 0 new events, 0 events/s");
     }
 
     #[test]

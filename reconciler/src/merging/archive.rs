@@ -110,7 +110,7 @@ pub(super) fn read(archive: &Source, format: Format, take: &mut Take<'_>) -> Res
     match format {
         Format::Tar => tarred::read(file, false, &meter, &mut admission, take),
         Format::TarZstd => tarred::read(file, true, &meter, &mut admission, take),
-        Format::Zip => zipped::read(file, &meter, &mut admission, take),
+        Format::Zip => zipped::read(file, size, &meter, &mut admission, take),
     }
 }
 
