@@ -110,17 +110,15 @@ fn merge_decoded(
     progress: &mut dyn FnMut(Merged),
 ) -> Result<MergeReport, Refusal> {
     let mut merging = Merging::new(vendor);
-    let mut done = Merged::default();
+    let mut bytes = 0;
     intake::read_all(sources, jobs, decode, |read, share| {
         merging.take(read)?;
-        let MergeReport { files, events, .. } = merging.report;
-        done = Merged { files, events, bytes: done.bytes + share };
-        progress(done);
+        bytes += share;
+        progress(merging.so_far(bytes));
         Ok(())
     })?;
     merging.finish_committed()?;
-    let MergeReport { files, events, .. } = merging.report;
-    progress(Merged { files, events, ..done });
+    progress(merging.so_far(bytes));
     merging.retry()?;
     Ok(merging.finished())
 }
@@ -290,6 +288,10 @@ impl<'a> Merging<'a> {
         if let Some(fault) = fault {
             self.report.not_packed = Some(fault.into());
         }
+    }
+
+    fn so_far(&self, bytes: u64) -> Merged {
+        Merged { files: self.report.files, events: self.report.events, bytes }
     }
 
     fn finished(mut self) -> MergeReport {

@@ -1,3 +1,5 @@
+//! Packed runs hold what the short ones held, and nothing that fits together is left apart.
+
 use proptest::prelude::*;
 use schemas::canonical::DecodeError;
 use schemas::event::device::VariableSet;

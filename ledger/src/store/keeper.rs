@@ -2,7 +2,6 @@
 
 use std::mem;
 use std::panic::{self, AssertUnwindSafe};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 
@@ -37,7 +36,8 @@ impl Keeper {
         Ok((device, trail))
     }
 
-    fn keep(&mut self, signed: Signed) -> Result<Vec<Outcomes>, StoreError> {
+    /// Writes a signed group in a commit of its own, and tells checks of it.
+    pub(super) fn keep(&mut self, signed: Signed) -> Result<Vec<Outcomes>, StoreError> {
         self.stale = true;
         let transaction = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
         signed.write(&transaction)?;
@@ -61,8 +61,6 @@ struct Shared {
     keeper: Mutex<Keeper>,
     slot: Mutex<Slot>,
     changed: Condvar,
-    /// Whether the slot is free, to be asked without a lock.
-    free: AtomicBool,
 }
 
 enum Slot {
@@ -76,18 +74,14 @@ enum Slot {
 
 impl Keeping {
     pub(super) fn new(keeper: Keeper) -> Self {
-        let shared = Shared {
-            keeper: Mutex::new(keeper),
-            slot: Mutex::new(Slot::Free),
-            changed: Condvar::new(),
-            free: AtomicBool::new(true),
-        };
+        let shared =
+            Shared { keeper: Mutex::new(keeper), slot: Mutex::new(Slot::Free), changed: Condvar::new() };
         Self { shared: Arc::new(shared), thread: Mutex::new(None) }
     }
 
     /// Whether all that was given is kept.
     pub(super) fn is_free(&self) -> bool {
-        self.shared.free.load(Ordering::Acquire)
+        matches!(*hold(&self.shared.slot), Slot::Free)
     }
 
     /// The keeper, when all that was given is kept. Nothing may be given meanwhile.
@@ -101,7 +95,6 @@ impl Keeping {
     /// kept.
     pub(super) fn give(&self, signed: Signed, group: Group<Job, Outcomes>) {
         if self.has_thread() {
-            self.shared.free.store(false, Ordering::Release);
             *hold(&self.shared.slot) = Slot::Given(Box::new((signed, group)));
             self.shared.changed.notify_all();
         } else {
@@ -144,7 +137,6 @@ impl Shared {
             let kept = panic::catch_unwind(keep);
             // Before anyone is answered: the signer need not wait for that.
             *hold(&self.slot) = Slot::Free;
-            self.free.store(true, Ordering::Release);
             self.changed.notify_all();
             if let Ok(kept) = kept {
                 answer(group, kept);

@@ -212,21 +212,22 @@ impl Writer {
             Self::refresh(&mut signer, &mut keeper)?;
             group = signer.begin();
         }
-        if jobs.len() == group.len() && baton.is_awaited() {
-            // The next group is signed while this one is kept.
-            drop(keeper);
+        if jobs.len() == group.len() {
             let group = signer.end(group);
             signer.unsettled = false;
+            if !baton.is_awaited() {
+                return keeper.keep(group);
+            }
+            // The next group is signed while this one is kept.
+            drop(keeper);
             self.keeping.give(group, baton.cut());
             return Ok(Vec::new());
         }
+        // Commands that must look something up are decided on when all before them is kept; all who wait go with them.
+        jobs.extend(iter::from_fn(|| baton.take_next()));
         keeper.stale = true;
         let Keeper { db, stale, publish, .. } = &mut *keeper;
         let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        // Commands that must look something up are decided on when all before them is kept; then all who wait go with them.
-        if jobs.len() > group.len() {
-            jobs.extend(iter::from_fn(|| baton.take_next()));
-        }
         for job in &jobs[group.len()..] {
             signer.sign_and_write(&mut group, job, &transaction)?;
         }

@@ -1,3 +1,5 @@
+//! When a report is of use to the vendor.
+
 use schemas::event::device::{
     ActivationRequested, ChainClosed, Claim, CloseReason, QuotaReturned, TrialClaim,
 };

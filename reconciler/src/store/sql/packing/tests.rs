@@ -1,3 +1,5 @@
+//! Units of packing: what each may do, and where the next goes on.
+
 use ledger::chain::Head;
 use ledger::keys::SecretKey;
 use ledger::packing::join;
