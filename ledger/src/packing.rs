@@ -107,6 +107,14 @@ pub fn is_due(lengths: &[Length], full: Length) -> bool {
     saved + 1 >= MANY_RUNS
 }
 
+/// Whether the end of a branch is worth a look now that `run` was written onto it: of runs of one length that is so once in
+/// [`MANY_RUNS`]. Lengths need not be kept or read for it, and a branch of short runs is found due when twice as many are there
+/// at the latest.
+pub fn is_milestone(run: &StoredRun) -> bool {
+    let stride = run.count.max(1).saturating_mul(MANY_RUNS as u64);
+    run.first_seq.0.saturating_sub(1) / stride < run.head.seq.0 / stride
+}
+
 /// One run of all of these, which follow each other: the same pairs, and so the same events, signatures and links.
 ///
 /// # Errors

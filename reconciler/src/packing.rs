@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use ledger::packing::Length;
+use ledger::packing::{self, Length};
 use ledger::rows::StoredRun;
 use schemas::ids::LicenseId;
 use schemas::refusal::Refusal;
@@ -12,8 +12,9 @@ use serde::Serialize;
 
 use crate::store::{RunPlace, Store, StoreError, Tail};
 
-/// Runs written onto the end of a branch for which it may be packed once more: fewer than one unit of work looks at.
-const RUNS_A_UNIT: u64 = 2_048;
+/// Looks that a branch was found worth for which it may be packed once more: they stand for fewer runs than one unit of work
+/// looks at.
+const LOOKS_A_UNIT: u64 = 2_048 / packing::MANY_RUNS as u64;
 /// Branches that are noted at one time.
 const MOST: usize = 65_536;
 /// Branches of which the ends are looked at together.
@@ -77,7 +78,7 @@ fn pack_license(
     Ok(())
 }
 
-/// The ends of branches onto which short runs were written, and how many.
+/// The ends of branches that short runs made worth a look, and how often.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Tails(BTreeMap<Tail, u64>);
 
@@ -85,7 +86,8 @@ impl Tails {
     /// Those that the runs of a licence were written onto by one unit of work.
     pub(crate) fn of(license: LicenseId, runs: &[StoredRun]) -> Self {
         let mut tails = Self::default();
-        for run in runs.iter().filter(|run| Length::of(run).is_short(run.origin.writer())) {
+        let is_short = |run: &&StoredRun| Length::of(run).is_short(run.origin.writer());
+        for run in runs.iter().filter(is_short).filter(|run| packing::is_milestone(run)) {
             let tail = Tail { license, chain: run.chain, branch: run.branch };
             *tails.0.entry(tail).or_default() += 1;
         }
@@ -94,8 +96,8 @@ impl Tails {
 
     /// Notes what another unit of work wrote.
     pub(crate) fn add(&mut self, others: Self) {
-        for (tail, runs) in others.0 {
-            *self.0.entry(tail).or_default() += runs;
+        for (tail, looks) in others.0 {
+            *self.0.entry(tail).or_default() += looks;
         }
     }
 
@@ -105,7 +107,7 @@ impl Tails {
     }
 
     /// Packs those that end in many short runs by now: how many runs were joined, and the first fault, if there was one. The
-    /// work is bounded by what was written: a unit for each branch, and one more for every 2,048 runs that it was given.
+    /// work is bounded by what was written: a unit for each branch, and one more for about every 2,048 runs that it was given.
     pub(crate) fn pack(self, store: &mut dyn Store) -> (u64, Option<StoreError>) {
         let mut joined = 0;
         let mut damaged = None;
@@ -130,8 +132,8 @@ impl Tails {
     }
 }
 
-fn pack_tail(store: &mut dyn Store, tail: &Tail, written: u64, joined: &mut u64) -> Result<(), StoreError> {
-    for _ in 0..=written / RUNS_A_UNIT {
+fn pack_tail(store: &mut dyn Store, tail: &Tail, looks: u64, joined: &mut u64) -> Result<(), StoreError> {
+    for _ in 0..=looks / LOOKS_A_UNIT {
         let packed = store.pack_tail(tail)?;
         if packed.runs == 0 {
             break;
