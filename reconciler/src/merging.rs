@@ -14,7 +14,7 @@ mod intake;
 mod paths;
 mod waiting;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 
 use schemas::bundle::{Answer, encode_answers};
@@ -29,7 +29,7 @@ use self::intake::{Decode, Parcel, Read, Unread, parse_bytes};
 pub use self::paths::{Source, sources};
 use self::waiting::{Asker, Retried, Waiting};
 use crate::packing::Tails;
-use crate::store::Durable;
+use crate::store::{Durable, NewQuarantine};
 use crate::vendor::Vendor;
 
 /// What a merge did, in bundles counted once for each chain that they hold.
@@ -117,7 +117,7 @@ fn merge_decoded(
         progress(merging.so_far(bytes));
         Ok(())
     })?;
-    merging.finish_committed()?;
+    merging.finish_all()?;
     progress(merging.so_far(bytes));
     merging.retry()?;
     Ok(merging.finished())
@@ -142,7 +142,8 @@ struct Merging<'a> {
     vendor: &'a mut Vendor,
     report: MergeReport,
     waiting: Waiting,
-    committed: Option<Committed>,
+    /// What is committed and not finished, the earliest first.
+    committed: VecDeque<Committed>,
     /// What became so far of bundles that come in pieces, by file and chain.
     begun: BTreeMap<String, BTreeMap<ChainId, Outcome>>,
     /// The answers of files of which something waits, so that one of them can be given anew.
@@ -151,13 +152,37 @@ struct Merging<'a> {
     tails: Tails,
 }
 
-/// What is committed and not finished.
+/// What is committed and not finished. Of the evidence it holds only what goes into quarantine.
 struct Committed {
-    parcels: Vec<Parcel>,
+    bundles: Vec<Taken>,
     unread: Vec<Unread>,
-    outcomes: Vec<Outcome>,
     durable: Durable,
 }
+
+/// A bundle, or a piece of one, that is committed.
+struct Taken {
+    source: Source,
+    /// Whether more pieces follow.
+    more: bool,
+    /// Its attachments that do not open their commitments.
+    false_attachments: Option<NewQuarantine>,
+    /// What became of each chain, with what of it goes into quarantine.
+    chains: Vec<(Outcome, Vec<NewQuarantine>)>,
+}
+
+impl Taken {
+    fn new(parcel: Parcel) -> Self {
+        Self {
+            false_attachments: waiting::false_attachments(&parcel),
+            source: parcel.source,
+            more: parcel.more,
+            chains: Vec::new(),
+        }
+    }
+}
+
+/// Commits that may wait to be durable. A disk that is slow for a moment holds nobody up so far.
+const IN_FLIGHT: usize = 8;
 
 impl<'a> Merging<'a> {
     fn new(vendor: &'a mut Vendor) -> Self {
@@ -165,14 +190,14 @@ impl<'a> Merging<'a> {
             vendor,
             report: MergeReport::default(),
             waiting: Waiting::default(),
-            committed: None,
+            committed: VecDeque::new(),
             begun: BTreeMap::new(),
             given: BTreeMap::new(),
             tails: Tails::default(),
         }
     }
 
-    /// Commits what was read together. While that becomes durable, what was committed before it is finished.
+    /// Commits what was read together. While that becomes durable, the next is worked on; what is durable is finished.
     fn take(&mut self, read: Vec<Read>) -> Result<(), Refusal> {
         let (mut parcels, mut unread) = (Vec::new(), Vec::new());
         for parcel in read {
@@ -181,41 +206,64 @@ impl<'a> Merging<'a> {
                 Err(refused) => unread.push(*refused),
             }
         }
-        let committed = Batch::new(&parcels).commit(self.vendor);
-        self.finish_committed()?;
-        let (outcomes, durable) = committed?;
-        self.committed = Some(Committed { parcels, unread, outcomes, durable });
+        let (outcomes, durable) = match Batch::new(&parcels).commit(self.vendor) {
+            Ok(committed) => committed,
+            Err(error) => return self.finish_all().and(Err(error)),
+        };
+        let kept: Vec<_> =
+            outcomes.iter().map(|outcome| waiting::runs_to_keep(&parcels[outcome.parcel], outcome)).collect();
+        let mut bundles: Vec<Taken> = parcels.into_iter().map(Taken::new).collect();
+        for (outcome, kept) in outcomes.into_iter().zip(kept) {
+            bundles[outcome.parcel].chains.push((outcome, kept));
+        }
+        self.committed.push_back(Committed { bundles, unread, durable });
+        while let Some(first) = self.committed.front_mut()
+            && (first.durable.is_settled() || self.committed.len() > IN_FLIGHT)
+        {
+            self.finish_first()?;
+        }
         Ok(())
     }
 
-    /// Finishes what was committed last, when it is durable: what was refused goes into quarantine in one more commit;
+    /// Finishes all that is committed, when it is durable.
+    fn finish_all(&mut self) -> Result<(), Refusal> {
+        while !self.committed.is_empty() {
+            self.finish_first()?;
+        }
+        Ok(())
+    }
+
+    /// Finishes what was committed first, when it is durable: what was refused goes into quarantine in one more commit;
     /// then all is answered.
-    fn finish_committed(&mut self) -> Result<(), Refusal> {
-        let Some(Committed { parcels, unread, outcomes, durable }) = self.committed.take() else {
+    fn finish_first(&mut self) -> Result<(), Refusal> {
+        let Some(Committed { mut bundles, unread, durable }) = self.committed.pop_front() else {
             return Ok(());
         };
         durable.wait()?;
         let mut kept = Vec::new();
-        for parcel in parcels.iter().filter(|parcel| !parcel.false_attachments.is_empty()) {
-            // Values that are not what their commitments stand for are refused; the runs beside them are not.
-            self.report.refuse(&parcel.source, &Code::AttachmentMismatch.into());
-            kept.push(waiting::false_attachments(parcel));
-        }
-        let mut of_parcel: BTreeMap<usize, Vec<Outcome>> = BTreeMap::new();
-        for mut outcome in outcomes {
-            self.tails.add(std::mem::take(&mut outcome.tails));
-            if outcome.events > 0 && !outcome.waits {
-                self.settle(&outcome)?;
+        for bundle in &mut bundles {
+            if let Some(false_attachments) = bundle.false_attachments.take() {
+                // Values that are not what their commitments stand for are refused; the runs beside them are not.
+                self.report.refuse(&bundle.source, &Code::AttachmentMismatch.into());
+                kept.push(false_attachments);
             }
-            kept.extend(self.waiting.keep(&parcels[outcome.parcel], &outcome));
-            of_parcel.entry(outcome.parcel).or_default().push(outcome);
+        }
+        for Taken { source, chains, .. } in &mut bundles {
+            for (outcome, of_chain) in chains {
+                self.tails.add(std::mem::take(&mut outcome.tails));
+                if outcome.events > 0 && !outcome.waits {
+                    self.settle(outcome)?;
+                }
+                self.waiting.note(source, outcome, !of_chain.is_empty());
+                kept.append(of_chain);
+            }
         }
         let refused: Vec<(Source, Refusal)> =
             unread.iter().map(|unread| (unread.source.clone(), unread.refusal.clone())).collect();
         kept.extend(unread.into_iter().filter_map(waiting::file));
         self.vendor.store.put_in_quarantine(&kept, self.vendor.now)?;
-        for (number, parcel) in parcels.iter().enumerate() {
-            self.finish(parcel, of_parcel.remove(&number).unwrap_or_default())?;
+        for bundle in bundles {
+            self.finish(bundle)?;
         }
         for (source, refusal) in &refused {
             self.refuse(source, refusal);
@@ -237,17 +285,17 @@ impl<'a> Merging<'a> {
     }
 
     /// Counts and answers a bundle, when its last piece is in.
-    fn finish(&mut self, parcel: &Parcel, outcomes: Vec<Outcome>) -> Result<(), Refusal> {
-        let Source { name, answer, .. } = &parcel.source;
+    fn finish(&mut self, Taken { source, more, chains, .. }: Taken) -> Result<(), Refusal> {
+        let Source { name, answer, .. } = &source;
         let mut of_chain = self.begun.remove(name).unwrap_or_default();
-        for outcome in outcomes {
+        for (outcome, _) in chains {
             let joined = match of_chain.remove(&outcome.chain) {
                 Some(earlier) => earlier.followed_by(outcome),
                 None => outcome,
             };
             of_chain.insert(joined.chain, joined);
         }
-        if parcel.more {
+        if more {
             self.begun.insert(name.clone(), of_chain);
             return Ok(());
         }

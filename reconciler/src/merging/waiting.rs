@@ -49,18 +49,16 @@ pub(super) struct Retried {
 }
 
 impl Waiting {
-    /// What goes into quarantine of one chain: the runs that were not taken in, each with its attachments.
-    pub(super) fn keep(&mut self, parcel: &Parcel, outcome: &Outcome) -> Vec<NewQuarantine> {
-        let kept = runs_to_keep(&parcel.source.name, parcel, outcome);
-        let asker = Asker { source: parcel.source.name.clone(), answer: parcel.source.answer.clone() };
+    /// Notes a chain of a bundle of `source`, and whether something of it `waits` in quarantine.
+    pub(super) fn note(&mut self, source: &Source, outcome: &Outcome, waits: bool) {
+        let asker = Asker { source: source.name.clone(), answer: source.answer.clone() };
         if outcome.is_parked() {
             self.parked.entry(outcome.chain).or_default().push(asker.clone());
         }
-        if !kept.is_empty() {
+        if waits {
             self.askers.entry(outcome.chain).or_default().push(asker);
         }
         self.touched.insert(outcome.chain);
-        kept
     }
 
     /// Who waited for the runs of a chain of which none is parked any more.
@@ -191,12 +189,15 @@ pub(super) fn file(unread: Unread) -> Option<NewQuarantine> {
     Some(NewQuarantine { code, source, chain: None, span: None, bytes })
 }
 
-/// What goes into quarantine of attachments that do not open their commitments.
-pub(super) fn false_attachments(parcel: &Parcel) -> NewQuarantine {
+/// What goes into quarantine of attachments that do not open their commitments, if there are any.
+pub(super) fn false_attachments(parcel: &Parcel) -> Option<NewQuarantine> {
+    if parcel.false_attachments.is_empty() {
+        return None;
+    }
     let bundle = Bundle { attachments: parcel.false_attachments.clone(), ..Bundle::default() };
     let source = parcel.source.name.clone();
     let (code, bytes) = (Code::AttachmentMismatch, bundle.encode());
-    NewQuarantine { code, source, chain: None, span: None, bytes }
+    Some(NewQuarantine { code, source, chain: None, span: None, bytes })
 }
 
 /// Merges all quarantined runs of a chain together; those that went in leave the quarantine.
@@ -216,16 +217,16 @@ fn retry_chain(
     let done: Vec<i64> = of_run.into_iter().filter(|id| !still.contains(id)).collect();
     vendor.store.drop_from_quarantine(&done)?;
     // What still waits may wait for another reason now; the bytes are the same, so the entry stays the same.
-    let source = entries.first().map_or("", |entry| entry.source.as_str());
-    vendor.store.put_in_quarantine(&runs_to_keep(source, &parcel, &outcome), vendor.now)?;
+    vendor.store.put_in_quarantine(&runs_to_keep(&parcel, &outcome), vendor.now)?;
     Ok(Some(outcome))
 }
 
-/// The runs that wait, each as a bundle of its own with the attachments that it refers to.
-fn runs_to_keep(source: &str, parcel: &Parcel, outcome: &Outcome) -> Vec<NewQuarantine> {
+/// What goes into quarantine of one chain: the runs that were not taken in, each as a bundle of its own with the attachments
+/// that it refers to.
+pub(super) fn runs_to_keep(parcel: &Parcel, outcome: &Outcome) -> Vec<NewQuarantine> {
     let delivery = &parcel.deliveries[&outcome.chain];
     let entry = |code, span, bytes| {
-        let (source, chain) = (source.to_owned(), Some(outcome.chain));
+        let (source, chain) = (parcel.source.name.clone(), Some(outcome.chain));
         NewQuarantine { code, source, chain, span, bytes }
     };
     let waiting = outcome.waiting.iter().map(|(run, code)| {
@@ -247,7 +248,8 @@ fn gather(
     chain: ChainId,
     entries: &[QuarantineEntry],
 ) -> Result<(Parcel, Vec<i64>), Refusal> {
-    let mut parcel = Parcel::new(Source::quarantine());
+    let name = entries.first().map_or_else(String::new, |entry| entry.source.clone());
+    let mut parcel = Parcel::new(Source { name, ..Source::quarantine() });
     let mut runs = Vec::new();
     for entry in entries {
         let Some(bytes) = vendor.store.quarantined_bytes(entry.id)? else { continue };

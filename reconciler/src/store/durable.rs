@@ -1,6 +1,6 @@
 //! The promise that what others see already becomes durable.
 
-use std::sync::mpsc::Receiver;
+use std::sync::mpsc::{Receiver, TryRecvError};
 
 use schemas::codes::Code;
 use schemas::refusal::Refusal;
@@ -10,17 +10,35 @@ use super::StoreError;
 /// What a unit of work left is seen by others; it is durable when this was waited for.
 #[derive(Debug)]
 #[must_use = "nothing may be answered before it is durable"]
-pub struct Durable(Option<Receiver<Result<(), Refusal>>>);
+pub struct Durable(Settled);
+
+#[derive(Debug)]
+enum Settled {
+    Is(Result<(), Refusal>),
+    WillBe(Receiver<Result<(), Refusal>>),
+}
 
 impl Durable {
     /// It is durable.
     pub fn now() -> Self {
-        Self(None)
+        Self(Settled::Is(Ok(())))
     }
 
     /// It is when `told` hears of it.
     pub(super) fn when(told: Receiver<Result<(), Refusal>>) -> Self {
-        Self(Some(told))
+        Self(Settled::WillBe(told))
+    }
+
+    /// Whether there is nothing to wait for any more: it is durable, or can no longer become so.
+    pub fn is_settled(&mut self) -> bool {
+        if let Settled::WillBe(told) = &self.0 {
+            match told.try_recv() {
+                Ok(settled) => self.0 = Settled::Is(settled),
+                Err(TryRecvError::Disconnected) => self.0 = Settled::Is(Err(Code::IoFailed.into())),
+                Err(TryRecvError::Empty) => return false,
+            }
+        }
+        true
     }
 
     /// Waits until it is durable.
@@ -28,7 +46,10 @@ impl Durable {
     /// # Errors
     /// When it could not be made so: what was committed may be lost in a power cut, and is to be done again.
     pub fn wait(self) -> Result<(), StoreError> {
-        let Some(told) = self.0 else { return Ok(()) };
-        told.recv().unwrap_or_else(|_| Err(Code::IoFailed.into())).map_err(StoreError::Refused)
+        let settled = match self.0 {
+            Settled::Is(settled) => settled,
+            Settled::WillBe(told) => told.recv().unwrap_or_else(|_| Err(Code::IoFailed.into())),
+        };
+        settled.map_err(StoreError::Refused)
     }
 }
