@@ -29,8 +29,11 @@ const LEAST_VERSION: i32 = 3_051_003;
 /// Distinguishes a ledger from other SQLite files: `CFlg`.
 const APPLICATION_ID: i32 = 0x4346_6c67;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// Bytes of a page of a new ledger. Against SQLite's 4 KiB it saves a tenth of the work of a merge; pages of 16 KiB save
+/// more where bundles are long, and write twice as much where every bundle is short and of another licence.
+const PAGE_BYTES: u32 = 8_192;
 /// Pages of the log after which a commit moves them into the database, where no thread does that.
-const CHECKPOINT_PAGES: u32 = 16_384;
+const CHECKPOINT_PAGES: u32 = 8_192;
 const OPEN_FLAGS: OpenFlags = OpenFlags::SQLITE_OPEN_READ_WRITE.union(OpenFlags::SQLITE_OPEN_NO_MUTEX);
 
 /// A connection to a SQLite file.
@@ -50,6 +53,7 @@ impl Sqlite {
             return Err(Refusal::from(Code::StoreOccupied).at(path.display()).into());
         }
         let connection = Connection::open_with_flags(path, OPEN_FLAGS | OpenFlags::SQLITE_OPEN_CREATE)?;
+        connection.pragma_update(None, "page_size", PAGE_BYTES)?;
         connection.pragma_update(None, "application_id", APPLICATION_ID)?;
         Self::up_to_date(connection)
     }

@@ -25,7 +25,7 @@ use crate::store::durable::Durable;
 const CHECKPOINT_EVERY: usize = 4;
 /// Frames that the log may hold, about: 128 MiB of pages of the usual size. Whoever writes then waits until all of them
 /// are in the database, and the log begins anew.
-const FRAMES: u64 = 32_768;
+const FRAMES: u64 = 16_384;
 /// Commits that may wait to be synced; who writes waits for each before the one after the next.
 const WAITING: usize = 64;
 
