@@ -6,6 +6,7 @@
 pub mod chance;
 pub mod container;
 pub mod device;
+pub mod faults;
 pub mod lab;
 pub mod picture;
 pub mod postgres;
