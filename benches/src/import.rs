@@ -11,8 +11,9 @@ use serde_json::Value;
 
 use crate::fleet::{Fleet, Reports};
 use crate::floor;
+use crate::measure::{Cost, as_float};
 use crate::program::{Done, Vendor};
-use crate::report::{Report, Step, as_float};
+use crate::report::{Report, Step};
 
 /// What a load of usage reports consists of.
 #[derive(Args, Debug)]
@@ -93,10 +94,7 @@ impl Load<'_> {
             let rebuilt = self.vendor.run(&["rebuild", "--jobs", jobs])?;
             steps.push(step(&format!("rebuild, threads: {jobs}"), events, "events", &rebuilt));
         }
-        let (took, size) = floor::rows(&self.work.join("floor.db"), events, args.bundle)?;
-        let mut rows = Step::new("floor: rows of a plain table", events, "events", took);
-        rows.bytes_each = Some(as_float(size) / as_float(events));
-        steps.push(rows);
+        steps.push(self.floor(events)?);
         let what =
             format!("{devices} devices, {bundles} bundles of {} events, seed {}", args.bundle, args.seed);
         Ok(Report {
@@ -150,6 +148,14 @@ impl Load<'_> {
             Some(answers) => self.vendor.run(&["merge", from, "--answers", answers]),
             None => self.vendor.run(&["merge", from]),
         }
+    }
+
+    fn floor(&self, events: u64) -> anyhow::Result<Step> {
+        let before = Cost::so_far()?;
+        let (took, size) = floor::rows(&self.work.join("floor.db"), events, self.args.bundle)?;
+        let cost = Some(Cost::since(before)?);
+        let bytes_each = Some(as_float(size) / as_float(events));
+        Ok(Step { cost, bytes_each, ..Step::new("floor: rows of a plain table", events, "events", took) })
     }
 
     fn is_file(&self) -> bool {

@@ -12,6 +12,7 @@
 mod fleet;
 mod floor;
 mod import;
+mod measure;
 mod program;
 mod report;
 

@@ -7,37 +7,12 @@ use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+use crate::measure::Cost;
 
 /// Says that this process is `counterfoil`, and where it leaves what it took.
 const COST_FILE: &str = "LOAD_COST_FILE";
-/// Linux counts a process's time in hundredths of a second.
-const TICKS: f64 = 100.0;
-
-/// What a process took.
-#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
-pub(crate) struct Cost {
-    /// Most memory that it had resident, in bytes.
-    pub(crate) peak: u64,
-    /// Seconds that its threads ran, in the system too.
-    pub(crate) cpu: f64,
-}
-
-impl Cost {
-    /// Of this process so far.
-    fn so_far() -> anyhow::Result<Self> {
-        let status = fs::read_to_string("/proc/self/status")?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("VmHWM")?;
-        let kibibytes: u64 = line.trim().trim_end_matches("kB").trim().parse()?;
-        let stat = fs::read_to_string("/proc/self/stat")?;
-        // The name before may hold anything; the times are the twelfth and thirteenth after it.
-        let (_, after) = stat.rsplit_once(')').context("a name")?;
-        let ticks = after.split_whitespace().skip(11).take(2).map(str::parse::<u32>);
-        let ticks = ticks.sum::<Result<u32, _>>()?;
-        Ok(Self { peak: kibibytes * 1024, cpu: f64::from(ticks) / TICKS })
-    }
-}
 
 /// Is `counterfoil` where this process was started to be that; nothing otherwise.
 pub(crate) fn become_program() -> Option<ExitCode> {

@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use comfy_table::{Table, presets};
 use serde::Serialize;
 
-use crate::program::Cost;
+use crate::measure::{Cost, as_float};
 
 /// What was measured, and under which conditions.
 #[derive(Debug, Serialize)]
@@ -48,13 +48,6 @@ impl Step {
         let rate = as_float(count) / seconds;
         Self { what: what.into(), count, unit, seconds, rate, cost: None, bytes_each: None }
     }
-}
-
-/// A count as a number to divide.
-pub(crate) fn as_float(count: u64) -> f64 {
-    let low = u32::try_from(count & 0xffff_ffff).map_or(0.0, f64::from);
-    let high = u32::try_from(count >> 32).map_or(0.0, f64::from);
-    high.mul_add(4_294_967_296.0, low)
 }
 
 fn show<T>(number: Option<T>, how: impl FnOnce(T) -> String) -> String {
