@@ -6,6 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, ensure};
 use clap::Args;
+use postgres::{Client, NoTls};
 use schemas::numbers::Micros;
 use serde_json::Value;
 
@@ -84,8 +85,8 @@ impl Load<'_> {
         let merged = self.merge(&reports, answers.as_deref())?;
         ensure!(merged.output["events"] == events, "not everything went in: {}", merged.output);
         let mut import = step("merge usage reports", events, "events", &merged);
-        let grown = self.size()?.zip(before).map(|(after, before)| as_float(after) - as_float(before));
-        import.bytes_each = grown.map(|grown| grown / as_float(events));
+        let grown = as_float(self.size()?) - as_float(before);
+        import.bytes_each = Some(grown / as_float(events));
         steps.push(import);
         let again = self.merge(&reports, answers.as_deref())?;
         ensure!(again.output["events"] == 0 && again.output["known"] == bundles, "{}", again.output);
@@ -162,13 +163,22 @@ impl Load<'_> {
         self.args.store.starts_with("sqlite:")
     }
 
-    /// Bytes of the ledger, where it is a file.
-    fn size(&self) -> anyhow::Result<Option<u64>> {
-        if !self.is_file() {
-            return Ok(None);
+    /// Bytes of the ledger: of its file, or of the whole database.
+    fn size(&self) -> anyhow::Result<u64> {
+        if self.is_file() {
+            return Ok(fs::metadata(self.vendor.ledger()).context("the ledger")?.len());
         }
-        Ok(Some(fs::metadata(self.vendor.ledger()).context("the ledger")?.len()))
+        let mut client = Client::connect(&without_connections(&self.args.store), NoTls)?;
+        let row = client.query_one("SELECT pg_database_size(current_database())", &[])?;
+        Ok(u64::try_from(row.get::<_, i64>(0))?)
     }
+}
+
+/// A URL without the one parameter that only Counterfoil knows.
+fn without_connections(url: &str) -> String {
+    let (place, parameters) = url.split_once('?').unwrap_or((url, ""));
+    let known = parameters.split('&').filter(|parameter| !parameter.starts_with("connections="));
+    format!("{place}?{}", known.collect::<Vec<_>>().join("&"))
 }
 
 fn step(what: &str, count: u64, unit: &'static str, done: &Done) -> Step {
