@@ -1,9 +1,10 @@
 //! The floor: the same events as rows of one plain table, with nothing checked, folded or answered.
 
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, params};
+
+use crate::measure::{Spent, Watch};
 
 /// Events a transaction, as the importer's.
 const PER_COMMIT: u64 = 20_000;
@@ -11,8 +12,8 @@ const PER_COMMIT: u64 = 20_000;
 const CORE: [u8; 20] = [1; 20];
 const SIGNATURE: [u8; 64] = [2; 64];
 
-/// Inserts so many events, `bundle` of each chain after the other, and says how long it took and how large it is.
-pub(crate) fn rows(path: &Path, events: u64, bundle: u64) -> anyhow::Result<(Duration, u64)> {
+/// Inserts so many events, `bundle` of each chain after the other, and says what that took and how large it is.
+pub(crate) fn rows(path: &Path, events: u64, bundle: u64) -> anyhow::Result<(Spent, u64)> {
     let mut db = Connection::open(path)?;
     db.pragma_update(None, "journal_mode", "WAL")?;
     db.pragma_update(None, "synchronous", "FULL")?;
@@ -20,7 +21,7 @@ pub(crate) fn rows(path: &Path, events: u64, bundle: u64) -> anyhow::Result<(Dur
         "CREATE TABLE events (chain BLOB, seq INTEGER, core BLOB, signature BLOB, PRIMARY KEY (chain, seq))
          STRICT, WITHOUT ROWID",
     )?;
-    let start = Instant::now();
+    let watch = Watch::start()?;
     for first in (0..events).step_by(usize::try_from(PER_COMMIT)?) {
         let transaction = db.transaction()?;
         {
@@ -33,7 +34,7 @@ pub(crate) fn rows(path: &Path, events: u64, bundle: u64) -> anyhow::Result<(Dur
         }
         transaction.commit()?;
     }
-    let took = start.elapsed();
+    let spent = watch.stop()?;
     db.pragma_update(None, "wal_checkpoint", "TRUNCATE")?;
-    Ok((took, std::fs::metadata(path)?.len()))
+    Ok((spent, std::fs::metadata(path)?.len()))
 }

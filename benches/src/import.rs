@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::fleet::{Fleet, Reports};
 use crate::floor;
-use crate::measure::{Cost, as_float};
+use crate::measure::as_float;
 use crate::program::{Done, Vendor};
 use crate::report::{Report, Step};
 
@@ -79,21 +79,26 @@ impl Load<'_> {
         let events = devices * what.bundles * what.events;
         let bundles = devices * what.bundles;
         let mut steps = Vec::new();
-        steps.push(step("merge activation requests", devices, "devices", &self.merge(&requests, None)?));
+        steps.push(Step::new(
+            "merge activation requests",
+            devices,
+            "devices",
+            self.merge(&requests, None)?.spent,
+        ));
         let before = self.size()?;
         let answers = args.answers.then(|| self.work.join("answers"));
         let merged = self.merge(&reports, answers.as_deref())?;
         ensure!(merged.output["events"] == events, "not everything went in: {}", merged.output);
-        let mut import = step("merge usage reports", events, "events", &merged);
+        let mut import = Step::new("merge usage reports", events, "events", merged.spent);
         let grown = as_float(self.size()?) - as_float(before);
         import.bytes_each = Some(grown / as_float(events));
         steps.push(import);
         let again = self.merge(&reports, answers.as_deref())?;
         ensure!(again.output["events"] == 0 && again.output["known"] == bundles, "{}", again.output);
-        steps.push(step("merge the same again", events, "events", &again));
+        steps.push(Step::new("merge the same again", events, "events", again.spent));
         for jobs in ["1", "2"] {
             let rebuilt = self.vendor.run(&["rebuild", "--jobs", jobs])?;
-            steps.push(step(&format!("rebuild, threads: {jobs}"), events, "events", &rebuilt));
+            steps.push(Step::new(format!("rebuild, threads: {jobs}"), events, "events", rebuilt.spent));
         }
         steps.push(self.floor(events)?);
         let what =
@@ -152,11 +157,9 @@ impl Load<'_> {
     }
 
     fn floor(&self, events: u64) -> anyhow::Result<Step> {
-        let before = Cost::so_far()?;
-        let (took, size) = floor::rows(&self.work.join("floor.db"), events, self.args.bundle)?;
-        let cost = Some(Cost::since(before)?);
+        let (spent, size) = floor::rows(&self.work.join("floor.db"), events, self.args.bundle)?;
         let bytes_each = Some(as_float(size) / as_float(events));
-        Ok(Step { cost, bytes_each, ..Step::new("floor: rows of a plain table", events, "events", took) })
+        Ok(Step { bytes_each, ..Step::new("floor: rows of a plain table", events, "events", spent) })
     }
 
     fn is_file(&self) -> bool {
@@ -179,10 +182,6 @@ fn without_connections(url: &str) -> String {
     let (place, parameters) = url.split_once('?').unwrap_or((url, ""));
     let known = parameters.split('&').filter(|parameter| !parameter.starts_with("connections="));
     format!("{place}?{}", known.collect::<Vec<_>>().join("&"))
-}
-
-fn step(what: &str, count: u64, unit: &'static str, done: &Done) -> Step {
-    Step { cost: Some(done.cost), ..Step::new(what, count, unit, done.took) }
 }
 
 fn an_hour_ago() -> anyhow::Result<Micros> {

@@ -1,13 +1,15 @@
-//! What a process takes, and counts as numbers to divide. The programs that compare with peers read this file too.
+//! What work takes, and counts as numbers to divide. The program in `peers` has this file too.
 
 use std::fs;
+use std::ops::AddAssign;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use rustix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
 
 /// What a process took.
-#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize)]
 pub(crate) struct Cost {
     /// Most memory that it ever had resident, in bytes.
     pub(crate) peak: u64,
@@ -25,11 +27,43 @@ impl Cost {
         let (seconds, nanoseconds) = (u32::try_from(ran.tv_sec)?, u32::try_from(ran.tv_nsec)?);
         Ok(Self { peak: kibibytes * 1024, cpu: f64::from(seconds) + f64::from(nanoseconds) / 1e9 })
     }
+}
 
-    /// Of this process since it had taken `before`.
-    pub(crate) fn since(before: Self) -> anyhow::Result<Self> {
-        let now = Self::so_far()?;
-        Ok(Self { cpu: now.cpu - before.cpu, ..now })
+/// What some work took.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Spent {
+    /// From its start to its end.
+    pub(crate) took: Duration,
+    /// What the process took for it; its memory is the most that it ever had.
+    pub(crate) cost: Cost,
+}
+
+impl AddAssign for Spent {
+    fn add_assign(&mut self, more: Self) {
+        self.took += more.took;
+        self.cost.cpu += more.cost.cpu;
+        self.cost.peak = self.cost.peak.max(more.cost.peak);
+    }
+}
+
+/// Measures the work of this process that follows.
+#[derive(Debug)]
+pub(crate) struct Watch {
+    before: Cost,
+    start: Instant,
+}
+
+impl Watch {
+    /// Begins.
+    pub(crate) fn start() -> anyhow::Result<Self> {
+        Ok(Self { before: Cost::so_far()?, start: Instant::now() })
+    }
+
+    /// Ends.
+    pub(crate) fn stop(self) -> anyhow::Result<Spent> {
+        let took = self.start.elapsed();
+        let now = Cost::so_far()?;
+        Ok(Spent { took, cost: Cost { cpu: now.cpu - self.before.cpu, ..now } })
     }
 }
 

@@ -4,12 +4,12 @@ use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::{Context as _, bail};
 use serde_json::Value;
 
-use crate::measure::Cost;
+use crate::measure::{Cost, Spent};
 
 /// Says that this process is `counterfoil`, and where it leaves what it took.
 const COST_FILE: &str = "LOAD_COST_FILE";
@@ -34,10 +34,8 @@ pub(crate) struct Vendor {
 pub(crate) struct Done {
     /// Its document, or a list of its lines.
     pub(crate) output: Value,
-    /// From start to end of the process.
-    pub(crate) took: Duration,
-    /// What the process took.
-    pub(crate) cost: Cost,
+    /// What the whole process took.
+    pub(crate) spent: Spent,
 }
 
 impl Vendor {
@@ -65,7 +63,7 @@ impl Vendor {
             bail!("counterfoil {}: {}\n{printed}{said}", words.join(" "), ended.status);
         }
         let cost = serde_json::from_slice(&fs::read(&self.cost_file).context("what it took")?)?;
-        Ok(Done { output: read(&printed)?, took, cost })
+        Ok(Done { output: read(&printed)?, spent: Spent { took, cost } })
     }
 }
 

@@ -3,13 +3,12 @@
 use std::fmt;
 use std::fs;
 use std::path::Path;
-use std::time::Duration;
 
 use anyhow::Context as _;
 use comfy_table::{Table, presets};
 use serde::Serialize;
 
-use crate::measure::{Cost, as_float};
+use crate::measure::{Cost, Spent, as_float};
 
 /// What was measured, and under which conditions.
 #[derive(Debug, Serialize)]
@@ -31,27 +30,23 @@ pub(crate) struct Step {
     pub(crate) count: u64,
     /// Of what.
     pub(crate) unit: &'static str,
-    /// Seconds from start to end of the process.
+    /// Seconds from start to end.
     pub(crate) seconds: f64,
     /// How many a second.
     pub(crate) rate: f64,
-    /// What the process took; nothing where it was this one.
-    pub(crate) cost: Option<Cost>,
+    /// What the process took for it.
+    pub(crate) cost: Cost,
     /// Bytes on disk for each of them, where the step stores.
     pub(crate) bytes_each: Option<f64>,
 }
 
 impl Step {
-    /// A step that took so long.
-    pub(crate) fn new(what: impl Into<String>, count: u64, unit: &'static str, took: Duration) -> Self {
-        let seconds = took.as_secs_f64();
+    /// A step that took so much.
+    pub(crate) fn new(what: impl Into<String>, count: u64, unit: &'static str, spent: Spent) -> Self {
+        let seconds = spent.took.as_secs_f64();
         let rate = as_float(count) / seconds;
-        Self { what: what.into(), count, unit, seconds, rate, cost: None, bytes_each: None }
+        Self { what: what.into(), count, unit, seconds, rate, cost: spent.cost, bytes_each: None }
     }
-}
-
-fn show<T>(number: Option<T>, how: impl FnOnce(T) -> String) -> String {
-    number.map_or_else(String::new, how)
 }
 
 impl Report {
@@ -78,9 +73,9 @@ impl fmt::Display for Report {
                 format!("{} {}", step.count, step.unit),
                 format!("{:.2}", step.seconds),
                 format!("{:.0}", step.rate),
-                show(step.cost, |cost| format!("{:.2}", cost.cpu * 1e6 / as_float(step.count))),
-                show(step.cost, |cost| (cost.peak / 1_048_576).to_string()),
-                show(step.bytes_each, |bytes| format!("{bytes:.1}")),
+                format!("{:.2}", step.cost.cpu * 1e6 / as_float(step.count)),
+                (step.cost.peak / 1_048_576).to_string(),
+                step.bytes_each.map_or_else(String::new, |bytes| format!("{bytes:.1}")),
             ]);
         }
         write!(f, "{table}")

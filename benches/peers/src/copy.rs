@@ -4,7 +4,8 @@ use sqlx::PgPool;
 use sqlx::postgres::PgPoolCopyExt as _;
 
 use crate::load::{CORE, Load, SIGNATURE};
-use crate::peer::{Stored, Watch};
+use crate::measure::Watch;
+use crate::peer::Stored;
 use crate::schema;
 
 /// About so many rows a commit, as Counterfoil's importer.

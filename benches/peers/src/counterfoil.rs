@@ -24,7 +24,7 @@ struct Step {
     count: u64,
     seconds: f64,
     rate: f64,
-    cost: Option<Cost>,
+    cost: Cost,
     bytes_each: Option<f64>,
 }
 
@@ -82,7 +82,7 @@ impl Step {
             events: self.count,
             seconds: self.seconds,
             rate: self.rate,
-            cost: self.cost.context("what the process took")?,
+            cost: self.cost,
             has_server,
             bytes_each: self.bytes_each.context("what the store takes")?,
             durability,

@@ -15,7 +15,8 @@ use sqlite_es::SqliteEventRepository;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 
 use crate::load::Load;
-use crate::peer::{Spent, Stored, Watch};
+use crate::measure::{Spent, Watch};
+use crate::peer::Stored;
 use crate::schema;
 
 /// The table that `sqlite-es` tells to make.

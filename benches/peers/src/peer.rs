@@ -1,13 +1,11 @@
 //! The stores that are compared with, and how each is measured.
 
-use std::time::Instant;
-
 use anyhow::Context as _;
 use clap::ValueEnum;
 use tokio::runtime::Runtime;
 
 use crate::load::Load;
-use crate::measure::{Cost, as_float};
+use crate::measure::{Spent, as_float};
 use crate::table::Row;
 use crate::{copy, es, schema, umadb};
 
@@ -33,32 +31,6 @@ pub(crate) struct Stored {
     pub(crate) bytes: u64,
     /// What was waited for.
     pub(crate) durability: String,
-}
-
-/// Time and CPU of some work of this process.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Spent {
-    seconds: f64,
-    cost: Cost,
-}
-
-/// Measures what follows it.
-#[derive(Debug)]
-pub(crate) struct Watch {
-    start: Instant,
-    before: Cost,
-}
-
-impl Watch {
-    /// Begins.
-    pub(crate) fn start() -> anyhow::Result<Self> {
-        Ok(Self { before: Cost::so_far()?, start: Instant::now() })
-    }
-
-    /// Ends.
-    pub(crate) fn stop(self) -> anyhow::Result<Spent> {
-        Ok(Spent { seconds: self.start.elapsed().as_secs_f64(), cost: Cost::since(self.before)? })
-    }
 }
 
 impl Peer {
@@ -108,7 +80,8 @@ impl Peer {
                 schema::within("peer_es", url()?, async |url| es::on_postgres(load, url).await)
             }
         }?;
-        let Spent { seconds, cost } = stored.spent;
+        let Spent { took, cost } = stored.spent;
+        let seconds = took.as_secs_f64();
         let events = as_float(load.events());
         Ok(Row {
             store: self.name().to_owned(),

@@ -8,7 +8,8 @@ use umadb_core::mvcc::{Mvcc, StorageOptions};
 use umadb_dcb::{DcbAppendCondition, DcbEvent, DcbEventStoreSync as _, DcbQuery, DcbQueryItem};
 
 use crate::load::{CORE, Load, SIGNATURE};
-use crate::peer::{Stored, Watch};
+use crate::measure::Watch;
+use crate::peer::Stored;
 
 /// Appends the load to a store in `folder` whose options are the crate's own.
 pub(crate) fn append(load: Load, folder: &Path) -> anyhow::Result<Stored> {
