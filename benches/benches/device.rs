@@ -7,48 +7,29 @@
 
 #![expect(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
 
-// The tests, whose vendor is used here, know the crate by its own name.
-extern crate sync_agent as counterfoil_sync_agent;
-
 use std::env;
 use std::hint::black_box;
 use std::sync::Arc;
-use std::thread;
 use std::time::{Duration, Instant};
 
-use counterfoil_sync_agent::{Agent, AgentReader, Config, Consume};
+use counterfoil_benches::device::{self, CHECKED, METERED, RawTable};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use ledger::keys::SecretKey;
-use rusqlite::{Connection, params};
-use schemas::numbers::Amount;
+use sync_agent::{Agent, AgentReader, Config};
 use tempfile::TempDir;
 
-#[path = "../../sync-agent/tests/device/vendor.rs"]
-#[allow(dead_code, reason = "the tests of the device side use all of it")]
-mod vendor;
+const THREADS: u32 = 64;
 
-const THREADS: u64 = 64;
-/// Uses a commit while a long store is made.
-const GROUP: usize = 8_192;
-/// A consumption's core and signature.
-const CORE_BYTES: usize = 20;
-const SIGNATURE_BYTES: usize = 64;
-
-/// A device that is activated on this machine's clocks.
-fn device() -> (TempDir, Agent) {
+fn activated() -> (TempDir, Agent) {
     let folder = tempfile::tempdir().expect("a temporary directory");
-    let mut vendor = vendor::Vendor::new();
-    let agent = Agent::open(Config::new(folder.path().join("state"), Some(vendor.pack()))).expect("opens");
-    let request = agent.activate(&vendor::license_key()).expect("asks");
-    let now = agent.status().expect("readable").time;
-    agent.apply(&vendor.answer(&request, now, |_| {})).expect("applies");
+    let agent = device::activated(&folder.path().join("state")).expect("activates");
     (folder, agent)
 }
 
 fn check(criterion: &mut Criterion) {
-    let (_folder, agent) = device();
+    let (_folder, agent) = activated();
     criterion.bench_function("check/one of three features", |bencher| {
-        bencher.iter(|| black_box(agent.check(black_box("render"))));
+        bencher.iter(|| black_box(agent.check(black_box(CHECKED))));
     });
 }
 
@@ -60,38 +41,27 @@ fn sign(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// The bytes of a consumption in a table of their own, a transaction each.
-fn raw_store() -> (TempDir, Connection) {
+fn raw_table() -> (TempDir, RawTable) {
     let folder = tempfile::tempdir().expect("a temporary directory");
-    let db = Connection::open(folder.path().join("raw.db")).expect("opens");
-    db.pragma_update(None, "journal_mode", "WAL").expect("settable");
-    db.pragma_update(None, "synchronous", "FULL").expect("settable");
-    db.execute_batch("CREATE TABLE events (seq INTEGER PRIMARY KEY, core BLOB, signature BLOB) STRICT")
-        .expect("creatable");
-    (folder, db)
-}
-
-fn insert_raw(db: &Connection) {
-    db.prepare_cached("INSERT INTO events (core, signature) VALUES (?1, ?2)")
-        .and_then(|mut insert| insert.execute(params![[1_u8; CORE_BYTES], [2_u8; SIGNATURE_BYTES]]))
-        .expect("inserts");
+    let table = RawTable::create(&folder.path().join("raw.db")).expect("makes a table");
+    (folder, table)
 }
 
 fn raw(criterion: &mut Criterion) {
-    let (_folder, db) = raw_store();
+    let (_folder, table) = raw_table();
     let mut group = criterion.benchmark_group("raw");
     group.throughput(Throughput::Elements(1));
     group.bench_function("insert", |bencher| {
-        bencher.iter(|| insert_raw(&db));
+        bencher.iter(|| table.insert().expect("inserts"));
     });
     group.finish();
 }
 
 /// Use from memory after one durable debit, on one thread; a block that is used up is followed by another.
 fn block(criterion: &mut Criterion) {
-    let (_folder, agent) = device();
+    let (_folder, agent) = activated();
     let agent = Arc::new(agent);
-    let open = || agent.block("miles", u64::from(u32::MAX)).expect("counts");
+    let open = || agent.block(METERED, u64::from(u32::MAX)).expect("counts");
     let mut block = open();
     let mut group = criterion.benchmark_group("block");
     group.throughput(Throughput::Elements(1));
@@ -109,18 +79,9 @@ fn block(criterion: &mut Criterion) {
 /// environment says how many; 5,000,000 are ten years of a busy device, and take minutes to make.
 fn open(criterion: &mut Criterion) {
     let events = env::var("STORE_EVENTS").map_or(100_000, |n| n.parse().expect("a number of events"));
-    let (folder, agent) = device();
+    let (folder, agent) = activated();
     let config = || Config::new(folder.path().join("state"), None);
-    for first in (0..events).step_by(GROUP) {
-        let amount = |n| Amount::new(n as u64 % 9 + 1).expect("in range");
-        let uses = (first..events.min(first + GROUP)).map(|n| Consume {
-            feature: "miles".into(),
-            n: amount(n),
-            used_at: None,
-            reference: None,
-        });
-        assert!(agent.consume_many(uses.collect()).iter().all(Result::is_ok));
-    }
+    device::record(&agent, events, 1).expect("counts");
     drop(agent);
     let mut group = criterion.benchmark_group("open");
     group.sample_size(20);
@@ -134,13 +95,13 @@ fn open(criterion: &mut Criterion) {
 }
 
 fn append(criterion: &mut Criterion) {
-    let (_folder, agent) = device();
+    let (_folder, agent) = activated();
     let mut group = criterion.benchmark_group("append");
     group.throughput(Throughput::Elements(1));
     group.bench_function("one", |bencher| {
-        bencher.iter(|| agent.consume("miles", 1).expect("counts"));
+        bencher.iter(|| agent.consume(METERED, 1).expect("counts"));
     });
-    group.throughput(Throughput::Elements(THREADS));
+    group.throughput(Throughput::Elements(THREADS.into()));
     group.bench_function("64 threads", |bencher| bencher.iter_custom(|rounds| from_threads(&agent, rounds)));
     group.finish();
 }
@@ -148,31 +109,23 @@ fn append(criterion: &mut Criterion) {
 /// Each of the threads appends `rounds` times.
 fn from_threads(agent: &Agent, rounds: u64) -> Duration {
     let start = Instant::now();
-    thread::scope(|scope| {
-        for _ in 0..THREADS {
-            scope.spawn(|| {
-                for _ in 0..rounds {
-                    agent.consume("miles", 1).expect("counts");
-                }
-            });
-        }
-    });
+    device::record_from_threads(agent, THREADS, rounds).expect("counts");
     start.elapsed()
 }
 
 /// The ratios that matter: the medians of many short rounds in which two take turns, so that both meet the same disk.
 fn ratios(_criterion: &mut Criterion) {
-    let (_raw_folder, db) = raw_store();
-    let (_folder, agent) = device();
+    let (_raw_folder, table) = raw_table();
+    let (_folder, agent) = activated();
     let key = SecretKey::from_seed(&[7; 32]);
-    let append = || assert!(agent.consume("miles", 1).is_ok());
-    let one = ratio(200, || insert_raw(&db), append);
+    let append = || assert!(agent.consume(METERED, 1).is_ok());
+    let one = ratio(200, || table.insert().expect("inserts"), append);
     let signed = || {
         black_box(key.sign(black_box(&[1; 40])));
     };
     let many = ratio(
         16,
-        || (0..100 * THREADS).for_each(|_| signed()),
+        || (0..THREADS * 100).for_each(|_| signed()),
         || {
             black_box(from_threads(&agent, 100));
         },
