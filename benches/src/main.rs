@@ -2,13 +2,15 @@
 //!
 //! ```text
 //! cargo run --release -p counterfoil-benches -- import --events 1000000 --bundle 1000
+//! cargo run --release -p counterfoil-benches -- agent --events 5000000
 //! ```
 //!
-//! Each step is the real program in a process of its own, which is this executable under another name: so its memory
-//! is its own too. Numbers are printed as a table, and with `--json FILE` as a document.
+//! Each step of an import is the real program in a process of its own, which is this executable under another name: so
+//! its memory is its own too. A device is put to work through its library, as an application does it. Numbers are printed as a table, and with `--json FILE` as a document.
 
 #![expect(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
 
+mod agent;
 mod fleet;
 mod floor;
 mod import;
@@ -32,6 +34,10 @@ struct Load {
 enum What {
     /// A vendor's night: activations and usage reports of a fleet, merged, merged again, and folded anew
     Import(import::ImportArgs),
+    /// A device: checks, use from a block, durable appends beside what they cost at least, and a long life
+    Agent(agent::AgentArgs),
+    #[command(hide = true)]
+    AgentPart(agent::long_life::PartArgs),
 }
 
 fn main() -> ExitCode {
@@ -40,6 +46,8 @@ fn main() -> ExitCode {
     }
     let done = match Load::parse().what {
         What::Import(args) => args.run(),
+        What::Agent(args) => args.run(),
+        What::AgentPart(args) => args.run(),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -23,9 +23,7 @@ impl Cost {
         let status = fs::read_to_string("/proc/self/status")?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("VmHWM")?;
         let kibibytes: u64 = line.trim().trim_end_matches("kB").trim().parse()?;
-        let ran = clock_gettime(ClockId::ProcessCPUTime);
-        let (seconds, nanoseconds) = (u32::try_from(ran.tv_sec)?, u32::try_from(ran.tv_nsec)?);
-        Ok(Self { peak: kibibytes * 1024, cpu: f64::from(seconds) + f64::from(nanoseconds) / 1e9 })
+        Ok(Self { peak: kibibytes * 1024, cpu: cpu()? })
     }
 }
 
@@ -49,21 +47,22 @@ impl AddAssign for Spent {
 /// Measures the work of this process that follows.
 #[derive(Debug)]
 pub(crate) struct Watch {
-    before: Cost,
+    /// CPU before.
+    ran: f64,
     start: Instant,
 }
 
 impl Watch {
     /// Begins.
     pub(crate) fn start() -> anyhow::Result<Self> {
-        Ok(Self { before: Cost::so_far()?, start: Instant::now() })
+        Ok(Self { ran: cpu()?, start: Instant::now() })
     }
 
     /// Ends.
     pub(crate) fn stop(self) -> anyhow::Result<Spent> {
         let took = self.start.elapsed();
-        let now = Cost::so_far()?;
-        Ok(Spent { took, cost: Cost { cpu: now.cpu - self.before.cpu, ..now } })
+        let cpu = cpu()? - self.ran;
+        Ok(Spent { took, cost: Cost { cpu, ..Cost::so_far()? } })
     }
 }
 
@@ -72,4 +71,11 @@ pub(crate) fn as_float(count: u64) -> f64 {
     let low = u32::try_from(count & 0xffff_ffff).map_or(0.0, f64::from);
     let high = u32::try_from(count >> 32).map_or(0.0, f64::from);
     high.mul_add(4_294_967_296.0, low)
+}
+
+/// Seconds that the threads of this process ran.
+fn cpu() -> anyhow::Result<f64> {
+    let ran = clock_gettime(ClockId::ProcessCPUTime);
+    let (seconds, nanoseconds) = (u32::try_from(ran.tv_sec)?, u32::try_from(ran.tv_nsec)?);
+    Ok(f64::from(seconds) + f64::from(nanoseconds) / 1e9)
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use comfy_table::{Table, presets};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::measure::{Cost, Spent, as_float};
 
@@ -22,14 +22,14 @@ pub(crate) struct Report {
 }
 
 /// One step.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub(crate) struct Step {
     /// What was done.
     pub(crate) what: String,
     /// How many of what.
     pub(crate) count: u64,
     /// Of what.
-    pub(crate) unit: &'static str,
+    pub(crate) unit: String,
     /// Seconds from start to end.
     pub(crate) seconds: f64,
     /// How many a second.
@@ -42,10 +42,18 @@ pub(crate) struct Step {
 
 impl Step {
     /// A step that took so much.
-    pub(crate) fn new(what: impl Into<String>, count: u64, unit: &'static str, spent: Spent) -> Self {
+    pub(crate) fn new(what: impl Into<String>, count: u64, unit: &str, spent: Spent) -> Self {
         let seconds = spent.took.as_secs_f64();
         let rate = as_float(count) / seconds;
-        Self { what: what.into(), count, unit, seconds, rate, cost: spent.cost, bytes_each: None }
+        Self {
+            what: what.into(),
+            count,
+            unit: unit.to_owned(),
+            seconds,
+            rate,
+            cost: spent.cost,
+            bytes_each: None,
+        }
     }
 }
 
@@ -66,18 +74,38 @@ impl fmt::Display for Report {
         writeln!(f, "{}\n{}", self.what, self.durability)?;
         let mut table = Table::new();
         table.load_preset(presets::UTF8_BORDERS_ONLY);
-        table.set_header(["STEP", "COUNT", "SECONDS", "A SECOND", "CPU US EACH", "PEAK MIB", "BYTES EACH"]);
+        table.set_header([
+            "STEP",
+            "COUNT",
+            "SECONDS",
+            "A SECOND",
+            "EACH",
+            "CPU US EACH",
+            "PEAK MIB",
+            "BYTES EACH",
+        ]);
         for step in &self.steps {
             table.add_row([
                 step.what.clone(),
                 format!("{} {}", step.count, step.unit),
                 format!("{:.2}", step.seconds),
                 format!("{:.0}", step.rate),
+                each(1.0 / step.rate),
                 format!("{:.2}", step.cost.cpu * 1e6 / as_float(step.count)),
                 (step.cost.peak / 1_048_576).to_string(),
                 step.bytes_each.map_or_else(String::new, |bytes| format!("{bytes:.1}")),
             ]);
         }
         write!(f, "{table}")
+    }
+}
+
+/// Seconds in the unit that fits.
+fn each(seconds: f64) -> String {
+    match seconds {
+        ..1e-6 => format!("{:.1} ns", seconds * 1e9),
+        1e-6..1e-3 => format!("{:.1} us", seconds * 1e6),
+        1e-3..1.0 => format!("{:.1} ms", seconds * 1e3),
+        _ => format!("{seconds:.2} s"),
     }
 }
