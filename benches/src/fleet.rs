@@ -7,6 +7,7 @@ use std::fs;
 use std::num::NonZeroUsize;
 use std::path::Path;
 use std::thread;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, anyhow};
 use ledger::chain::{self, Head};
@@ -33,38 +34,48 @@ const METERED: FeatureNumber = FeatureNumber(1);
 /// Devices that are made the same whenever the seed is.
 #[derive(Debug)]
 pub(crate) struct Fleet {
-    seed: u64,
-    /// The licence key of each device.
-    keys: Vec<LicenseKey>,
-    /// When the first of them asks.
-    start: Micros,
-}
-
-/// What each device reports.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Reports {
-    /// Consumptions in one bundle.
-    pub(crate) events: u64,
-    /// Bundles of each device.
-    pub(crate) bundles: u64,
+    devices: Vec<Device>,
 }
 
 impl Fleet {
-    /// Devices that ask for the licences with these keys, one each.
-    pub(crate) fn new(seed: u64, keys: &[String], start: Micros) -> anyhow::Result<Self> {
-        let parse = |key: &String| LicenseKey::parse(key).map_err(|_| anyhow!("not a licence key: {key}"));
-        Ok(Self { seed, keys: keys.iter().map(parse).collect::<anyhow::Result<_>>()?, start })
+    /// Devices for the licences with these keys, one each.
+    pub(crate) fn new(seed: u64, keys: &[String]) -> anyhow::Result<Self> {
+        let start = an_hour_ago()?;
+        let devices = (0..).zip(keys).map(|(number, key)| {
+            let key = LicenseKey::parse(key).map_err(|_| anyhow!("not a licence key: {key}"))?;
+            Ok(Device::new(seed, number, key, start))
+        });
+        Ok(Self { devices: devices.collect::<anyhow::Result<_>>()? })
     }
 
-    /// Writes every device's request below `requests` and its reports below `reports`.
-    pub(crate) fn write(&self, requests: &Path, reports: &Path, what: Reports) -> anyhow::Result<()> {
+    /// Writes every device's activation request below `folder`.
+    pub(crate) fn ask(&mut self, folder: &Path) -> anyhow::Result<()> {
+        self.each(folder, Device::ask)
+    }
+
+    /// Lets every device record so many events, and writes its report of them below `folder`.
+    pub(crate) fn report(&mut self, folder: &Path, events: u64) -> anyhow::Result<()> {
+        self.each(folder, |device| {
+            device.work(events);
+            Ok(())
+        })
+    }
+
+    /// Writes a bundle of what each device did, on every core.
+    fn each(
+        &mut self,
+        folder: &Path,
+        act: impl Fn(&mut Device) -> anyhow::Result<()> + Sync,
+    ) -> anyhow::Result<()> {
         let threads = thread::available_parallelism().map_or(1, NonZeroUsize::get);
-        let each = self.keys.len().div_ceil(threads).max(1);
+        let each = self.devices.len().div_ceil(threads).max(1);
+        let act = &act;
         thread::scope(|scope| {
-            let parts = self.keys.chunks(each).enumerate().map(|(part, keys)| {
+            let parts = self.devices.chunks_mut(each).enumerate().map(|(part, devices)| {
                 scope.spawn(move || {
-                    for (number, key) in (part * each..).zip(keys) {
-                        self.write_device(number as u64, key, requests, reports, what)?;
+                    for (number, device) in (part * each..).zip(devices) {
+                        act(device)?;
+                        put(folder, number as u64, &device.bundle())?;
                     }
                     Ok(())
                 })
@@ -73,27 +84,18 @@ impl Fleet {
             parts.into_iter().try_for_each(|part| part.join().map_err(|_| anyhow!("a thread died"))?)
         })
     }
-
-    fn write_device(
-        &self,
-        number: u64,
-        key: &LicenseKey,
-        requests: &Path,
-        reports: &Path,
-        what: Reports,
-    ) -> anyhow::Result<()> {
-        let mut device = Device::new(self.seed, number, key, self.start);
-        device.ask(key)?;
-        put(requests, number, &device.bundle())?;
-        for report in 0..what.bundles {
-            device.work(what.events);
-            put(reports, number * what.bundles + report, &device.bundle())?;
-        }
-        Ok(())
-    }
 }
 
+/// The devices begin an hour ago, so that nothing they record lies in the future.
+fn an_hour_ago() -> anyhow::Result<Micros> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).context("a clock that is set")?;
+    let now = u64::try_from(now.as_micros())?;
+    Ok(Micros::new(now - 3_600_000_000))
+}
+
+#[derive(Debug)]
 struct Device {
+    key: LicenseKey,
     secret: SecretKey,
     origin: DeviceOrigin,
     head: Head,
@@ -104,13 +106,13 @@ struct Device {
 }
 
 impl Device {
-    fn new(seed: u64, number: u64, key: &LicenseKey, start: Micros) -> Self {
+    fn new(seed: u64, number: u64, key: LicenseKey, start: Micros) -> Self {
         let mut bytes = [0; 32];
         bytes[..8].copy_from_slice(&seed.to_be_bytes());
         bytes[8..16].copy_from_slice(&number.to_be_bytes());
         let secret = SecretKey::from_seed(&bytes);
         let origin = DeviceOrigin { signer: secret.public(), reference: key.reference() };
-        Self { secret, origin, head: Head::START, at: start, total: 0, events: Vec::new() }
+        Self { key, secret, origin, head: Head::START, at: start, total: 0, events: Vec::new() }
     }
 
     fn record(&mut self, body: Body) {
@@ -118,9 +120,9 @@ impl Device {
         self.events.push(Event { at: self.at, body });
     }
 
-    fn ask(&mut self, key: &LicenseKey) -> anyhow::Result<()> {
+    fn ask(&mut self) -> anyhow::Result<()> {
         let text = |text: &str| Text::new(text).context("a short text");
-        let proof = key.proof(&chain::device_chain(&self.origin.signer, &self.origin.reference));
+        let proof = self.key.proof(&chain::device_chain(&self.origin.signer, &self.origin.reference));
         self.record(Body::ChainOpened(Box::new(ChainOpened {
             product: text("fleet")?,
             environment: text("production")?,

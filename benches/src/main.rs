@@ -5,18 +5,23 @@
 //! cargo run --release -p counterfoil-benches -- agent --events 5000000
 //! ```
 //!
-//! Each step of an import is the real program in a process of its own, which is this executable under another name: so
-//! its memory is its own too. A device is put to work through its library, as an application does it. Numbers are printed as a table, and with `--json FILE` as a document.
+//! Each step of a vendor is the real program in a process of its own, which is this executable under another name: so its
+//! memory is its own too. A device is put to work through its library, as an application does it. Numbers are printed as a
+//! table, and with `--json FILE` as a document.
 
 #![expect(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
 
 mod agent;
 mod fleet;
 mod floor;
+mod grow;
 mod import;
 mod measure;
+mod options;
 mod program;
+mod rebuild;
 mod report;
+mod vendor;
 
 use std::process::ExitCode;
 
@@ -34,6 +39,10 @@ struct Load {
 enum What {
     /// A vendor's night: activations and usage reports of a fleet, merged, merged again, and folded anew
     Import(import::ImportArgs),
+    /// What an event costs while the ledger grows: a curve of medians
+    Grow(grow::GrowArgs),
+    /// Everything that follows from the events, folded anew with one thread and with two: medians
+    Rebuild(rebuild::RebuildArgs),
     /// A device: checks, use from a block, durable appends beside what they cost at least, and a long life
     Agent(agent::AgentArgs),
     #[command(hide = true)]
@@ -46,6 +55,8 @@ fn main() -> ExitCode {
     }
     let done = match Load::parse().what {
         What::Import(args) => args.run(),
+        What::Grow(args) => args.run(),
+        What::Rebuild(args) => args.run(),
         What::Agent(args) => args.run(),
         What::AgentPart(args) => args.run(),
     };

@@ -22,9 +22,9 @@ pub(crate) fn become_program() -> Option<ExitCode> {
     Some(if noted.is_ok() { code } else { ExitCode::FAILURE })
 }
 
-/// A vendor's home, worked on by the program.
+/// The program, working on one home.
 #[derive(Debug)]
-pub(crate) struct Vendor {
+pub(crate) struct Program {
     home: PathBuf,
     cost_file: PathBuf,
 }
@@ -38,13 +38,13 @@ pub(crate) struct Done {
     pub(crate) spent: Spent,
 }
 
-impl Vendor {
-    /// The vendor whose home is `home`.
+impl Program {
+    /// The program for a home in this folder.
     pub(crate) fn at(work: &Path) -> Self {
         Self { home: work.join("home"), cost_file: work.join("cost") }
     }
 
-    /// Where the ledger lies.
+    /// Where the ledger lies, if it is a file.
     pub(crate) fn ledger(&self) -> PathBuf {
         self.home.join("ledger.db")
     }
