@@ -145,6 +145,51 @@ fn on_postgres_short_reports_come_to_what_one_long_report_comes_to() {
     short_reports_come_to_what_one_long_report_comes_to(&Lab::with_store(&database(), COUNTED));
 }
 
+/// A packed ledger is copied and backed up as it is, and goes on elsewhere: also with what the backup did not know.
+#[track_caller]
+fn a_packed_ledger_goes_on_elsewhere(lab: &Lab, elsewhere: &str) {
+    let license = lab.issue();
+    let device = device(1, &license, REPORTS);
+    let half = REPORTS - 10;
+    write_reports(lab, "first", &device, 0..half, false);
+    write_reports(lab, "rest", &device, half..REPORTS, false);
+    lab.vendor("merge first").done();
+    pack(lab, HOME);
+    let runs = sound(lab, HOME);
+    let before = told(lab, HOME, &license);
+
+    lab.copy(HOME, "copied");
+    lab.vendor(&format!("--home copied store copy --to {elsewhere} --switch")).done();
+    assert_eq!(told(lab, "copied", &license), before);
+    assert_eq!(sound(lab, "copied"), runs);
+    lab.vendor("backup -o saved").done();
+
+    // A restored ledger raises its epoch, so that it has an authority chain more.
+    lab.vendor("merge rest").done();
+    lab.vendor("--home restored restore saved").done();
+    assert!(sound(lab, "restored") >= runs);
+    for home in ["restored", "copied"] {
+        lab.vendor(&format!("--home {home} merge rest first --answers out-{home}")).done();
+        assert_eq!(lab.digest(home), lab.digest(HOME));
+        assert_eq!(device_events(lab, home), device_events(lab, HOME));
+        pack(lab, home);
+        assert_eq!(lab.digest(home), lab.digest(HOME));
+        sound(lab, home);
+    }
+}
+
+#[test]
+fn packed_in_a_file_it_goes_on_on_a_server() {
+    a_packed_ledger_goes_on_elsewhere(&Lab::with_policy(COUNTED), &database());
+}
+
+#[test]
+fn packed_on_a_server_it_goes_on_in_a_file() {
+    let lab = Lab::with_store(&database(), COUNTED);
+    let file = lab.path("elsewhere.db");
+    a_packed_ledger_goes_on_elsewhere(&lab, &format!("sqlite:{}", file.display()));
+}
+
 /// Copies of a device part within runs that are packed: each fork is found at its place, proved, and the branches are packed
 /// each by itself.
 #[track_caller]
