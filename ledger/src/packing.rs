@@ -107,12 +107,13 @@ pub fn is_due(lengths: &[Length], full: Length) -> bool {
     saved + 1 >= MANY_RUNS
 }
 
-/// Whether the end of a branch is worth a look now that `run` was written onto it: of runs of one length that is so once in
-/// [`MANY_RUNS`]. Lengths need not be kept or read for it, and a branch of short runs is found due when twice as many are there
-/// at the latest.
-pub fn is_milestone(run: &StoredRun) -> bool {
-    let stride = run.count.max(1).saturating_mul(MANY_RUNS as u64);
-    run.first_seq.0.saturating_sub(1) / stride < run.head.seq.0 / stride
+/// Whether the end of a branch is worth a look now that a run of `count` events was written onto it: about once in
+/// [`MANY_RUNS`] to twice as many, so that lengths need be neither kept nor read for each. A branch of short runs of one length is
+/// found due before it ends in a hundred of them; one of mixed lengths when 16,384 events were added at the latest.
+pub fn is_milestone(first: Seq, count: u64) -> bool {
+    // Powers of two divide each other: whatever crosses the place of a longer stride is seen by a shorter one too.
+    let stride = count.max(1).next_power_of_two().saturating_mul(MANY_RUNS as u64);
+    first.0.saturating_sub(1) / stride < (first.0.saturating_sub(1) + count) / stride
 }
 
 /// One run of all of these, which follow each other: the same pairs, and so the same events, signatures and links.

@@ -12,8 +12,7 @@ use serde::Serialize;
 
 use crate::store::{RunPlace, Store, StoreError, Tail};
 
-/// Looks that a branch was found worth for which it may be packed once more: they stand for fewer runs than one unit of work
-/// looks at.
+/// One more unit of work is done for so many looks: each stands for about 32 runs, and a unit looks at 4,096.
 const LOOKS_A_UNIT: u64 = 2_048 / packing::MANY_RUNS as u64;
 /// Branches that are noted at one time.
 const MOST: usize = 65_536;
@@ -87,7 +86,8 @@ impl Tails {
     pub(crate) fn of(license: LicenseId, runs: &[StoredRun]) -> Self {
         let mut tails = Self::default();
         let is_short = |run: &&StoredRun| Length::of(run).is_short(run.origin.writer());
-        for run in runs.iter().filter(is_short).filter(|run| packing::is_milestone(run)) {
+        for run in runs.iter().filter(is_short).filter(|run| packing::is_milestone(run.first_seq, run.count))
+        {
             let tail = Tail { license, chain: run.chain, branch: run.branch };
             *tails.0.entry(tail).or_default() += 1;
         }

@@ -15,8 +15,8 @@ const COUNTED: &str = "--max-activations 1000 --mode render=counted --sync-every
 const HOME: &str = "counterfoil-home";
 /// Events of one report.
 const EACH: usize = 10;
-/// Reports of one device, in all a bit more than what a merge waits for before it packs.
-const REPORTS: usize = 45;
+/// Reports of one device, in all a bit more than what a merge waits for before it looks at them.
+const REPORTS: usize = 60;
 const KILLS: usize = 6;
 
 /// A device that has recorded this many reports of ten events.
@@ -302,16 +302,16 @@ fn kill_once_it_wrote(lab: &Lab, child: &mut Child, bytes: u64) -> bool {
 fn a_merge_whose_packing_fails_is_done_and_says_so() {
     let lab = Lab::with_policy(COUNTED);
     let license = lab.issue();
-    let device = device(1, &license, 40);
+    let device = device(1, &license, REPORTS);
     write_reports(&lab, "first", &device, 0..30, false);
     assert_eq!(number(&lab.vendor("merge first").done(), "packed"), 0);
     let ledger = Connection::open(lab.home().join("ledger.db")).expect("a ledger");
     let dropped = "DELETE FROM runs WHERE first_seq = 101 AND writer = 0";
     assert_eq!(ledger.execute(dropped, []).expect("SQL"), 1);
     drop(ledger);
-    write_reports(&lab, "second", &device, 30..40, false);
+    write_reports(&lab, "second", &device, 30..REPORTS, false);
     let merged = lab.vendor("merge second").done();
-    assert_eq!((number(&merged, "events"), number(&merged, "refused")), (100, 0), "{merged:#}");
+    assert_eq!((number(&merged, "events"), number(&merged, "refused")), (300, 0), "{merged:#}");
     assert_eq!(
         (number(&merged, "packed"), &merged["not_packed"]["code"]),
         (0, &"audit_failed".into()),
