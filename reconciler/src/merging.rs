@@ -6,7 +6,7 @@
 //!       -> packing
 //! ```
 //!
-//! While one commit becomes durable the next is worked on; nothing is answered before it is.
+//! While commits become durable the next ones are worked on; nothing is answered before its own is.
 
 mod archive;
 mod batch;
@@ -31,6 +31,10 @@ use self::waiting::{Asker, Retried, Waiting};
 use crate::packing::Tails;
 use crate::store::{Durable, NewQuarantine};
 use crate::vendor::Vendor;
+
+/// Commits that may be made before the earliest of them is durable, and bytes for quarantine that they may hold, about.
+const IN_FLIGHT: usize = 8;
+const IN_FLIGHT_BYTES: usize = 64 * 1024 * 1024;
 
 /// What a merge did, in bundles counted once for each chain that they hold.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -148,7 +152,7 @@ struct Merging<'a> {
     begun: BTreeMap<String, BTreeMap<ChainId, Outcome>>,
     /// The answers of files of which something waits, so that one of them can be given anew.
     given: BTreeMap<PathBuf, BTreeMap<ChainId, Answer>>,
-    /// Where short runs were written.
+    /// Branches whose ends short runs made worth a look.
     tails: Tails,
 }
 
@@ -157,6 +161,15 @@ struct Committed {
     bundles: Vec<Taken>,
     unread: Vec<Unread>,
     durable: Durable,
+}
+
+impl Committed {
+    /// What goes into quarantine.
+    fn bytes(&self) -> usize {
+        let kept = self.bundles.iter().flat_map(|bundle| &bundle.chains).flat_map(|(_, kept)| kept);
+        let unread = self.unread.iter().filter_map(|unread| unread.bytes.as_ref());
+        kept.map(|entry| entry.bytes.len()).chain(unread.map(Vec::len)).sum()
+    }
 }
 
 /// A bundle, or a piece of one, that is committed.
@@ -180,9 +193,6 @@ impl Taken {
         }
     }
 }
-
-/// Commits that may wait to be durable. A disk that is slow for a moment holds nobody up so far.
-const IN_FLIGHT: usize = 8;
 
 impl<'a> Merging<'a> {
     fn new(vendor: &'a mut Vendor) -> Self {
@@ -218,11 +228,16 @@ impl<'a> Merging<'a> {
         }
         self.committed.push_back(Committed { bundles, unread, durable });
         while let Some(first) = self.committed.front_mut()
-            && (first.durable.is_settled() || self.committed.len() > IN_FLIGHT)
+            && (first.durable.is_settled() || self.is_much_in_flight())
         {
             self.finish_first()?;
         }
         Ok(())
+    }
+
+    fn is_much_in_flight(&self) -> bool {
+        let bytes: usize = self.committed.iter().map(Committed::bytes).sum();
+        self.committed.len() > IN_FLIGHT || (self.committed.len() > 1 && bytes > IN_FLIGHT_BYTES)
     }
 
     /// Finishes all that is committed, when it is durable.
@@ -248,14 +263,18 @@ impl<'a> Merging<'a> {
                 kept.push(false_attachments);
             }
         }
+        // Whoever waits for a chain is answered after the bundles of this commit, some of which may wait themselves.
+        let mut moved: BTreeMap<ChainId, Option<Answer>> = BTreeMap::new();
         for Taken { source, chains, .. } in &mut bundles {
             for (outcome, of_chain) in chains {
                 self.tails.add(std::mem::take(&mut outcome.tails));
-                if outcome.events > 0 && !outcome.waits {
-                    self.settle(outcome)?;
-                }
                 self.waiting.note(source, outcome, !of_chain.is_empty());
                 kept.append(of_chain);
+                if outcome.waits {
+                    moved.remove(&outcome.chain);
+                } else if outcome.events > 0 && self.waiting.is_parked(&outcome.chain) {
+                    moved.insert(outcome.chain, outcome.answer.clone());
+                }
             }
         }
         let refused: Vec<(Source, Refusal)> =
@@ -267,6 +286,10 @@ impl<'a> Merging<'a> {
         }
         for (source, refusal) in &refused {
             self.refuse(source, refusal);
+        }
+        for (chain, answer) in moved {
+            let askers = self.waiting.no_longer_parked(&chain);
+            self.tell_askers(&chain, answer.as_ref(), askers)?;
         }
         if self.tails.are_many() {
             self.pack();
@@ -323,7 +346,7 @@ impl<'a> Merging<'a> {
             self.tails.add(std::mem::take(&mut outcome.tails));
             self.report.events += outcome.events;
             if outcome.codes.is_empty() {
-                self.tell_askers(&outcome, askers)?;
+                self.tell_askers(&outcome.chain, outcome.answer.as_ref(), askers)?;
             }
         }
         Ok(())
@@ -349,18 +372,18 @@ impl<'a> Merging<'a> {
         self.report
     }
 
-    /// What was parked of a chain is attached: whoever waited for it is answered again.
-    fn settle(&mut self, outcome: &Outcome) -> Result<(), Refusal> {
-        let askers = self.waiting.no_longer_parked(&outcome.chain);
-        self.tell_askers(outcome, askers)
-    }
-
-    fn tell_askers(&mut self, outcome: &Outcome, askers: Vec<Asker>) -> Result<(), Refusal> {
+    /// What waited of a chain is attached: whoever waited for that is answered again.
+    fn tell_askers(
+        &mut self,
+        chain: &ChainId,
+        told: Option<&Answer>,
+        askers: Vec<Asker>,
+    ) -> Result<(), Refusal> {
         for Asker { source, answer } in askers {
-            self.report.settle(&source, &outcome.chain);
-            let (Some(path), Some(told)) = (answer, &outcome.answer) else { continue };
+            self.report.settle(&source, chain);
+            let (Some(path), Some(told)) = (answer, told) else { continue };
             let answers = self.given.entry(path.clone()).or_default();
-            answers.insert(outcome.chain, told.clone());
+            answers.insert(*chain, told.clone());
             write_answer(Some(&path), answers.values())?;
         }
         Ok(())

@@ -473,3 +473,37 @@ fn a_large_bundle_goes_in_piece_by_piece_and_once() {
     assert_eq!((number(&again, "known"), number(&again, "events")), (3, 0));
     sound(&lab, "counterfoil-home");
 }
+
+#[test]
+fn what_waits_and_what_it_waits_for_may_lie_in_one_folder() {
+    let lab = Lab::with_policy(STANDARD);
+    // One thread reads the files in the order of their names.
+    lab.write("counterfoil-home/config.toml", "jobs = 1\n");
+    let license = lab.issue();
+    let device = device(1, &license);
+    lab.write("first.cfbundle", device.bundle_of(1, 3));
+    lab.vendor("merge first.cfbundle").done();
+    for (name, first, last) in [("a", 5, 6), ("b", 4, 4), ("c", 8, 8)] {
+        lab.write(format!("inbox/{name}.cfbundle"), device.bundle_of(first, last));
+    }
+    let merged = lab.vendor("merge inbox --answers out").done();
+    assert_eq!(
+        (number(&merged, "parked"), number(&merged, "merged")),
+        (2, 1),
+        "c waits, and so does a's chain"
+    );
+    lab.write("inbox/d.cfbundle", device.bundle_of(7, 7));
+    let merged = lab.vendor("merge inbox --answers out").done();
+    assert_eq!(merged["findings"], Value::Array(Vec::new()), "{merged:#}");
+    assert_eq!((number(&merged, "parked"), number(&merged, "events")), (0, 2), "{merged:#}");
+
+    let other = self::device(2, &license);
+    lab.write("other/first.cfbundle", other.bundle_of(1, 3));
+    lab.vendor("merge other").done();
+    lab.write("both/a.cfbundle", other.bundle_of(5, 8));
+    lab.write("both/b.cfbundle", other.bundle_of(4, 4));
+    let merged = lab.vendor("merge both --answers out").done();
+    assert_eq!(merged["findings"], Value::Array(Vec::new()), "{merged:#}");
+    assert_eq!((number(&merged, "parked"), number(&merged, "merged")), (0, 2), "{merged:#}");
+    assert_eq!(lab.read("out/a.cfgrant"), lab.read("out/b.cfgrant"), "both are told of all");
+}

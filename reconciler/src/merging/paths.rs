@@ -26,9 +26,9 @@ pub struct Source {
 }
 
 impl Source {
-    /// What lies in quarantine, in no file and without an answer.
-    pub(super) fn quarantine() -> Self {
-        Self { path: PathBuf::new(), name: "quarantine".to_owned(), size: 0, archive: None, answer: None }
+    /// What lies in quarantine since it came under this name: in no file, and without an answer.
+    pub(super) fn of_quarantine(name: String) -> Self {
+        Self { path: PathBuf::new(), name, size: 0, archive: None, answer: None }
     }
 }
 

@@ -61,6 +61,11 @@ impl Waiting {
         self.touched.insert(outcome.chain);
     }
 
+    /// Whether anybody waits for a chain of which runs are parked.
+    pub(super) fn is_parked(&self, chain: &ChainId) -> bool {
+        self.parked.contains_key(chain)
+    }
+
     /// Who waited for the runs of a chain of which none is parked any more.
     pub(super) fn no_longer_parked(&mut self, chain: &ChainId) -> Vec<Asker> {
         self.parked.remove(chain).unwrap_or_default()
@@ -249,7 +254,7 @@ fn gather(
     entries: &[QuarantineEntry],
 ) -> Result<(Parcel, Vec<i64>), Refusal> {
     let name = entries.first().map_or_else(String::new, |entry| entry.source.clone());
-    let mut parcel = Parcel::new(Source { name, ..Source::quarantine() });
+    let mut parcel = Parcel::new(Source::of_quarantine(name));
     let mut runs = Vec::new();
     for entry in entries {
         let Some(bytes) = vendor.store.quarantined_bytes(entry.id)? else { continue };

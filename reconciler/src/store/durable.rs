@@ -10,33 +10,32 @@ use super::StoreError;
 /// What a unit of work left is seen by others; it is durable when this was waited for.
 #[derive(Debug)]
 #[must_use = "nothing may be answered before it is durable"]
-pub struct Durable(Settled);
+pub struct Durable(Outcome);
 
 #[derive(Debug)]
-enum Settled {
-    Is(Result<(), Refusal>),
-    WillBe(Receiver<Result<(), Refusal>>),
+enum Outcome {
+    Settled(Result<(), Refusal>),
+    Awaited(Receiver<Result<(), Refusal>>),
 }
 
 impl Durable {
     /// It is durable.
     pub fn now() -> Self {
-        Self(Settled::Is(Ok(())))
+        Self(Outcome::Settled(Ok(())))
     }
 
     /// It is when `told` hears of it.
     pub(super) fn when(told: Receiver<Result<(), Refusal>>) -> Self {
-        Self(Settled::WillBe(told))
+        Self(Outcome::Awaited(told))
     }
 
     /// Whether there is nothing to wait for any more: it is durable, or can no longer become so.
     pub fn is_settled(&mut self) -> bool {
-        if let Settled::WillBe(told) = &self.0 {
-            match told.try_recv() {
-                Ok(settled) => self.0 = Settled::Is(settled),
-                Err(TryRecvError::Disconnected) => self.0 = Settled::Is(Err(Code::IoFailed.into())),
-                Err(TryRecvError::Empty) => return false,
-            }
+        let Outcome::Awaited(told) = &self.0 else { return true };
+        match told.try_recv() {
+            Ok(settled) => self.0 = Outcome::Settled(settled),
+            Err(TryRecvError::Disconnected) => self.0 = Outcome::Settled(Err(Code::IoFailed.into())),
+            Err(TryRecvError::Empty) => return false,
         }
         true
     }
@@ -47,8 +46,8 @@ impl Durable {
     /// When it could not be made so: what was committed may be lost in a power cut, and is to be done again.
     pub fn wait(self) -> Result<(), StoreError> {
         let settled = match self.0 {
-            Settled::Is(settled) => settled,
-            Settled::WillBe(told) => told.recv().unwrap_or_else(|_| Err(Code::IoFailed.into())),
+            Outcome::Settled(settled) => settled,
+            Outcome::Awaited(told) => told.recv().unwrap_or_else(|_| Err(Code::IoFailed.into())),
         };
         settled.map_err(StoreError::Refused)
     }
