@@ -13,17 +13,15 @@ use schemas::ids::LicenseId;
 
 use super::database::{Database, Value, Values};
 use super::license::Moved;
-use super::runs::{read_stored, writer_number};
+use super::runs::{licenses_after, read_stored, writer_number};
 use super::statements::{self, CATALOG_PROJECTIONS, KEYED_PROJECTIONS, LICENSE_PROJECTIONS, Projection};
 use super::{StoreError, catalog};
-use crate::store::views::{Mismatch, RunPlace};
+use crate::store::views::Mismatch;
 
-/// Bytes of runs that are folded together, about.
-const BATCH_BYTES: usize = 32 * 1024 * 1024;
-/// Licences that are folded together, about.
+/// Bytes of runs that are folded together, at most, unless one licence has more.
+const BATCH_BYTES: u64 = 32 * 1024 * 1024;
+/// Licences that are folded together, at most.
 const BATCH_LICENSES: usize = 128;
-/// Runs that are read at one time.
-const PAGE_RUNS: usize = 128;
 
 /// What a licence's runs fold to.
 type Folded = (License, Rows);
@@ -93,76 +91,54 @@ type TakeFolded<'a> = dyn FnMut(&mut dyn Database, &[Folded], u64) -> Result<(),
 
 /// Folds the runs of all licences with `jobs` threads, and hands them on in the order of their identifiers.
 fn each_batch(db: &mut dyn Database, jobs: usize, take: &mut TakeFolded<'_>) -> Result<(), StoreError> {
-    let mut batch = Batch::default();
-    let mut after = (LicenseId([0; 16]), RunPlace::START);
+    let mut after = LicenseId([0; 16]);
     loop {
-        let read = batch.read(db, &mut after)?;
-        if let Some(whole) = batch.take_whole(read < PAGE_RUNS) {
-            let folded = fold(&whole, jobs)?;
-            take(db, &folded, whole.iter().map(Gathered::events).sum())?;
-        }
-        if read < PAGE_RUNS {
-            return Ok(());
+        let ids = licenses_after(db, &after)?;
+        let Some(last) = ids.last() else { return Ok(()) };
+        after = *last;
+        for batch in batches(db, &ids)? {
+            let gathered = gather(db, batch)?;
+            let folded = fold(&gathered, jobs)?;
+            take(db, &folded, gathered.iter().map(Gathered::events).sum())?;
         }
     }
 }
 
-/// Licences in the order of their identifiers. More runs of the last one may follow.
-#[derive(Default)]
-struct Batch {
-    licenses: Vec<(LicenseId, Gathered)>,
-    bytes: usize,
+/// Cuts licences into batches that are not too large, by the bytes of their runs. One licence alone may be larger.
+fn batches<'i>(db: &mut dyn Database, ids: &'i [LicenseId]) -> Result<Vec<&'i [LicenseId]>, StoreError> {
+    let mut sizes = vec![0; ids.len()];
+    db.query_each(&statements::RUN_SIZES, &keys(ids), &mut |number, mut row| {
+        sizes[number] += row.uint()?;
+        Ok(())
+    })?;
+    let mut batches = Vec::new();
+    let (mut start, mut bytes) = (0, 0);
+    for (at, size) in sizes.into_iter().enumerate() {
+        if at > start && (bytes + size > BATCH_BYTES || at - start == BATCH_LICENSES) {
+            batches.push(&ids[start..at]);
+            (start, bytes) = (at, 0);
+        }
+        bytes += size;
+    }
+    batches.push(&ids[start..]);
+    Ok(batches)
 }
 
-impl Batch {
-    /// Reads the runs that follow: how many there were.
-    fn read(
-        &mut self,
-        db: &mut dyn Database,
-        after: &mut (LicenseId, RunPlace),
-    ) -> Result<usize, StoreError> {
-        let (license, RunPlace { chain, branch, seq }) = *after;
-        let values = [
-            license.as_bytes().into(),
-            chain.as_bytes().into(),
-            branch.into(),
-            seq.into(),
-            (PAGE_RUNS as u64).into(),
-        ];
-        let mut read = 0;
-        db.query(&statements::RUNS_AFTER, &values, &mut |mut row| {
-            let license = LicenseId(row.fixed()?);
-            let (run, writer) = read_stored(&mut row)?;
-            *after = (license, RunPlace { chain: run.chain, branch: run.branch, seq: run.first_seq });
-            self.add(license, run, writer);
-            read += 1;
-            Ok(())
-        })?;
-        Ok(read)
-    }
+fn keys(ids: &[LicenseId]) -> Vec<Values<'_>> {
+    ids.iter().map(|id| vec![id.as_bytes().into()]).collect()
+}
 
-    fn add(&mut self, license: LicenseId, run: StoredRun, writer: u8) {
-        if self.licenses.last().is_none_or(|(last, _)| *last != license) {
-            self.licenses.push((license, Gathered::default()));
-        }
-        let (_, gathered) = self.licenses.last_mut().expect("just made, if there was none");
-        self.bytes += run.pairs.len();
+/// Reads the runs of licences, all asked for together.
+fn gather(db: &mut dyn Database, ids: &[LicenseId]) -> Result<Vec<Gathered>, StoreError> {
+    let mut gathered: Vec<Gathered> = ids.iter().map(|_| Gathered::default()).collect();
+    db.query_each(&statements::RUNS, &keys(ids), &mut |number, mut row| {
+        let (run, writer) = read_stored(&mut row)?;
         let is_authority = writer == writer_number(Writer::Authority);
-        if is_authority { &mut gathered.authority } else { &mut gathered.device }.push(run);
-    }
-
-    /// The licences of which all runs are there, when they are worth folding; at the `end`, all that are left.
-    fn take_whole(&mut self, end: bool) -> Option<Vec<Gathered>> {
-        let is_full = self.bytes >= BATCH_BYTES || self.licenses.len() > BATCH_LICENSES;
-        if self.licenses.is_empty() || !(end || is_full) {
-            return None;
-        }
-        let last = if end { None } else { self.licenses.pop() };
-        let whole: Vec<Gathered> = self.licenses.drain(..).map(|(_, gathered)| gathered).collect();
-        self.bytes = last.iter().map(|(_, gathered)| gathered.bytes()).sum();
-        self.licenses.extend(last);
-        if whole.is_empty() { None } else { Some(whole) }
-    }
+        let Gathered { authority, device } = &mut gathered[number];
+        if is_authority { authority } else { device }.push(run);
+        Ok(())
+    })?;
+    Ok(gathered)
 }
 
 /// Folds licences with `jobs` threads, each a part of about as many bytes.

@@ -7,7 +7,7 @@ use rusqlite::backup::{Backup, StepResult};
 
 use super::StoreError;
 
-/// Pages that are copied between two reports of progress: 4 MiB of the usual size.
+/// Pages that are copied between two reports of progress: 8 MiB of a new ledger's.
 const PAGES_A_STEP: i32 = 1_024;
 
 /// Copies the ledger into a new file at `path`, which is complete and durable afterwards.

@@ -18,15 +18,15 @@ use rusqlite::Connection;
 use schemas::codes::Code;
 use schemas::refusal::Refusal;
 
-use super::OPEN_FLAGS;
+use super::{OPEN_FLAGS, PAGE_BYTES};
 use crate::store::durable::Durable;
 
 /// Commits between two checkpoints.
 const CHECKPOINT_EVERY: usize = 4;
-/// Frames that the log may hold, about: 128 MiB of pages of the usual size. Whoever writes then waits until all of them
-/// are in the database, and the log begins anew.
-const FRAMES: u64 = 16_384;
-/// Commits that may wait to be synced; who writes waits for each before the one after the next.
+/// Frames that the log may hold, about: 128 MiB of a new ledger's pages. Whoever writes then waits until all of them are in
+/// the database, and the log begins anew.
+const FRAMES: u64 = 128 * 1_024 * 1_024 / PAGE_BYTES as u64;
+/// Commits that may wait to be synced, more than any merge leaves.
 const WAITING: usize = 64;
 
 /// Has the log synced, and keeps it short.
