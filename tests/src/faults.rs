@@ -48,19 +48,19 @@ pub type Plan = Vec<(Point, Fault)>;
 
 /// A ledger on a server of its own, before the command that fails.
 #[derive(Debug)]
-pub struct Before {
+pub struct Original {
     /// The folder with the home.
     pub lab: Lab,
     /// The server.
     pub server: Server,
     /// The URL of the ledger.
-    pub url: String,
+    url: String,
 }
 
 /// A copy of the home, and what lies between it and the server.
 #[derive(Debug)]
 pub struct Office<'a> {
-    before: &'a Before,
+    original: &'a Original,
     /// The name of the home.
     pub home: String,
     /// What lies between.
@@ -69,7 +69,7 @@ pub struct Office<'a> {
     points: Mutex<Vec<Point>>,
 }
 
-impl Before {
+impl Original {
     /// A home with a product and a policy.
     pub fn with_policy(options: &str) -> Self {
         let server = Server::start(&[]);
@@ -84,17 +84,22 @@ impl Before {
     fn office(&self, number: usize) -> Office<'_> {
         let home = format!("home-{number}");
         self.lab.copy("counterfoil-home", &home);
-        Office { before: self, home, proxy: Proxy::before(&self.server), points: Mutex::default() }
+        Office { original: self, home, proxy: Proxy::before(&self.server), points: Mutex::default() }
     }
 
-    /// Lets what `act` does go wrong in each way. It is called without a fault first, and then with each plan beside
-    /// whether the command may say that it was not done: where the ledger cannot even be opened.
-    pub fn each_fault(&self, act: impl Fn(&Office<'_>, &Plan, bool) + Sync) {
+    /// Lets what `act` does go wrong in each way: a command that commits at least so many transactions which write. It is
+    /// called without a fault first, and then with each plan beside whether the command may say that it was not done: where
+    /// the ledger cannot even be opened.
+    ///
+    /// # Panics
+    /// When `act` does, or commits fewer.
+    pub fn each_fault(&self, commits: usize, act: impl Fn(&Office<'_>, &Plan, bool) + Sync) {
         let office = self.office(0);
         act(&office, &Plan::new(), false);
         let points = office.points.lock().expect("nothing panics while it is held").clone();
         let opening = points.iter().position(|point| point.sql.starts_with("BEGIN ")).expect("a transaction");
         let opening: BTreeSet<&Point> = points[..opening].iter().collect();
+        assert!(writing_commits(&points).len() >= commits, "{points:?}");
         let plans: Vec<Plan> = single_faults(&points).into_iter().chain(lost_twice(&points)).collect();
         println!("{} statements, {} ways to fail", points.len(), plans.len());
         let left = Mutex::new(plans.iter());
@@ -115,19 +120,19 @@ impl Before {
 impl Office<'_> {
     /// Runs a command in the home.
     pub fn vendor(&self, line: &str) -> Ran {
-        self.before.lab.vendor(&format!("--home {} {line}", self.home))
+        self.original.lab.vendor(&format!("--home {} {line}", self.home))
     }
 
     /// Gives the home a new copy of the ledger, whose URL is returned.
     pub fn anew(&self) -> String {
-        let url = self.before.server.copy_of(&self.before.url);
+        let url = self.original.server.copy_of(&self.original.url);
         let path = format!("{}/home.toml", self.home);
-        let settings = String::from_utf8(self.before.lab.read(&path)).expect("text");
+        let settings = String::from_utf8(self.original.lab.read(&path)).expect("text");
         let lines = settings.lines().map(|line| match line.strip_prefix("store = ") {
             Some(_) => format!("store = \"{}\"\n", self.proxy.through(&url)),
             None => format!("{line}\n"),
         });
-        self.before.lab.write(&path, lines.collect::<String>());
+        self.original.lab.write(&path, lines.collect::<String>());
         url
     }
 
@@ -144,16 +149,16 @@ impl Office<'_> {
     #[track_caller]
     pub fn disturbed_in(&self, home: &str, line: &str, plan: &Plan) -> Ran {
         self.proxy.expect(plan.clone());
-        let ran = self.before.lab.vendor(&format!("--home {home} {line}"));
+        let ran = self.original.lab.vendor(&format!("--home {home} {line}"));
         assert_eq!(self.proxy.still_planned(), [], "{plan:?}: {ran:?}");
         *self.points.lock().expect("nothing panics while it is held") = self.proxy.points();
         ran
     }
 }
 
-/// Whether a command ended with `exit`. If not it must have said why, and that only where it `may` be told.
+/// Whether a command was done, which is to end with `exit`. If not it must have said why, and that only where it `may`.
 #[track_caller]
-pub fn was_done(ran: &Ran, exit: i32, plan: &Plan, may: bool) -> bool {
+pub fn done_or_told(ran: &Ran, exit: i32, plan: &Plan, may: bool) -> bool {
     if ran.exit() == Some(exit) {
         return true;
     }
