@@ -2,18 +2,18 @@
 
 pub(crate) mod long_life;
 
-use std::fs;
 use std::hint::black_box;
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::{Context as _, ensure};
+use anyhow::ensure;
 use clap::Args;
 use counterfoil_benches::device::{self, CHECKED, METERED, RawTable};
 use ledger::keys::SecretKey;
 use sync_agent::{Agent, Refusal};
 
 use crate::measure::{Spent, Watch};
+use crate::options::Options;
 use crate::report::{Report, Step};
 
 /// Turns that appends, signatures and raw inserts take with each other, so that all meet the same disk.
@@ -34,37 +34,31 @@ pub(crate) struct AgentArgs {
     /// Events of the long store, none of them reported; 5,000,000 are ten years of a busy device
     #[arg(long, default_value_t = 1_000_000)]
     events: usize,
-    /// The same seed makes the same uses
-    #[arg(long, default_value_t = 1)]
-    seed: u64,
-    /// Work in this new folder and keep it
-    #[arg(long, value_name = "DIR")]
-    keep: Option<PathBuf>,
-    /// Write the numbers here as JSON too
-    #[arg(long, value_name = "FILE")]
-    json: Option<PathBuf>,
+    #[command(flatten)]
+    options: Options,
 }
 
 impl AgentArgs {
     /// Makes the devices, puts them to work, and prints the numbers.
     pub(crate) fn run(&self) -> anyhow::Result<()> {
         ensure!(self.units > 0 && self.threads > 0 && self.events > 0, "there is nothing to do");
-        let temporary = tempfile::tempdir()?;
-        let work = self.keep.as_deref().unwrap_or(temporary.path());
-        fs::create_dir_all(work).with_context(|| work.display().to_string())?;
+        self.options.report(|work| self.load(work))
+    }
+
+    fn load(&self, work: &Path) -> anyhow::Result<Report> {
         let agent = Arc::new(device::activated(&work.join("short"))?);
         let raw = RawTable::create(&work.join("raw.db"))?;
         let mut steps = Vec::new();
         steps.extend(self.in_memory(&agent)?);
         steps.extend(self.durably(&agent, &raw)?);
-        steps.extend(long_life::steps(&work.join("long"), self.events, self.seed)?);
+        steps.extend(long_life::steps(&work.join("long"), self.events, self.options.seed)?);
         let what = format!(
             "a device: {} units, {} appends a thread, a store of {} events, seed {}",
-            self.units, self.appends, self.events, self.seed
+            self.units, self.appends, self.events, self.options.seed
         );
         let durability = "SQLite, WAL, synchronous=FULL, for each append, raw insert and debit; the report synced \
                           before it has its name";
-        Report { what, durability, steps }.publish(self.json.as_deref())
+        Ok(Report { what, durability: durability.to_owned(), steps })
     }
 
     fn in_memory(&self, agent: &Arc<Agent>) -> anyhow::Result<[Step; 2]> {

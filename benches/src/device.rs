@@ -19,9 +19,10 @@ pub const CHECKED: &str = "render";
 
 /// Uses a commit while many are recorded.
 const GROUP: usize = 8_192;
-/// A consumption's core and signature.
-const CORE_BYTES: usize = 20;
-const SIGNATURE_BYTES: usize = 64;
+/// About the bytes of a consumption's core, and those of its signature.
+pub const CORE: [u8; 22] = [1; 22];
+/// See [`CORE`].
+pub const SIGNATURE: [u8; 64] = [2; 64];
 
 /// A device whose state is in the new directory `state`, activated.
 pub fn activated(state: &Path) -> anyhow::Result<Agent> {
@@ -71,7 +72,7 @@ impl RawTable {
     /// Inserts one row in a transaction of its own.
     pub fn insert(&self) -> anyhow::Result<()> {
         let mut insert = self.0.prepare_cached("INSERT INTO events (core, signature) VALUES (?1, ?2)")?;
-        insert.execute(params![[1_u8; CORE_BYTES], [2_u8; SIGNATURE_BYTES]])?;
+        insert.execute(params![CORE, SIGNATURE])?;
         Ok(())
     }
 }

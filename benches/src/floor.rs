@@ -2,15 +2,13 @@
 
 use std::path::Path;
 
+use counterfoil_benches::device::{CORE, SIGNATURE};
 use rusqlite::{Connection, params};
 
 use crate::measure::{Spent, Watch};
 
 /// Events a transaction, as the importer's.
 const PER_COMMIT: u64 = 20_000;
-/// A consumption's core and signature.
-const CORE: [u8; 20] = [1; 20];
-const SIGNATURE: [u8; 64] = [2; 64];
 
 /// Inserts so many events, `bundle` of each chain after the other, and says what that took and how large it is.
 pub(crate) fn rows(path: &Path, events: u64, bundle: u64) -> anyhow::Result<(Spent, u64)> {

@@ -6,11 +6,10 @@ use std::path::Path;
 use anyhow::{Context as _, ensure};
 use clap::Args;
 
-use crate::fleet::Fleet;
-use crate::measure::{Spent, as_float, median};
+use crate::measure::{Spent, as_float};
 use crate::options::Options;
-use crate::report::{Report, Step};
-use crate::vendor::Vendor;
+use crate::report::{Report, Step, median, median_of};
+use crate::vendor::{StoreArgs, Vendor};
 
 /// How far a ledger grows, and by what.
 #[derive(Args, Debug)]
@@ -18,7 +17,7 @@ pub(crate) struct GrowArgs {
     /// Events in the ledger at the end
     #[arg(long, default_value_t = 50_000_000)]
     to: u64,
-    /// Events of one wave, which are merged at one time
+    /// Events of one wave, which are merged at one time: whole bundles
     #[arg(long, default_value_t = 1_000_000)]
     wave: u64,
     /// Events in one bundle; every device sends one a wave
@@ -27,6 +26,8 @@ pub(crate) struct GrowArgs {
     /// Points of the curve, each of the same number of waves
     #[arg(long, default_value_t = 10)]
     points: usize,
+    #[command(flatten)]
+    store: StoreArgs,
     #[command(flatten)]
     options: Options,
 }
@@ -40,8 +41,12 @@ struct Wave {
 impl GrowArgs {
     /// Lets the ledger grow and prints the curve.
     pub(crate) fn run(&self) -> anyhow::Result<()> {
-        ensure!(self.bundle > 1 && self.wave >= self.bundle, "a wave has at least one bundle of two events");
-        ensure!(self.points > 0 && self.waves() >= self.points, "every point has at least one wave");
+        let is_whole = self.bundle > 1 && self.wave > 0 && self.wave.is_multiple_of(self.bundle);
+        ensure!(is_whole, "a wave is made of whole bundles, of two events or more");
+        ensure!(self.to.is_multiple_of(self.wave), "{} events are no whole waves", self.to);
+        let is_even =
+            self.points > 0 && self.waves() >= self.points && self.waves().is_multiple_of(self.points);
+        ensure!(is_even, "{} waves make no {} points of as many each", self.waves(), self.points);
         self.options.report(|work| self.load(work))
     }
 
@@ -50,9 +55,8 @@ impl GrowArgs {
     }
 
     fn load(&self, work: &Path) -> anyhow::Result<Report> {
-        let vendor = Vendor::found(work, &self.options.store)?;
         let devices = self.wave / self.bundle;
-        let mut fleet = Fleet::new(self.options.seed, &vendor.sell(devices)?)?;
+        let (vendor, mut fleet) = Vendor::with_fleet(work, &self.store, devices, self.options.seed)?;
         let inbox = work.join("inbox");
         fleet.ask(&inbox)?;
         vendor.merge(&inbox, None)?;
@@ -60,16 +64,16 @@ impl GrowArgs {
         for number in 1..=self.waves() {
             fs::remove_dir_all(&inbox).with_context(|| inbox.display().to_string())?;
             fleet.report(&inbox, self.bundle)?;
-            waves.push(merge(&vendor, &inbox, devices * self.bundle)?);
+            waves.push(merge(&vendor, &inbox, self.wave)?);
             eprintln!(
                 "wave {number} of {}: {:.2} us of processor an event",
                 self.waves(),
                 self.cpu(&waves[number - 1])
             );
         }
-        let what =
-            format!("{devices} devices, waves of {} events each, seed {}", self.bundle, self.options.seed);
-        Ok(Report { what, durability: vendor.durability(), steps: self.curve(&waves) })
+        let (wave, bundle, seed) = (self.wave, self.bundle, self.options.seed);
+        let what = format!("{devices} devices, waves of {wave} events in bundles of {bundle}, seed {seed}");
+        Ok(Report { what, durability: vendor.durability().to_owned(), steps: self.curve(&waves) })
     }
 
     /// Microseconds of processor an event.
@@ -83,7 +87,7 @@ impl GrowArgs {
         let mut steps: Vec<Step> = Vec::new();
         let mut first = None;
         for (point, waves) in waves.chunks_exact(each).enumerate() {
-            let spent = Spent::median(&waves.iter().map(|wave| wave.spent).collect::<Vec<_>>());
+            let spent = median_of(&waves.iter().map(|wave| wave.spent).collect::<Vec<_>>());
             let against = spent.cost.cpu / *first.get_or_insert(spent.cost.cpu);
             let million = as_float(self.wave * each as u64) / 1e6;
             let (from, to) = (as_float(point as u64) * million, as_float(point as u64 + 1) * million);

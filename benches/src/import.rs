@@ -5,12 +5,11 @@ use std::path::Path;
 use anyhow::ensure;
 use clap::Args;
 
-use crate::fleet::Fleet;
 use crate::floor;
 use crate::measure::as_float;
 use crate::options::Options;
 use crate::report::{Report, Step};
-use crate::vendor::Vendor;
+use crate::vendor::{StoreArgs, Vendor};
 
 /// What a load of usage reports consists of.
 #[derive(Args, Debug)]
@@ -28,6 +27,8 @@ pub(crate) struct ImportArgs {
     #[arg(long)]
     answers: bool,
     #[command(flatten)]
+    store: StoreArgs,
+    #[command(flatten)]
     options: Options,
 }
 
@@ -39,7 +40,6 @@ impl ImportArgs {
     }
 
     fn load(&self, work: &Path) -> anyhow::Result<Report> {
-        let vendor = Vendor::found(work, &self.options.store)?;
         let devices = self.events.div_ceil(self.bundle * self.bundles_each);
         let bundles = devices * self.bundles_each;
         let events = bundles * self.bundle;
@@ -49,7 +49,7 @@ impl ImportArgs {
         );
         eprintln!("making {what}");
         let (requests, reports) = (work.join("requests"), work.join("reports"));
-        let mut fleet = Fleet::new(self.options.seed, &vendor.sell(devices)?)?;
+        let (vendor, mut fleet) = Vendor::with_fleet(work, &self.store, devices, self.options.seed)?;
         fleet.ask(&requests)?;
         for number in 0..self.bundles_each {
             fleet.report(&reports.join(number.to_string()), self.bundle)?;
@@ -67,12 +67,14 @@ impl ImportArgs {
         let again = vendor.merge(&reports, answers.as_deref())?;
         ensure!(again.output["events"] == 0 && again.output["known"] == bundles, "{}", again.output);
         steps.push(Step::new("merge the same again", events, "events", again.spent));
+        // Once each, for the size of it; `rebuild` gives medians.
         for jobs in ["1", "2"] {
             let rebuilt = vendor.run(&["rebuild", "--jobs", jobs])?;
             steps.push(Step::new(format!("rebuild, threads: {jobs}"), events, "events", rebuilt.spent));
         }
         steps.push(floor_of(work, events, self.bundle)?);
-        Ok(Report { what, durability: vendor.durability(), steps })
+        let answers = if self.answers { "; answer files renamed, not synced" } else { "" };
+        Ok(Report { what, durability: format!("{}{answers}", vendor.durability()), steps })
     }
 }
 

@@ -44,20 +44,6 @@ impl AddAssign for Spent {
     }
 }
 
-impl Spent {
-    /// The middle of what the same work took each time, and the most memory.
-    pub(crate) fn median(times: &[Self]) -> Self {
-        let cost = Cost {
-            cpu: median(times.iter().map(|spent| spent.cost.cpu)),
-            peak: times.iter().map(|spent| spent.cost.peak).max().unwrap_or(0),
-        };
-        Self {
-            took: Duration::from_secs_f64(median(times.iter().map(|spent| spent.took.as_secs_f64()))),
-            cost,
-        }
-    }
-}
-
 /// Measures the work of this process that follows.
 #[derive(Debug)]
 pub(crate) struct Watch {
@@ -85,13 +71,6 @@ pub(crate) fn as_float(count: u64) -> f64 {
     let low = u32::try_from(count & 0xffff_ffff).map_or(0.0, f64::from);
     let high = u32::try_from(count >> 32).map_or(0.0, f64::from);
     high.mul_add(4_294_967_296.0, low)
-}
-
-/// The middle one of some numbers; 0 of none.
-pub(crate) fn median(numbers: impl Iterator<Item = f64>) -> f64 {
-    let mut numbers: Vec<f64> = numbers.collect();
-    numbers.sort_by(f64::total_cmp);
-    numbers.get(numbers.len() / 2).copied().unwrap_or(0.0)
 }
 
 /// Seconds that the threads of this process ran.

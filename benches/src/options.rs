@@ -1,4 +1,4 @@
-//! What every load with a ledger is told.
+//! What every load is told.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,10 +11,7 @@ use crate::report::Report;
 /// Where a load works, and what it leaves.
 #[derive(Args, Debug)]
 pub(crate) struct Options {
-    /// Keep the ledger here: an empty PostgreSQL database, instead of a file in the home
-    #[arg(long, value_name = "URL", default_value = "sqlite:")]
-    pub(crate) store: String,
-    /// The same seed makes the same devices
+    /// The same seed makes the same events
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
     /// Work in this new folder and keep it

@@ -5,11 +5,9 @@ use std::path::Path;
 use anyhow::ensure;
 use clap::Args;
 
-use crate::fleet::Fleet;
-use crate::measure::Spent;
 use crate::options::Options;
-use crate::report::{Report, Step};
-use crate::vendor::Vendor;
+use crate::report::{Report, Step, median_of};
+use crate::vendor::{StoreArgs, Vendor};
 
 /// Which ledger is folded, and how often.
 #[derive(Args, Debug)]
@@ -24,6 +22,8 @@ pub(crate) struct RebuildArgs {
     #[arg(long, default_value_t = 5)]
     times: usize,
     #[command(flatten)]
+    store: StoreArgs,
+    #[command(flatten)]
     options: Options,
 }
 
@@ -35,7 +35,6 @@ impl RebuildArgs {
     }
 
     fn load(&self, work: &Path) -> anyhow::Result<Report> {
-        let vendor = Vendor::found(work, &self.options.store)?;
         let devices = self.events.div_ceil(self.bundle);
         let events = devices * self.bundle;
         let what = format!(
@@ -43,7 +42,7 @@ impl RebuildArgs {
             self.bundle, self.options.seed
         );
         eprintln!("making {what}");
-        let mut fleet = Fleet::new(self.options.seed, &vendor.sell(devices)?)?;
+        let (vendor, mut fleet) = Vendor::with_fleet(work, &self.store, devices, self.options.seed)?;
         let (requests, reports) = (work.join("requests"), work.join("reports"));
         fleet.ask(&requests)?;
         fleet.report(&reports, self.bundle)?;
@@ -58,8 +57,8 @@ impl RebuildArgs {
         for (what, words) in kinds {
             let times = (0..self.times).map(|_| Ok(vendor.run(words)?.spent));
             let times = times.collect::<anyhow::Result<Vec<_>>>()?;
-            steps.push(Step::new(what, events, "events", Spent::median(&times)));
+            steps.push(Step::new(what, events, "events", median_of(&times)));
         }
-        Ok(Report { what, durability: vendor.durability(), steps })
+        Ok(Report { what, durability: vendor.durability().to_owned(), steps })
     }
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use comfy_table::{Table, presets};
@@ -16,7 +17,7 @@ pub(crate) struct Report {
     /// What was asked for.
     pub(crate) what: String,
     /// What the durable ones of the numbers wait for.
-    pub(crate) durability: &'static str,
+    pub(crate) durability: String,
     /// One line a step.
     pub(crate) steps: Vec<Step>,
 }
@@ -108,4 +109,20 @@ fn each(seconds: f64) -> String {
         1e-3..1.0 => format!("{:.1} ms", seconds * 1e3),
         _ => format!("{seconds:.2} s"),
     }
+}
+
+/// The middle of what the same work took each time, and the most memory.
+pub(crate) fn median_of(times: &[Spent]) -> Spent {
+    let cost = Cost {
+        cpu: median(times.iter().map(|spent| spent.cost.cpu)),
+        peak: times.iter().map(|spent| spent.cost.peak).max().unwrap_or(0),
+    };
+    Spent { took: Duration::from_secs_f64(median(times.iter().map(|spent| spent.took.as_secs_f64()))), cost }
+}
+
+/// The middle one of some numbers; 0 of none.
+pub(crate) fn median(numbers: impl Iterator<Item = f64>) -> f64 {
+    let mut numbers: Vec<f64> = numbers.collect();
+    numbers.sort_by(f64::total_cmp);
+    numbers.get(numbers.len() / 2).copied().unwrap_or(0.0)
 }

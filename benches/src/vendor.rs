@@ -4,10 +4,20 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::Context as _;
+use clap::Args;
 use postgres::{Client, NoTls};
 use serde_json::Value;
 
+use crate::fleet::Fleet;
 use crate::program::{Done, Program};
+
+/// Where a vendor keeps the ledger.
+#[derive(Args, Debug)]
+pub(crate) struct StoreArgs {
+    /// Keep the ledger here: an empty PostgreSQL database, instead of a file in the home
+    #[arg(long, value_name = "URL", default_value = "sqlite:")]
+    store: String,
+}
 
 /// A vendor whose home lies in the folder of a load.
 #[derive(Debug)]
@@ -17,8 +27,19 @@ pub(crate) struct Vendor {
 }
 
 impl Vendor {
-    /// Opens a home in this folder with its ledger at `store`, and one product with a policy.
-    pub(crate) fn found(work: &Path, store: &str) -> anyhow::Result<Self> {
+    /// Opens a home in this folder with one product and a policy, and sells a licence to each of so many devices.
+    pub(crate) fn with_fleet(
+        work: &Path,
+        store: &StoreArgs,
+        devices: u64,
+        seed: u64,
+    ) -> anyhow::Result<(Self, Fleet)> {
+        let vendor = Self::found(work, &store.store)?;
+        let fleet = Fleet::new(seed, &vendor.sell(devices)?)?;
+        Ok((vendor, fleet))
+    }
+
+    fn found(work: &Path, store: &str) -> anyhow::Result<Self> {
         let vendor = Self { program: Program::at(work), store: store.to_owned() };
         let run = |words: &[&str]| vendor.run(words);
         run(&["init", "--store", store])?;
@@ -49,7 +70,7 @@ impl Vendor {
     }
 
     /// Issues so many licences: their keys.
-    pub(crate) fn sell(&self, licenses: u64) -> anyhow::Result<Vec<String>> {
+    fn sell(&self, licenses: u64) -> anyhow::Result<Vec<String>> {
         let count = licenses.to_string();
         let issue = ["license", "issue", "--policy", "standard", "--customer", "fleet", "--count", &count];
         let licenses = match self.run(&issue)?.output {
@@ -82,9 +103,9 @@ impl Vendor {
     /// What is waited for before anything counts as done.
     pub(crate) fn durability(&self) -> &'static str {
         if self.is_file() {
-            "SQLite, WAL, every answer after a sync of the log; answer files renamed, not synced"
+            "SQLite, WAL, every answer after a sync of the log"
         } else {
-            "PostgreSQL, fsync, synchronous_commit=on; answer files renamed, not synced"
+            "PostgreSQL, fsync=on, synchronous_commit=on"
         }
     }
 
