@@ -45,7 +45,7 @@ fn write_inbox(lab: &Lab, licenses: &[License]) {
 /// The same after that merge: with branches, a fork, runs that are parked, and a quarantine.
 fn original_with_everything() -> Original {
     let original = original();
-    original.lab.vendor("merge inbox").exits(6);
+    original.lab.vendor("merge inbox").exits(6).json();
     original
 }
 
