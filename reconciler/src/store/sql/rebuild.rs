@@ -18,8 +18,8 @@ use super::statements::{self, CATALOG_PROJECTIONS, KEYED_PROJECTIONS, LICENSE_PR
 use super::{StoreError, catalog};
 use crate::store::views::Mismatch;
 
-/// Bytes of runs that are folded together, at most, unless one licence has more.
-const BATCH_BYTES: u64 = 32 * 1024 * 1024;
+/// Bytes of runs that are folded together, about.
+const BATCH_BYTES: usize = 32 * 1024 * 1024;
 /// Licences that are folded together, at most.
 const BATCH_LICENSES: usize = 128;
 
@@ -96,49 +96,32 @@ fn each_batch(db: &mut dyn Database, jobs: usize, take: &mut TakeFolded<'_>) -> 
         let ids = licenses_after(db, &after)?;
         let Some(last) = ids.last() else { return Ok(()) };
         after = *last;
-        for batch in batches(db, &ids)? {
-            let gathered = gather(db, batch)?;
-            let folded = fold(&gathered, jobs)?;
-            take(db, &folded, gathered.iter().map(Gathered::events).sum())?;
+        let mut batch = Vec::new();
+        let mut bytes = 0;
+        for id in &ids {
+            let gathered = Gathered::read(db, id)?;
+            bytes += gathered.bytes();
+            batch.push(gathered);
+            if bytes >= BATCH_BYTES || batch.len() == BATCH_LICENSES {
+                take_batch(db, jobs, &std::mem::take(&mut batch), take)?;
+                bytes = 0;
+            }
         }
+        take_batch(db, jobs, &batch, take)?;
     }
 }
 
-/// Cuts licences into batches that are not too large, by the bytes of their runs. One licence alone may be larger.
-fn batches<'i>(db: &mut dyn Database, ids: &'i [LicenseId]) -> Result<Vec<&'i [LicenseId]>, StoreError> {
-    let mut sizes = vec![0; ids.len()];
-    db.query_each(&statements::RUN_SIZES, &keys(ids), &mut |number, mut row| {
-        sizes[number] += row.uint()?;
-        Ok(())
-    })?;
-    let mut batches = Vec::new();
-    let (mut start, mut bytes) = (0, 0);
-    for (at, size) in sizes.into_iter().enumerate() {
-        if at > start && (bytes + size > BATCH_BYTES || at - start == BATCH_LICENSES) {
-            batches.push(&ids[start..at]);
-            (start, bytes) = (at, 0);
-        }
-        bytes += size;
+fn take_batch(
+    db: &mut dyn Database,
+    jobs: usize,
+    batch: &[Gathered],
+    take: &mut TakeFolded<'_>,
+) -> Result<(), StoreError> {
+    if batch.is_empty() {
+        return Ok(());
     }
-    batches.push(&ids[start..]);
-    Ok(batches)
-}
-
-fn keys(ids: &[LicenseId]) -> Vec<Values<'_>> {
-    ids.iter().map(|id| vec![id.as_bytes().into()]).collect()
-}
-
-/// Reads the runs of licences, all asked for together.
-fn gather(db: &mut dyn Database, ids: &[LicenseId]) -> Result<Vec<Gathered>, StoreError> {
-    let mut gathered: Vec<Gathered> = ids.iter().map(|_| Gathered::default()).collect();
-    db.query_each(&statements::RUNS, &keys(ids), &mut |number, mut row| {
-        let (run, writer) = read_stored(&mut row)?;
-        let is_authority = writer == writer_number(Writer::Authority);
-        let Gathered { authority, device } = &mut gathered[number];
-        if is_authority { authority } else { device }.push(run);
-        Ok(())
-    })?;
-    Ok(gathered)
+    let folded = fold(batch, jobs)?;
+    take(db, &folded, batch.iter().map(Gathered::events).sum())
 }
 
 /// Folds licences with `jobs` threads, each a part of about as many bytes.
@@ -182,6 +165,17 @@ struct Gathered {
 }
 
 impl Gathered {
+    fn read(db: &mut dyn Database, license: &LicenseId) -> Result<Self, StoreError> {
+        let mut gathered = Self::default();
+        db.query(&statements::RUNS, &[license.as_bytes().into()], &mut |mut row| {
+            let (run, writer) = read_stored(&mut row)?;
+            let is_authority = writer == writer_number(Writer::Authority);
+            if is_authority { &mut gathered.authority } else { &mut gathered.device }.push(run);
+            Ok(())
+        })?;
+        Ok(gathered)
+    }
+
     fn fold(&self) -> Result<Folded, StoreError> {
         Ok(refold::license(&self.authority, &self.device)?)
     }

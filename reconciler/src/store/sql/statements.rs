@@ -164,8 +164,6 @@ statements! {
         WHERE license_id = $1 AND chain = $2 AND branch = $3 AND first_seq <= $4 ORDER BY first_seq DESC LIMIT 1", [Bytes, Bytes, Int, Int]);
     RUNS = new("SELECT chain, branch, writer, first_seq, version, origin, prev, events, head, last_at, pairs FROM runs
         WHERE license_id = $1 ORDER BY chain, branch, first_seq", [Bytes]);
-    /// What the runs of a licence take, about; see `RUN_LENGTHS`.
-    RUN_SIZES = new("SELECT length(pairs) + events FROM runs WHERE license_id = $1", [Bytes]);
     RUN_ROWS = new("SELECT license_id, chain, branch, writer, first_seq, version, origin, prev, events, head, last_at, pairs FROM runs
         WHERE license_id = $1 ORDER BY chain, branch, first_seq", [Bytes]);
     /// The lengths of runs from a place on, so many. A length alone has 32 bits in PostgreSQL; with a column on top it has 64.
