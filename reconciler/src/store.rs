@@ -167,11 +167,22 @@ pub struct Change {
 pub type ChangeLicense<'a> =
     dyn FnMut(License, &mut dyn Stored<StoreError>) -> Result<Change, StoreError> + 'a;
 
+/// As [`ChangeLicense`], for licences that are worked on at the same time on several threads.
+pub type ChangeLicenses<'a> =
+    dyn Fn(License, &mut dyn Stored<StoreError>) -> Result<Change, StoreError> + Sync + 'a;
+
 /// Writes onto the catalog as it is stored, and returns values beside its run.
 pub type ChangeCatalog<'a> = dyn FnMut(&mut CatalogDraft<'_>) -> Result<Vec<Attachment>, StoreError> + 'a;
 
 /// The central store.
-pub trait Store {
+pub trait Store: Send {
+    /// The same ledger for other units of work at the same time, on whatever thread. Where a database is reached over
+    /// connections, all of them share a few.
+    fn another(&self) -> Result<Box<dyn Store>, StoreError>;
+
+    /// Makes sure that the ledger can be written, and leaves it as it is.
+    fn check_writable(&mut self) -> Result<(), StoreError>;
+
     /// The catalog as it stands.
     fn catalog(&mut self) -> Result<Catalog, StoreError>;
 
@@ -200,12 +211,16 @@ pub trait Store {
         change: &mut ChangeLicense<'_>,
     ) -> Result<(), StoreError>;
 
-    /// As [`Store::change_licenses`], for many such units that follow each other: what it leaves is seen by others at once,
-    /// and durable when the promise is kept. Nothing that is committed afterwards is durable before it.
+    /// As [`Store::change_licenses`], for many such units that follow each other: the licences may be worked on side by
+    /// side and in more than one commit, each of them whole in one. What is left is seen by others at once, and durable when
+    /// the promise is kept. Nothing that is committed afterwards is durable before it.
+    ///
+    /// # Errors
+    /// The first of those that a part of the licences met; what became of the others stays.
     fn change_licenses_soon(
         &mut self,
         licenses: &BTreeSet<LicenseId>,
-        change: &mut ChangeLicense<'_>,
+        change: &ChangeLicenses<'_>,
     ) -> Result<Durable, StoreError>;
 
     /// The licence of a key's reference.

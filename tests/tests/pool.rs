@@ -17,7 +17,7 @@ const EACH: u8 = 15;
 const CONNECTIONS: &str = "SELECT count(*) FROM pg_stat_activity
     WHERE datname = current_database() AND application_name = 'counterfoil'";
 
-fn put(store: &mut SqlStore, bytes: [u8; 2]) {
+fn put(store: &mut dyn Store, bytes: [u8; 2]) {
     let entry = NewQuarantine {
         source: "by a thread".to_owned(),
         code: Code::Damaged,
@@ -35,7 +35,7 @@ fn work(store: &SqlStore, threads: u8) {
             let mut store = store.another().expect("the same ledger");
             scope.spawn(move || {
                 for number in 0..EACH {
-                    put(&mut store, [thread, number]);
+                    put(store.as_mut(), [thread, number]);
                     assert_eq!(store.catalog().expect("a catalog").products.len(), 1);
                 }
             });

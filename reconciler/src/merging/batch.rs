@@ -1,6 +1,7 @@
 //! One commit: parcels are grouped by licence, each licence is worked on once, and every chain gets its answer.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, PoisonError};
 
 use ledger::authority::License;
 use ledger::draft::Draft;
@@ -195,15 +196,15 @@ impl<'a> Batch<'a> {
         revocations: &Revocations,
     ) -> Result<(Vec<Merged>, Durable), Refusal> {
         // What another unit of work overtook is done again and takes the place of what was done before.
-        let mut merged: BTreeMap<LicenseId, Vec<Merged>> = BTreeMap::new();
+        let merged: Mutex<BTreeMap<LicenseId, Vec<Merged>>> = Mutex::default();
         let late = self.late(vendor, routes)?;
         let licenses: BTreeSet<LicenseId> = routes.keys().chain(late.keys()).copied().collect();
         if licenses.is_empty() {
             return Ok((Vec::new(), Durable::now()));
         }
         let Vendor { home, store, issuer, now } = vendor;
-        let secret = home.key_secret();
-        let durable = store.change_licenses_soon(&licenses, &mut |license, stored| {
+        let (secret, root) = (home.key_secret(), home.root_public());
+        let durable = store.change_licenses_soon(&licenses, &|license, stored| {
             let id = license.id;
             let mut draft = Draft::resume(issuer, license, *now);
             let mut attachments = late.get(&id).cloned().unwrap_or_default();
@@ -213,9 +214,7 @@ impl<'a> Batch<'a> {
                 let runs = &parcel.deliveries[&stop.chain].runs;
                 let other_trial = recovery::other_trial(draft.license(), &stop.chain);
                 let untold = match parcel.enclosed.get(&stop.chain) {
-                    Some(enclosed) => {
-                        take_back(&mut draft, enclosed, stored, home.root_public(), revocations)?.is_err()
-                    }
+                    Some(enclosed) => take_back(&mut draft, enclosed, stored, root, revocations)?.is_err(),
                     None => false,
                 };
                 let mut outcome = merge_chain(&mut draft, stop.chain, runs, stored, secret, revocations)?;
@@ -234,9 +233,10 @@ impl<'a> Batch<'a> {
             if let Some(first) = of_license.first_mut() {
                 first.tails = Tails::of(id, &update.runs);
             }
-            merged.insert(id, of_license);
+            merged.lock().unwrap_or_else(PoisonError::into_inner).insert(id, of_license);
             Ok(Change { update, attachments })
         })?;
+        let merged = merged.into_inner().unwrap_or_else(PoisonError::into_inner);
         // Licences are never taken away: one that was not there for a moment is being folded anew by another process.
         if licenses.iter().any(|license| !merged.contains_key(license)) {
             return Err(Code::Busy.into());
@@ -323,7 +323,8 @@ fn notice(vendor: &Vendor, chain: ChainId, code: Code) -> Answer {
     Answer::Notice(trust::sign_notice(chain, code, *now, &issuer.key, home.certificate()))
 }
 
-fn reference(delivery: &Delivery) -> Option<KeyReference> {
+/// The key reference that a chain is for.
+pub(super) fn reference(delivery: &Delivery) -> Option<KeyReference> {
     match &delivery.runs.first()?.header().origin {
         Origin::Device(origin) => Some(origin.reference),
         Origin::Authority(_) | Origin::Catalog(_) => None,

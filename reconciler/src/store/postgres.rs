@@ -40,6 +40,8 @@ const PARTS_TOGETHER: usize = 8;
 /// How often the server is asked for the outcome of a commit, with longer and longer pauses: about fifteen seconds.
 const RECONNECTS: u32 = 12;
 const RECONNECT_PAUSE: Duration = Duration::from_millis(200);
+/// Transactions of one merge that write at the same time.
+const WRITERS: usize = 2;
 /// Sets of values that are asked for together.
 const TOGETHER: usize = 256;
 
@@ -150,6 +152,11 @@ impl Drop for Postgres {
 impl Database for Postgres {
     fn another(&self) -> Result<Box<dyn Database>, StoreError> {
         Ok(Box::new(Self::over(self.pool.clone())))
+    }
+
+    /// While one waits for the server, another one keeps the processor busy.
+    fn writers_at_once(&self) -> usize {
+        self.pool.most().min(WRITERS)
     }
 
     fn begin(&mut self, access: Access) -> Result<(), StoreError> {

@@ -16,7 +16,9 @@ mod runs;
 pub(super) mod statements;
 
 use std::collections::BTreeSet;
+use std::panic::resume_unwind;
 use std::path::Path;
+use std::thread;
 use std::time::Duration;
 
 use ledger::authority::{Issuer, License};
@@ -35,7 +37,7 @@ use super::views::{
     ActivationFilter, ActivationSummary, EvidenceRow, ForkRow, LicenseFilter, LicenseSummary, Mismatch,
     NewQuarantine, Packed, PlacedTable, QuarantineEntry, RunPlace, Tail, UsageFilter, UsageRow,
 };
-use super::{Change, ChangeCatalog, ChangeLicense, Store, StoreError};
+use super::{Change, ChangeCatalog, ChangeLicense, ChangeLicenses, Store, StoreError};
 
 /// How often a unit of work is tried when another one came first or the connection was lost: for about ten seconds.
 const ATTEMPTS: u32 = 12;
@@ -47,44 +49,50 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub struct SqlStore {
     db: Box<dyn Database>,
+    /// The same database, for units of work at the same time.
+    beside: Vec<Box<dyn Database>>,
 }
 
 impl SqlStore {
     /// The ledger in this database, whose tables are of the newest version.
     pub(super) fn new(db: impl Database + 'static) -> Self {
-        Self { db: Box::new(db) }
+        Self::over(Box::new(db))
     }
 
-    /// The same ledger for another unit of work at the same time, on whatever thread. Where a database is reached over
-    /// connections, all of them share a few.
-    ///
-    /// # Errors
-    /// When it cannot be opened once more.
-    pub fn another(&self) -> Result<Self, StoreError> {
-        Ok(Self { db: self.db.another()? })
+    fn over(db: Box<dyn Database>) -> Self {
+        Self { db, beside: Vec::new() }
     }
 
-    /// Does `work` in a transaction, again when another unit of work came first.
-    fn unit<T>(
+    /// Lets `change` work on licences in as many transactions at once as the database is good for, each with licences that
+    /// follow each other.
+    fn side_by_side(
         &mut self,
-        access: Access,
-        mut work: impl FnMut(&mut dyn Database) -> Result<T, StoreError>,
-    ) -> Result<T, StoreError> {
-        for attempt in 1..ATTEMPTS {
-            match self.try_unit(access, &mut work) {
-                Err(error) if error.may_pass() => self.db.wait(pause(attempt)),
-                done => return done,
-            }
+        licenses: &BTreeSet<LicenseId>,
+        change: &ChangeLicenses<'_>,
+    ) -> Result<(), StoreError> {
+        let at_once = self.db.writers_at_once().clamp(1, licenses.len().max(1));
+        while self.beside.len() + 1 < at_once {
+            self.beside.push(self.db.another()?);
         }
-        self.try_unit(access, &mut work)
-    }
-
-    fn try_unit<T>(
-        &mut self,
-        access: Access,
-        work: &mut impl FnMut(&mut dyn Database) -> Result<T, StoreError>,
-    ) -> Result<T, StoreError> {
-        in_transaction(self.db.as_mut(), access, work)
+        let in_order: Vec<LicenseId> = licenses.iter().copied().collect();
+        let mut parts = in_order.chunks(in_order.len().div_ceil(at_once).max(1));
+        let first = parts.next().unwrap_or_default();
+        let work = |db: &mut dyn Database, part: &[LicenseId]| {
+            let part: BTreeSet<LicenseId> = part.iter().copied().collect();
+            unit(db, Access::WriteSoon, &mut |db| {
+                license::change(db, &part, &mut |license, stored| change(license, stored))
+            })
+        };
+        thread::scope(|scope| {
+            let others: Vec<_> = parts
+                .zip(&mut self.beside)
+                .map(|(part, db)| scope.spawn(|| work(db.as_mut(), part)))
+                .collect();
+            let first = work(self.db.as_mut(), first);
+            let others =
+                others.into_iter().map(|other| other.join().unwrap_or_else(|panic| resume_unwind(panic)));
+            others.fold(first, Result::and)
+        })
     }
 
     /// Folds the sources into tables that are new.
@@ -95,17 +103,32 @@ impl SqlStore {
 
     fn read<T>(
         &mut self,
-        work: impl FnMut(&mut dyn Database) -> Result<T, StoreError>,
+        mut work: impl FnMut(&mut dyn Database) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        self.unit(Access::Read, work)
+        unit(self.db.as_mut(), Access::Read, &mut work)
     }
 
     fn write<T>(
         &mut self,
-        work: impl FnMut(&mut dyn Database) -> Result<T, StoreError>,
+        mut work: impl FnMut(&mut dyn Database) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        self.unit(Access::Write, work)
+        unit(self.db.as_mut(), Access::Write, &mut work)
     }
+}
+
+/// Does `work` in a transaction, again when another unit of work came first.
+fn unit<T>(
+    db: &mut dyn Database,
+    access: Access,
+    work: &mut impl FnMut(&mut dyn Database) -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    for attempt in 1..ATTEMPTS {
+        match in_transaction(db, access, work) {
+            Err(error) if error.may_pass() => db.wait(pause(attempt)),
+            done => return done,
+        }
+    }
+    in_transaction(db, access, work)
 }
 
 fn in_transaction<T>(
@@ -132,6 +155,14 @@ fn pause(attempts: u32) -> Duration {
 }
 
 impl Store for SqlStore {
+    fn another(&self) -> Result<Box<dyn Store>, StoreError> {
+        Ok(Box::new(Self::over(self.db.another()?)))
+    }
+
+    fn check_writable(&mut self) -> Result<(), StoreError> {
+        self.write(|_| Ok(()))
+    }
+
     fn catalog(&mut self) -> Result<Catalog, StoreError> {
         self.read(|db| catalog::load(db))
     }
@@ -175,9 +206,9 @@ impl Store for SqlStore {
     fn change_licenses_soon(
         &mut self,
         licenses: &BTreeSet<LicenseId>,
-        change: &mut ChangeLicense<'_>,
+        change: &ChangeLicenses<'_>,
     ) -> Result<Durable, StoreError> {
-        self.unit(Access::WriteSoon, |db| license::change(db, licenses, change))?;
+        self.side_by_side(licenses, change)?;
         Ok(self.db.durable())
     }
 

@@ -70,6 +70,11 @@ impl Pool {
         &self.runtime
     }
 
+    /// How many connections there are at most.
+    pub(super) fn most(&self) -> usize {
+        self.connections.status().max_size
+    }
+
     /// A connection that nobody else has, made anew where none is idle.
     ///
     /// # Errors

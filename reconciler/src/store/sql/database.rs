@@ -49,6 +49,11 @@ pub(in crate::store) trait Database: Debug + Send {
     /// The same database for another transaction at the same time, on whatever thread.
     fn another(&self) -> Result<Box<dyn Database>, StoreError>;
 
+    /// How many transactions that write it is good for at the same time, in one process.
+    fn writers_at_once(&self) -> usize {
+        1
+    }
+
     /// Begins a transaction.
     fn begin(&mut self, access: Access) -> Result<(), StoreError>;
 

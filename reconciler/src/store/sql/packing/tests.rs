@@ -13,7 +13,7 @@ use schemas::run::{DeviceOrigin, Origin, VERSION, append_pair};
 use super::*;
 use crate::store::Place;
 use crate::store::sql::SqlStore;
-use crate::store::sql::database::{Access, Value};
+use crate::store::sql::database::Value;
 
 const LICENSE: LicenseId = LicenseId([7; 16]);
 
@@ -70,7 +70,7 @@ fn store(folder: &tempfile::TempDir, runs: &[StoredRun]) -> SqlStore {
         0_u64.into(),
         nothing(),
     ];
-    let written = store.unit(Access::Write, |db| {
+    let written = store.write(|db| {
         db.insert(&statements::LICENSE_ROW, std::slice::from_ref(&license))?;
         let rows: Vec<_> = runs.iter().map(|run| super::runs::values(&LICENSE, run)).collect();
         db.insert(&statements::RUN, &rows)
@@ -80,7 +80,7 @@ fn store(folder: &tempfile::TempDir, runs: &[StoredRun]) -> SqlStore {
 }
 
 fn stored(store: &mut SqlStore) -> Vec<StoredRun> {
-    let read = store.unit(Access::Read, |db| {
+    let read = store.read(|db| {
         let mut found = Vec::new();
         runs::each(db, Some(&LICENSE), &mut |_, run| {
             found.push(run);
@@ -95,8 +95,8 @@ fn stored(store: &mut SqlStore) -> Vec<StoredRun> {
 fn pack_all(store: &mut SqlStore, bounds: Bounds) -> (usize, Packed) {
     let (mut units, mut total, mut from) = (0, Packed::default(), Some(RunPlace::START));
     while let Some(place) = from {
-        let nothing = store.unit(Access::Read, |db| nothing(db, &LICENSE, &place, bounds)).expect("readable");
-        let packed = store.unit(Access::Write, |db| pack(db, &LICENSE, &place, bounds)).expect("they follow");
+        let nothing = store.read(|db| nothing(db, &LICENSE, &place, bounds)).expect("readable");
+        let packed = store.write(|db| pack(db, &LICENSE, &place, bounds)).expect("they follow");
         assert_eq!(nothing.is_some(), packed.runs == 0);
         assert!(nothing.is_none_or(|nothing| nothing == packed));
         (total.runs, total.into) = (total.runs + packed.runs, total.into + packed.into);
@@ -140,15 +140,15 @@ fn a_tail_is_long_with_thirty_two_short_runs_and_is_packed_alone() {
     let mut store = store(&folder, &[short.clone(), other.clone()].concat());
     let tail = |runs: &[StoredRun]| Tail { license: LICENSE, chain: runs[0].chain, branch: 0 };
     let tails = BTreeSet::from([tail(&short), tail(&other), Tail { branch: 5, ..tail(&short) }]);
-    let long = store.unit(Access::Read, |db| long_tails(db, &tails)).expect("readable");
+    let long = store.read(|db| long_tails(db, &tails)).expect("readable");
     assert_eq!(long, [tail(&other)]);
-    let packed = store.unit(Access::Write, |db| pack_tail(db, &long[0])).expect("they follow");
+    let packed = store.write(|db| pack_tail(db, &long[0])).expect("they follow");
     assert_eq!(packed, Packed { runs: 40, into: 1, events: 40, next: None });
     let joined = join(&other).expect("they follow");
     let mut expected = [short, vec![joined]].concat();
     expected.sort_by_key(|run| (run.chain, run.first_seq));
     assert_eq!(stored(&mut store), expected);
-    assert_eq!(store.unit(Access::Read, |db| long_tails(db, &tails)).expect("readable"), []);
+    assert_eq!(store.read(|db| long_tails(db, &tails)).expect("readable"), []);
 }
 
 #[test]
@@ -157,7 +157,7 @@ fn runs_that_do_not_follow_are_left_as_they_are() {
     let mut runs = runs_of(1, 0, &[1; 5]);
     runs.remove(2);
     let mut store = store(&folder, &runs);
-    let refused = store.unit(Access::Write, |db| pack(db, &LICENSE, &RunPlace::START, UNIT));
+    let refused = store.write(|db| pack(db, &LICENSE, &RunPlace::START, UNIT));
     assert!(matches!(refused, Err(StoreError::Damaged("run"))), "{refused:?}");
     assert_eq!(stored(&mut store), runs);
 }
@@ -167,6 +167,6 @@ fn of_a_licence_that_is_not_there_nothing_is_packed() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut store = store(&folder, &runs_of(1, 0, &[1; 5]));
     let other = LicenseId([8; 16]);
-    let packed = store.unit(Access::Write, |db| pack(db, &other, &RunPlace::START, UNIT));
+    let packed = store.write(|db| pack(db, &other, &RunPlace::START, UNIT));
     assert_eq!(packed.expect("nothing is damaged"), Packed::default());
 }
