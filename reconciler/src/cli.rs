@@ -14,8 +14,8 @@ use schemas::text::Text;
 
 use crate::commands::{
     activation, audit, backup, completions, config, customer, db, demo, digest, doctor, explain, export,
-    init, keys, license, merge, period, policy, product, quarantine, rebuild, refresh, restore, show, store,
-    verify,
+    init, keys, license, merge, period, policy, product, quarantine, rebuild, refresh, restore, serve, show,
+    store, verify,
 };
 use crate::config::{Config, Flags};
 use crate::home::Home;
@@ -91,6 +91,7 @@ enum Command {
     Store(store::StoreCommand),
     #[command(subcommand)]
     Db(db::DbCommand),
+    Serve(serve::ServeArgs),
     Show(show::ShowArgs),
     Verify(verify::VerifyArgs),
     #[command(subcommand)]
@@ -124,6 +125,7 @@ impl Command {
             Self::Restore(args) => args.run(context),
             Self::Store(command) => command.run(context),
             Self::Db(command) => command.run(context),
+            Self::Serve(args) => args.run(context),
             Self::Show(args) => args.run(context),
             Self::Verify(args) => args.run(context),
             Self::Keys(command) => command.run(context),

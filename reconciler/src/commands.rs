@@ -26,6 +26,7 @@ pub(crate) mod quarantine;
 pub(crate) mod rebuild;
 pub(crate) mod refresh;
 pub(crate) mod restore;
+pub(crate) mod serve;
 pub(crate) mod store;
 
 mod debts;

@@ -3,6 +3,9 @@
 //! The file is TOML, `--config FILE` or `config.toml` in the home; one that does not exist sets nothing, unless it
 //! was named. What a home itself fixes (environment, portal) comes from its `home.toml`.
 
+mod serve;
+
+use std::collections::BTreeMap;
 use std::io;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -11,6 +14,7 @@ use schemas::codes::Code;
 use schemas::refusal::Refusal;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::serve::{Serve, ServeFlags};
 use crate::home::Layout;
 use crate::output::Format;
 
@@ -74,6 +78,8 @@ pub(crate) struct Config {
     pub(crate) portal: Setting<Option<String>>,
     /// Threads for work that can be divided.
     pub(crate) jobs: Setting<usize>,
+    /// Those of the service.
+    pub(crate) serve: Serve,
 }
 
 /// The configuration file.
@@ -84,6 +90,8 @@ struct File {
     output: Option<String>,
     portal: Option<String>,
     jobs: Option<NonZeroUsize>,
+    #[serde(default)]
+    serve: BTreeMap<String, toml::Value>,
 }
 
 impl Config {
@@ -118,6 +126,7 @@ impl Config {
             ),
             portal: pick(None, variable("COUNTERFOIL_PORTAL").map(Some), file.portal.map(Some), || None),
             jobs: pick(None, jobs, file.jobs.map(NonZeroUsize::get), || cores),
+            serve: Serve::resolve(variable, file.serve)?,
             file: path,
         })
     }

@@ -18,6 +18,7 @@ mod commands;
 mod config;
 mod output;
 mod progress;
+mod service;
 mod wall_clock;
 
 pub use self::cli::run;

@@ -6,16 +6,17 @@
 //!       -> packing
 //! ```
 //!
-//! While commits become durable the next ones are worked on; nothing is answered before its own is.
+//! While commits become durable the next ones are worked on; nothing is answered before its own is. Bundles that are handed
+//! in one by one by callers who wait take the same way from the commit on (`desk.rs`).
 
 mod archive;
 mod batch;
+mod desk;
 mod intake;
 mod paths;
 mod waiting;
 
 use std::collections::{BTreeMap, VecDeque};
-use std::path::PathBuf;
 
 use schemas::bundle::{Answer, encode_answers};
 use schemas::codes::{Code, Exit};
@@ -25,8 +26,9 @@ use serde::Serialize;
 
 pub use self::archive::Format;
 use self::batch::{Batch, Outcome};
+pub(crate) use self::desk::{Handed, Submission, work};
 use self::intake::{Decode, Parcel, Read, Unread, parse_bytes};
-pub use self::paths::{Source, sources};
+pub use self::paths::{AnswerTo, Source, sources};
 use self::waiting::{Asker, Retried, Waiting};
 use crate::packing::Tails;
 use crate::store::{Durable, NewQuarantine};
@@ -113,7 +115,7 @@ fn merge_decoded(
     decode: Decode,
     progress: &mut dyn FnMut(Merged),
 ) -> Result<MergeReport, Refusal> {
-    let mut merging = Merging::new(vendor);
+    let mut merging = Merging::new(vendor, Files);
     let mut bytes = 0;
     intake::read_all(sources, jobs, decode, |read, share| {
         merging.take(read)?;
@@ -132,7 +134,7 @@ fn merge_decoded(
 /// # Errors
 /// When the ledger cannot be written.
 pub fn retry_quarantine(vendor: &mut Vendor, only: Option<&[i64]>) -> Result<MergeReport, Refusal> {
-    let mut merging = Merging::new(vendor);
+    let mut merging = Merging::new(vendor, Files);
     merging.waiting.note_all(merging.vendor, only)?;
     for Retried { outcome, askers } in merging.waiting.retry(merging.vendor)? {
         merging.report.count(&outcome);
@@ -142,16 +144,24 @@ pub fn retry_quarantine(vendor: &mut Vendor, only: Option<&[i64]>) -> Result<Mer
     Ok(merging.finished())
 }
 
-struct Merging<'a> {
+/// Who passes answers on.
+trait Teller {
+    /// Told what is answered to a source, or why it was refused: when all that this rests on is durable. Where something
+    /// that waited went in after all, the same is told once more with the new answers.
+    fn tell(&mut self, to: &AnswerTo, answers: Result<Vec<Answer>, &Refusal>) -> Result<(), Refusal>;
+}
+
+struct Merging<'a, T> {
     vendor: &'a mut Vendor,
+    teller: T,
     report: MergeReport,
     waiting: Waiting,
     /// What is committed and not finished, the earliest first.
     committed: VecDeque<Committed>,
     /// What became so far of bundles that come in pieces, by file and chain.
     begun: BTreeMap<String, BTreeMap<ChainId, Outcome>>,
-    /// The answers of files of which something waits, so that one of them can be given anew.
-    given: BTreeMap<PathBuf, BTreeMap<ChainId, Answer>>,
+    /// The answers to sources of which something waits, so that one of them can be given anew.
+    given: BTreeMap<AnswerTo, BTreeMap<ChainId, Answer>>,
     /// Branches whose ends short runs made worth a look.
     tails: Tails,
 }
@@ -194,10 +204,11 @@ impl Taken {
     }
 }
 
-impl<'a> Merging<'a> {
-    fn new(vendor: &'a mut Vendor) -> Self {
+impl<'a, T: Teller> Merging<'a, T> {
+    fn new(vendor: &'a mut Vendor, teller: T) -> Self {
         Self {
             vendor,
+            teller,
             report: MergeReport::default(),
             waiting: Waiting::default(),
             committed: VecDeque::new(),
@@ -285,7 +296,7 @@ impl<'a> Merging<'a> {
             self.finish(bundle)?;
         }
         for (source, refusal) in &refused {
-            self.refuse(source, refusal);
+            self.refuse(source, refusal)?;
         }
         for (chain, answer) in moved {
             let askers = self.waiting.no_longer_parked(&chain);
@@ -298,13 +309,14 @@ impl<'a> Merging<'a> {
     }
 
     /// Tells a file that cannot be read, to its end at least: what was taken in of it before stays and counts.
-    fn refuse(&mut self, source: &Source, refusal: &Refusal) {
+    fn refuse(&mut self, source: &Source, refusal: &Refusal) -> Result<(), Refusal> {
         self.report.files += 1;
         for outcome in self.begun.remove(&source.name).unwrap_or_default().into_values() {
             self.report.count(&outcome);
             self.report.tell(&source.name, &outcome);
         }
         self.report.refuse(source, refusal);
+        source.answer.as_ref().map_or(Ok(()), |to| self.teller.tell(to, Err(refusal)))
     }
 
     /// Counts and answers a bundle, when its last piece is in.
@@ -333,9 +345,10 @@ impl<'a> Merging<'a> {
         if answers.is_empty() {
             return Ok(());
         }
-        write_answer(answer.as_ref(), answers.values())?;
-        if let Some(answer) = answer.as_ref().filter(|_| waits) {
-            self.given.insert(answer.clone(), answers);
+        let Some(to) = answer else { return Ok(()) };
+        self.teller.tell(to, Ok(answers.values().cloned().collect()))?;
+        if waits {
+            self.given.insert(to.clone(), answers);
         }
         Ok(())
     }
@@ -381,10 +394,10 @@ impl<'a> Merging<'a> {
     ) -> Result<(), Refusal> {
         for Asker { source, answer } in askers {
             self.report.settle(&source, chain);
-            let (Some(path), Some(told)) = (answer, told) else { continue };
-            let answers = self.given.entry(path.clone()).or_default();
+            let (Some(to), Some(told)) = (answer, told) else { continue };
+            let answers = self.given.entry(to.clone()).or_default();
             answers.insert(*chain, told.clone());
-            write_answer(Some(&path), answers.values())?;
+            self.teller.tell(&to, Ok(answers.values().cloned().collect()))?;
         }
         Ok(())
     }
@@ -450,18 +463,18 @@ impl MergeReport {
     }
 }
 
-/// Answers can be made again, so they are renamed into place without waiting for the disk.
-fn write_answer<'a>(
-    path: Option<&PathBuf>,
-    answers: impl Iterator<Item = &'a Answer>,
-) -> Result<(), Refusal> {
-    let Some(path) = path else { return Ok(()) };
-    let failed = |error: std::io::Error| Refusal::from_error(Code::IoFailed, &error).at(path.display());
-    if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder).map_err(failed)?;
+/// Answers that go into files. They can be made again, so they are renamed into place without waiting for the disk.
+struct Files;
+
+impl Teller for Files {
+    fn tell(&mut self, to: &AnswerTo, answers: Result<Vec<Answer>, &Refusal>) -> Result<(), Refusal> {
+        let (AnswerTo::File(path), Ok(answers)) = (to, answers) else { return Ok(()) };
+        let failed = |error: std::io::Error| Refusal::from_error(Code::IoFailed, &error).at(path.display());
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder).map_err(failed)?;
+        }
+        ledger::durable::write_derived(path, &encode_answers(&answers)).map_err(failed)
     }
-    let answers: Vec<Answer> = answers.cloned().collect();
-    ledger::durable::write_derived(path, &encode_answers(&answers)).map_err(failed)
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ pub mod products;
 pub mod restore;
 
 use std::fmt;
+use std::sync::Arc;
 
 use ledger::authority::Issuer;
 use schemas::numbers::Micros;
@@ -22,7 +23,7 @@ use crate::store::Store;
 /// A home whose ledger is open.
 pub struct Vendor {
     /// The home.
-    pub home: Home,
+    pub home: Arc<Home>,
     /// The ledger.
     pub store: Box<dyn Store>,
     pub(crate) issuer: Issuer,
@@ -62,7 +63,16 @@ impl Vendor {
 
     fn with(home: Home, store: Box<dyn Store>, now: Micros) -> Self {
         let issuer = Issuer { key: home.issuer().clone(), certificate: home.trusted_issuer().clone() };
-        Self { home, store, issuer, now }
+        Self { home: Arc::new(home), store, issuer, now }
+    }
+
+    /// The same vendor at work on something else at the same time, on whatever thread.
+    ///
+    /// # Errors
+    /// When the ledger cannot be opened once more.
+    pub fn another(&self) -> Result<Self, Refusal> {
+        let (home, issuer) = (Arc::clone(&self.home), self.issuer.clone());
+        Ok(Self { home, store: self.store.another()?, issuer, now: self.now })
     }
 }
 

@@ -24,6 +24,8 @@ pub enum Exit {
     Network = 7,
     /// Busy or locked.
     Busy = 8,
+    /// Interrupted (SIGINT).
+    Interrupted = 130,
 }
 
 impl Exit {
@@ -728,6 +730,50 @@ codes! {
         "the ledger could not be read or written"
         "The database refused."
         "See the message behind it; check disk space and permissions.",
+    ListenFailed "listen_failed" Network 503
+        "the service cannot listen"
+        "The address is taken, is not one of this machine, or may not be used."
+        "Give another one with `--listen`, or end what uses it.",
+    ListenInsecure "listen_insecure" Usage 422
+        "others could read along"
+        "The service would be reached over the network without encryption: the address is not a loopback one, and there is neither a certificate nor a proxy in front."
+        "Give `--tls-cert` and `--tls-key`; or name the proxy that encrypts with `--behind-proxy`; or listen on 127.0.0.1.",
+    TlsInvalid "tls_invalid" Usage 422
+        "the certificate cannot be used"
+        "The files of `--tls-cert` and `--tls-key` are not a certificate chain and its private key in PEM."
+        "Give the chain with the server's certificate first, and the key that belongs to it.",
+    RouteUnknown "route_unknown" NotFound 404
+        "there is nothing at this address"
+        "The service has no such path."
+        "See `/openapi.json`.",
+    MethodNotAllowed "method_not_allowed" Usage 405
+        "this cannot be done here"
+        "The path is known, but not with this HTTP method."
+        "See the answer's `Allow` header and `/openapi.json`.",
+    MediaTypeUnsupported "media_type_unsupported" Usage 415
+        "the content is not of a kind that is taken here"
+        "The request's `Content-Type` says that it is something else, or says nothing."
+        "Send a bundle as `application/vnd.counterfoil.bundle`.",
+    RequestInvalid "request_invalid" Usage 400
+        "the request is not understood"
+        "A part of it is missing, or is not of the form that is asked for."
+        "See the detail and `/openapi.json`.",
+    RequestTimeout "request_timeout" Network 408
+        "the request did not come to its end in time"
+        "Its body came too slowly. Nothing of it was taken in."
+        "Send it again, in smaller parts where the connection is slow.",
+    RateLimited "rate_limited" Busy 429
+        "too many requests"
+        "More came from one address, or for one licence, than are taken in such a time. Nothing of this one was taken in."
+        "Wait as long as `Retry-After` says, then send it again.",
+    Overloaded "overloaded" Busy 503
+        "the service has too much to do"
+        "More is waiting than can be held, or the service is ending. Nothing of this request was taken in."
+        "Wait as long as `Retry-After` says, then send it again.",
+    NotReady "not_ready" Failed 503
+        "the service is not ready"
+        "The ledger cannot be written, the certificate of the issuer key is not valid now, or the clock has gone back."
+        "See the detail, and `counterfoil doctor`.",
     ConfigInvalid "config_invalid" Usage 422
         "the configuration is not valid"
         "The configuration file holds something that is not understood."

@@ -61,7 +61,7 @@ impl Shown {
             Some(portal) => row("portal", portal.clone(), config.portal.source),
             None => of_home("portal", home.as_ref().and_then(|home| home.portal()).map(ToString::to_string)),
         };
-        Ok(Self {
+        let mut shown = Self {
             settings: vec![
                 row("home", config.home.value.display().to_string(), config.home.source),
                 row("config", config.file.value.display().to_string(), config.file.source),
@@ -71,7 +71,10 @@ impl Shown {
                 of_home("environment", home.as_ref().map(|home| home.environment().to_string())),
                 of_home("store", home.as_ref().map(|home| home.store().to_string())),
             ],
-        })
+        };
+        let serve = config.serve.shown();
+        shown.settings.extend(serve.map(|(name, setting)| row(name, setting.value.clone(), setting.source)));
+        Ok(shown)
     }
 }
 

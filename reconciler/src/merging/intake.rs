@@ -80,8 +80,8 @@ pub(super) const WHOLE_BYTES: u64 = 16 * 1024 * 1024;
 /// Bytes of runs and attachments that one piece holds, about.
 const PIECE_BYTES: usize = 16 * 1024 * 1024;
 /// Events, files and bytes that one commit takes in, about.
-const COMMIT_EVENTS: usize = 32_768;
-const COMMIT_FILES: usize = 2_048;
+pub(super) const COMMIT_EVENTS: usize = 32_768;
+pub(super) const COMMIT_FILES: usize = 2_048;
 const COMMIT_BYTES: u64 = 32 * 1024 * 1024;
 /// Bytes of files that were read and wait to be committed, about, and the most such files. The readers go on that far
 /// while a commit waits for the disk.
@@ -253,9 +253,14 @@ impl Reader<'_> {
     }
 
     fn decode(&self, source: &Source, bytes: Vec<u8>) -> Read {
-        let parsed = guarded(|| (self.decode)(source, bytes.clone())).unwrap_or_else(Err);
-        parsed.map_err(|refusal| Box::new(Unread { source: source.clone(), refusal, bytes: Some(bytes) }))
+        read_bytes(source, bytes, self.decode)
     }
+}
+
+/// Reads a file from its bytes, which are kept where it is refused.
+pub(super) fn read_bytes(source: &Source, bytes: Vec<u8>, decode: Decode) -> Read {
+    let parsed = guarded(|| decode(source, bytes.clone())).unwrap_or_else(Err);
+    parsed.map_err(|refusal| Box::new(Unread { source: source.clone(), refusal, bytes: Some(bytes) }))
 }
 
 fn read_in_pieces(source: &Source, file: &File, give: &mut Give<'_>) -> bool {
@@ -266,7 +271,7 @@ fn read_in_pieces(source: &Source, file: &File, give: &mut Give<'_>) -> bool {
 
 /// Turns a panic into a refusal, so that one file that the program was not made for takes no other with it. Where it
 /// happened stands on stderr. What is read was given away whole or not at all, so nothing half done is left behind.
-fn guarded<T>(read: impl FnOnce() -> T) -> Result<T, Refusal> {
+pub(super) fn guarded<T>(read: impl FnOnce() -> T) -> Result<T, Refusal> {
     catch_unwind(AssertUnwindSafe(read)).map_err(|panic| {
         let said = panic.downcast_ref::<&str>().map(|said| (*said).to_owned());
         let said = said.or_else(|| panic.downcast_ref::<String>().cloned());
@@ -334,7 +339,7 @@ impl Parcel {
         }
     }
 
-    fn event_count(&self) -> usize {
+    pub(super) fn event_count(&self) -> usize {
         let runs = self.deliveries.values().flat_map(|delivery| &delivery.runs);
         runs.map(|run| run.events().len()).sum()
     }

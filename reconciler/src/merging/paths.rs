@@ -21,11 +21,33 @@ pub struct Source {
     pub size: u64,
     /// How it is made, if it is an archive.
     pub archive: Option<Format>,
-    /// Where its answer goes; of an archive, the folder below which its entries are answered.
-    pub answer: Option<PathBuf>,
+    /// Where its answer goes, if it is answered.
+    pub answer: Option<AnswerTo>,
+}
+
+/// Where an answer goes.
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum AnswerTo {
+    /// Into this file; of an archive, the folder below which its entries are answered.
+    File(PathBuf),
+    /// To whoever gave the bundle and waits, by number.
+    Caller(u64),
 }
 
 impl Source {
+    /// A bundle that the caller of this number gave under this name, and waits for its answer.
+    pub(super) fn of_caller(name: String, caller: u64) -> Self {
+        Self { answer: Some(AnswerTo::Caller(caller)), ..Self::of_quarantine(name) }
+    }
+
+    /// The file or folder that its answer goes into, if it is one.
+    pub(super) fn answer_file(&self) -> Option<&Path> {
+        match &self.answer {
+            Some(AnswerTo::File(path)) => Some(path),
+            Some(AnswerTo::Caller(_)) | None => None,
+        }
+    }
+
     /// What lies in quarantine since it came under this name: in no file, and without an answer.
     pub(super) fn of_quarantine(name: String) -> Self {
         Self { path: PathBuf::new(), name, size: 0, archive: None, answer: None }
@@ -94,7 +116,7 @@ fn source(path: PathBuf, size: u64, place: Option<PathBuf>) -> Source {
     let archive = Format::of(&path);
     let answer =
         place.map(|place| if archive.is_some() { archive::stem(&place) } else { answer_path(&place) });
-    Source { name: path.display().to_string(), path, size, archive, answer }
+    Source { name: path.display().to_string(), path, size, archive, answer: answer.map(AnswerTo::File) }
 }
 
 /// Where a file is answered whose place among the answers is `place`.
@@ -119,14 +141,14 @@ fn refuse_collisions(sources: &[Source]) -> Result<(), Refusal> {
     }
     let files: BTreeSet<PathBuf> =
         sources.iter().filter_map(|source| source.path.canonicalize().ok()).collect();
-    let replaces = |answer: &PathBuf| answer.canonicalize().is_ok_and(|answer| files.contains(&answer));
-    if let Some(source) = sources.iter().find(|source| source.answer.as_ref().is_some_and(replaces)) {
+    let replaces = |answer: &Path| answer.canonicalize().is_ok_and(|answer| files.contains(&answer));
+    if let Some(source) = sources.iter().find(|source| source.answer_file().is_some_and(replaces)) {
         let what = format!("the answer to {} would replace a file that is to be merged", source.name);
         return Err(Refusal::new(Code::AnswersCollide, what));
     }
     let mut answered: BTreeMap<&Path, &Source> = BTreeMap::new();
     for source in sources {
-        let Some(answer) = &source.answer else { continue };
+        let Some(answer) = source.answer_file() else { continue };
         if let Some(other) = answered.insert(answer, source) {
             let both = format!("{} and {} would share {}", other.name, source.name, answer.display());
             return Err(Refusal::new(Code::AnswersCollide, both));
@@ -178,8 +200,8 @@ mod tests {
         let folder = folder(&["a/x.cfbundle", "b.cfbundle", ".hidden", "c.tmp", "d.part"]);
         let found =
             sources(&[folder.path().to_owned()], Some(Path::new("out"))).expect("no two share an answer");
-        let answers: Vec<_> = found.into_iter().filter_map(|source| source.answer).collect();
-        assert_eq!(answers, [PathBuf::from("out/a/x.cfgrant"), PathBuf::from("out/b.cfgrant")]);
+        let answers: Vec<_> = found.iter().filter_map(Source::answer_file).collect();
+        assert_eq!(answers, ["out/a/x.cfgrant", "out/b.cfgrant"].map(Path::new));
     }
 
     #[test]
@@ -222,8 +244,8 @@ mod tests {
         }
         let found = sources(&[folder.path().to_owned()], Some(Path::new("out"))).expect("each has its own");
         let of_archives = found.iter().filter(|source| source.archive.is_some());
-        let answers: Vec<_> = of_archives.filter_map(|source| source.answer.clone()).collect();
-        assert_eq!(answers, ["out/a/b", "out/c", "out/d.e", "out/f"].map(PathBuf::from));
+        let answers: Vec<_> = of_archives.filter_map(Source::answer_file).collect();
+        assert_eq!(answers, ["out/a/b", "out/c", "out/d.e", "out/f"].map(Path::new));
         assert_eq!(found.len(), 6);
     }
 

@@ -1,7 +1,6 @@
 //! What waits in quarantine: kept run by run, and tried again when its chain moves or its licence appears.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
 
 use ledger::parking;
 use ledger::recovery::Enclosed;
@@ -14,7 +13,7 @@ use schemas::refusal::Refusal;
 
 use super::batch::{Batch, Outcome};
 use super::intake::{Parcel, Unread, parse_bytes};
-use super::paths::Source;
+use super::paths::{AnswerTo, Source};
 use crate::store::{NewQuarantine, QuarantineEntry};
 use crate::vendor::Vendor;
 
@@ -36,7 +35,7 @@ pub(super) struct Asker {
     /// The file.
     pub(super) source: String,
     /// Where it is answered.
-    pub(super) answer: Option<PathBuf>,
+    pub(super) answer: Option<AnswerTo>,
 }
 
 /// What became of a chain that was tried again.

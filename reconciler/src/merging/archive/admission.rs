@@ -9,7 +9,7 @@ use schemas::refusal::Refusal;
 use sha2::{Digest as _, Sha256};
 
 use super::ENTRIES;
-use crate::merging::paths::{Source, answer_path, is_unfinished};
+use crate::merging::paths::{AnswerTo, Source, answer_path, is_unfinished};
 
 /// Longest name of an entry, in bytes: with the folder of the answers before it, systems take it.
 const NAME_BYTES: usize = 1_024;
@@ -84,7 +84,7 @@ impl<'a> Admission<'a> {
         if kind == Kind::Other {
             return Ok(Some(self.refused(&plain, kind, size, Code::EntryNotAFile.into())));
         }
-        let answer = self.archive.answer.as_ref().map(|folder| answer_path(&folder.join(&plain)));
+        let answer = self.archive.answer_file().map(|folder| answer_path(&folder.join(&plain)));
         let unique = answer.as_deref().unwrap_or(Path::new(&plain));
         let digest = Sha256::digest(unique.as_os_str().as_encoded_bytes());
         let beginning = digest[..16].try_into().expect("a SHA-256 has 32 bytes");
@@ -92,7 +92,7 @@ impl<'a> Admission<'a> {
             return Ok(Some(self.refused(&plain, kind, size, Code::EntryRepeated.into())));
         }
         let too_large = size > limits::BUNDLE_BYTES;
-        let source = Source { answer, ..self.source(&plain, size) };
+        let source = Source { answer: answer.map(AnswerTo::File), ..self.source(&plain, size) };
         let refusal = too_large.then(|| Refusal::from(Code::TooLarge));
         Ok(Some(Admitted { source, refusal, is_read: !too_large }))
     }
@@ -165,7 +165,7 @@ mod tests {
             name: "in/a.tar".to_owned(),
             size: 0,
             archive: Some(super::super::Format::Tar),
-            answer: answers.map(PathBuf::from),
+            answer: answers.map(|folder| AnswerTo::File(folder.into())),
         }
     }
 
@@ -217,7 +217,7 @@ mod tests {
         let mut judge = |name: &[u8]| admission.judge(name, Kind::File, 1).expect("few").expect("a file");
         let first = judge(b"a/x.cfbundle");
         assert_eq!(first.source.name, "in/a.tar/a/x.cfbundle");
-        assert_eq!(first.source.answer, Some(PathBuf::from("out/a/a/x.cfgrant")));
+        assert_eq!(first.source.answer_file(), Some(Path::new("out/a/a/x.cfgrant")));
         assert_eq!(judge(b"a/x.other").refusal.map(|refusal| refusal.code()), Some(Code::EntryRepeated));
     }
 

@@ -1,0 +1,53 @@
+//! `counterfoil serve`
+
+use std::fmt;
+use std::net::SocketAddr;
+
+use clap::Args;
+use schemas::codes::Exit;
+use schemas::refusal::Refusal;
+use serde::Serialize;
+
+use crate::cli::Context;
+use crate::config::ServeFlags;
+use crate::service;
+
+/// Serve the ledger over HTTP: devices exchange bundles for licence files
+///
+/// Devices need no token. It listens on this machine only, unless it encrypts (`--tls-cert`, `--tls-key`) or a proxy in front
+/// does (`--behind-proxy`). SIGTERM ends it: what was accepted is answered first.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  counterfoil serve
+  counterfoil serve --listen 0.0.0.0:443 --tls-cert chain.pem --tls-key key.pem
+  counterfoil serve --listen 10.0.0.5:8080 --behind-proxy 10.0.0.1
+  curl --data-binary @request.cfbundle -H 'content-type: application/vnd.counterfoil.bundle' \\
+    http://127.0.0.1:8080/v1/exchange -o request.cfgrant")]
+pub(crate) struct ServeArgs {
+    #[command(flatten)]
+    flags: ServeFlags,
+}
+
+impl ServeArgs {
+    pub(crate) fn run(self, context: &Context) -> Result<Exit, Refusal> {
+        let settings = context.config.serve.clone().or(self.flags).settings()?;
+        settings.refuse_insecure()?;
+        let vendor = context.vendor()?;
+        let scheme = if settings.tls.is_some() { "https" } else { "http" };
+        service::serve(vendor, &settings, context.config.jobs.value, |listen| {
+            context.output.result(&Serving { listen, url: format!("{scheme}://{listen}") })
+        })
+    }
+}
+
+#[derive(Serialize)]
+struct Serving {
+    listen: SocketAddr,
+    url: String,
+}
+
+impl fmt::Display for Serving {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "serving on {}", self.url)
+    }
+}

@@ -1,0 +1,106 @@
+//! The service: the ledger over HTTP.
+//!
+//! ```text
+//! listen -> guard (request id, limits, log) -> a route -> desk (bundles, many a commit) or office (all else)
+//! ```
+//!
+//! Routes are thin: what a request asks for is done by the same units of work as on the command line, on threads that may
+//! wait. Several processes may serve one PostgreSQL; they share nothing but the ledger.
+
+mod body;
+mod client;
+mod desk;
+mod exchange;
+mod guard;
+mod health;
+mod input;
+mod listen;
+mod log;
+mod metrics;
+mod office;
+mod openapi;
+mod problem;
+mod rates;
+mod settings;
+mod tls;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::thread;
+
+use schemas::codes::{Code, Exit};
+use schemas::refusal::Refusal;
+use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
+
+use self::client::Proxies;
+use self::desk::Desk;
+use self::health::Health;
+use self::metrics::Metrics;
+use self::office::Office;
+use self::rates::Rates;
+pub(crate) use self::settings::{Settings, TlsFiles};
+use crate::vendor::Vendor;
+
+/// What every route works with.
+struct Service {
+    desk: Desk,
+    office: Office,
+    health: Health,
+    metrics: Metrics,
+    rates: Rates,
+    proxies: Proxies,
+}
+
+/// Serves until it is told to end, by SIGTERM or SIGINT. `started` hears of the address once requests are taken.
+///
+/// What was accepted is answered before it ends, within bounds.
+///
+/// # Errors
+/// `listen_failed`, `tls_invalid`; when the ledger cannot be opened.
+pub(crate) fn serve(
+    vendor: Vendor,
+    settings: &Settings,
+    jobs: usize,
+    started: impl FnOnce(SocketAddr) -> Result<(), Refusal>,
+) -> Result<Exit, Refusal> {
+    log::begin();
+    let metrics = Metrics::install()?;
+    let tls = settings.tls.as_ref().map(tls::acceptor).transpose()?;
+    let office = Office::of(&vendor)?;
+    let health = Health::of(&vendor);
+    let runtime = runtime(jobs)?;
+    let (desk, handed_in) = Desk::open(jobs);
+    let desk_thread = thread::Builder::new()
+        .name("desk".into())
+        .spawn(move || desk::work(vendor, &handed_in))
+        .map_err(|error| Refusal::from_error(Code::IoFailed, &error))?;
+    let service = Arc::new(Service {
+        desk,
+        office,
+        health,
+        metrics,
+        rates: Rates::new(settings.rate_per_address, settings.rate_per_license),
+        proxies: Proxies::new(&settings.behind_proxy),
+    });
+    let ended = runtime.block_on(async {
+        let failed =
+            |error: std::io::Error| Refusal::from_error(Code::ListenFailed, &error).at(settings.listen);
+        let listener = TcpListener::bind(settings.listen).await.map_err(failed)?;
+        started(listener.local_addr().map_err(failed)?)?;
+        listen::until_told(listener, tls, Arc::clone(&service), settings.connections).await
+    });
+    drop(runtime);
+    // Outside the runtime: a store may wait while it is closed. With the service goes the way to the desk, which then ends.
+    drop(service);
+    desk_thread.join().map_err(|_| Refusal::from(Code::Internal))?;
+    ended
+}
+
+fn runtime(jobs: usize) -> Result<Runtime, Refusal> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(jobs.max(1))
+        .enable_all()
+        .build()
+        .map_err(|error| Refusal::from_error(Code::IoFailed, &error))
+}

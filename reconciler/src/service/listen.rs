@@ -1,0 +1,154 @@
+//! Connections: taken up to a number, encrypted where that is asked for, and ended in order.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::Request;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use schemas::codes::{Code, Exit};
+use schemas::refusal::Refusal;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::Semaphore;
+use tokio_rustls::TlsAcceptor;
+use tower::ServiceExt as _;
+
+use super::client::{Peer, TooMany};
+use super::{Service, metrics, openapi};
+
+/// How long a client may take over the head of a request, or say nothing between two of them.
+const HEAD: Duration = Duration::from_secs(30);
+/// How long a client may take to agree on encryption.
+const HANDSHAKE: Duration = Duration::from_secs(10);
+/// Requests at the same time on one HTTP/2 connection.
+const STREAMS: u32 = 32;
+/// Connections beyond the allowed ones, which are told that there is no room. More are closed.
+const TOLD: usize = 64;
+/// How long what was accepted may take to be answered when the service ends.
+const ENDING: Duration = Duration::from_secs(20);
+/// How often what was counted is tidied up.
+const TIDY: Duration = Duration::from_mins(1);
+
+/// Serves until SIGTERM or SIGINT; then nobody new is taken in, and what was accepted is answered.
+///
+/// # Errors
+/// When there can be no signals.
+pub(super) async fn until_told(
+    listener: TcpListener,
+    tls: Option<TlsAcceptor>,
+    service: Arc<Service>,
+    connections: usize,
+) -> Result<Exit, Refusal> {
+    let failed = |error: std::io::Error| Refusal::from_error(Code::IoFailed, &error);
+    let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
+    let door = Door {
+        router: openapi::router(Arc::clone(&service)),
+        tls,
+        places: Arc::new(Semaphore::new(connections)),
+        told: Arc::new(Semaphore::new(TOLD)),
+    };
+    let mut tidy = tokio::time::interval(TIDY);
+    let connections = GracefulShutdown::new();
+    let exit = loop {
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, address)) => door.admit(stream, address, connections.watcher()),
+                // Too many open files, or a client that was gone already: the next one may be taken.
+                Err(error) => {
+                    tracing::warn!(error = %error, "a connection could not be taken");
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+            },
+            _ = tidy.tick() => {
+                service.rates.forget();
+                service.metrics.tidy();
+            }
+            _ = terminate.recv() => break Exit::Done,
+            _ = interrupt.recv() => break Exit::Interrupted,
+        }
+    };
+    drop(listener);
+    service.health.end();
+    tracing::info!("ending");
+    if tokio::time::timeout(ENDING, connections.shutdown()).await.is_err() {
+        tracing::warn!("some requests were cut off: they took too long");
+    }
+    Ok(exit)
+}
+
+/// Where connections come in.
+struct Door {
+    router: Router,
+    tls: Option<TlsAcceptor>,
+    places: Arc<Semaphore>,
+    told: Arc<Semaphore>,
+}
+
+impl Door {
+    fn admit(&self, stream: TcpStream, address: SocketAddr, watcher: Watcher) {
+        let (place, is_full) = match Arc::clone(&self.places).try_acquire_owned() {
+            Ok(place) => (place, false),
+            Err(_) => match Arc::clone(&self.told).try_acquire_owned() {
+                Ok(place) => (place, true),
+                Err(_) => return,
+            },
+        };
+        // Small answers go out at once.
+        drop(stream.set_nodelay(true));
+        let visitor =
+            Visitor { router: self.router.clone(), peer: Peer(address.ip()), too_many: TooMany(is_full) };
+        let tls = self.tls.clone();
+        tokio::spawn(async move {
+            let _place = place;
+            let _open = metrics::connected();
+            match tls {
+                None => visitor.serve(stream, watcher).await,
+                Some(tls) => {
+                    if let Ok(Ok(stream)) = tokio::time::timeout(HANDSHAKE, tls.accept(stream)).await {
+                        visitor.serve(stream, watcher).await;
+                    }
+                }
+            }
+        });
+    }
+}
+
+/// One connection's way to the routes.
+#[derive(Clone)]
+struct Visitor {
+    router: Router,
+    peer: Peer,
+    too_many: TooMany,
+}
+
+impl Visitor {
+    async fn serve(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, watcher: Watcher) {
+        let mut builder = Builder::new(TokioExecutor::new());
+        builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD);
+        builder
+            .http2()
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(STREAMS)
+            .keep_alive_interval(HEAD)
+            .keep_alive_timeout(HEAD);
+        let Self { router, peer, too_many } = self;
+        let answer = service_fn(move |request: Request<Incoming>| {
+            let mut request = request.map(Body::new);
+            request.extensions_mut().insert(peer);
+            request.extensions_mut().insert(too_many);
+            router.clone().oneshot(request)
+        });
+        let connection = builder.serve_connection(TokioIo::new(stream), answer).into_owned();
+        // A client that hangs up, or does not speak HTTP, is no event.
+        drop(watcher.watch(connection).await);
+    }
+}

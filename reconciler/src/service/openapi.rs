@@ -1,0 +1,101 @@
+//! All routes, and their description in OpenAPI 3.1, which is made from the same declarations.
+
+use std::any::Any;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::http::header;
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::get;
+use schemas::codes::Code;
+use schemas::refusal::Refusal;
+use tower_http::catch_panic::CatchPanicLayer;
+use utoipa::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::problem::Problem;
+use super::{Service, exchange, guard, health};
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Counterfoil",
+        description = "The licence ledger over HTTP. Refusals are problem details (RFC 9457) with a stable `code`.",
+        license(name = "Apache-2.0", identifier = "Apache-2.0"),
+    ),
+    tags(
+        (name = "devices", description = "For devices: no token, the chains prove themselves"),
+        (name = "operations", description = "For whoever keeps the service running"),
+    ),
+)]
+struct Api;
+
+fn described() -> (Router<Arc<Service>>, utoipa::openapi::OpenApi) {
+    OpenApiRouter::with_openapi(Api::openapi())
+        .routes(routes!(exchange::exchange))
+        .routes(routes!(exchange::newest_grant))
+        .routes(routes!(health::live))
+        .routes(routes!(health::ready))
+        .routes(routes!(health::version))
+        .routes(routes!(health::metrics))
+        .split_for_parts()
+}
+
+/// The description as `/openapi.json` gives it.
+fn text(api: &utoipa::openapi::OpenApi) -> String {
+    api.to_pretty_json().expect("the description is made of text and maps of text")
+}
+
+/// All routes of a service.
+pub(super) fn router(service: Arc<Service>) -> Router {
+    let (router, api) = described();
+    let api = text(&api);
+    router
+        .route(
+            "/openapi.json",
+            get(move || async move { ([(header::CONTENT_TYPE, "application/json")], api) }),
+        )
+        .fallback(|| async { Problem::from(Code::RouteUnknown) })
+        .method_not_allowed_fallback(|| async { Problem::from(Code::MethodNotAllowed) })
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(axum::middleware::from_fn_with_state(Arc::clone(&service), guard::guard))
+        .with_state(service)
+}
+
+/// A fault of the program is a matter of the request that met it.
+#[expect(clippy::needless_pass_by_value, reason = "the layer hands the panic over")]
+fn panicked(panic: Box<dyn Any + Send + 'static>) -> Response {
+    let said = panic.downcast_ref::<&str>().map(|said| (*said).to_owned());
+    let said = said.or_else(|| panic.downcast_ref::<String>().cloned());
+    Problem::from(Refusal::new(Code::Internal, said.unwrap_or_default())).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const COMMITTED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/openapi.json");
+
+    /// `UPDATE_DOCS=1 cargo test -p counterfoil-reconciler openapi` writes it anew.
+    #[test]
+    fn the_committed_description_is_what_the_code_says() {
+        let text = text(&described().1) + "\n";
+        if std::env::var_os("UPDATE_DOCS").is_some() {
+            std::fs::write(COMMITTED, &text).expect("writable");
+        }
+        let committed = std::fs::read_to_string(COMMITTED).expect("it is committed");
+        assert_eq!(committed, text, "docs/openapi.json is not current");
+    }
+
+    #[test]
+    fn every_route_says_what_it_does_and_has_a_name() {
+        for (path, item) in described().1.paths.paths {
+            let operations = [item.get, item.post, item.put, item.delete, item.patch];
+            for operation in operations.into_iter().flatten() {
+                assert!(operation.summary.is_some() && operation.operation_id.is_some(), "{path}");
+                assert!(!operation.responses.responses.is_empty(), "{path}");
+            }
+        }
+    }
+}
