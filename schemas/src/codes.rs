@@ -24,7 +24,7 @@ pub enum Exit {
     Network = 7,
     /// Busy or locked.
     Busy = 8,
-    /// Interrupted (SIGINT).
+    /// Interrupted by whoever started it.
     Interrupted = 130,
 }
 
@@ -581,6 +581,26 @@ codes! {
         "the device's key cannot be opened"
         "The key file is missing or was changed."
         "Restore the whole state directory, or activate anew.",
+    ServerMissing "server_missing" Usage 422
+        "no server is known"
+        "No server was named, none is remembered from the activation, and the product pack names none."
+        "Give `--server URL` or set COUNTERFOIL_SERVER.",
+    ServerInsecure "server_insecure" Usage 422
+        "this server would be spoken to in the clear"
+        "Over `http://` anybody on the way can read what is reported. Nothing was sent."
+        "Give an `https://` address. Where the network between is trusted, `--insecure-http` allows it.",
+    ServerUnreachable "server_unreachable" Network 503
+        "the server cannot be reached, or the connection was cut"
+        "There was no whole answer. Whether the server took in what was sent is not known, and need not be: it is sent again."
+        "Try again: nothing that was recorded is lost, and nothing counts twice. See the message behind it; check the address and the connection.",
+    ServerUntrusted "server_untrusted" Verification 502
+        "the server is not who it should be"
+        "Its certificate is not signed by an authority that is trusted here, is for another name or date, or is not the pinned one. Nothing was sent."
+        "Check the address and this device's clock. For an authority of your own give `--server-ca FILE`; for a self-signed server `--server-pin HEX`, which `openssl x509 -noout -fingerprint -sha256 -in server.pem` shows.",
+    ServerInvalid "server_invalid" Network 502
+        "this is not the answer of a licence server"
+        "Something answered, but not with a licence file: another service, a sign-in page of a network, or a server at another address."
+        "Check the address: it is that of the vendor's service, without `/v1/exchange`.",
     PackMissing "pack_missing" Usage 422
         "no product pack was given"
         "The agent needs the pack that ships with the application."
