@@ -1,5 +1,7 @@
 //! Reading a store beside its writer: the state, bundles, history, and a check of every signature.
 
+mod part;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
@@ -14,6 +16,7 @@ use schemas::numbers::Seq;
 use schemas::run::{Origin, RunHeader, VERSION, append_pair, assemble};
 use serde::Serialize;
 
+pub use self::part::Stretch;
 use super::fold::Fold;
 use super::rows::{EventRow, MeterKey, Meters};
 use super::{StoreError, database, load, rows};
@@ -122,7 +125,8 @@ impl Reader {
     /// When the store cannot be read or an event is missing.
     pub fn report(&self) -> Result<Bundle, StoreError> {
         let device = self.device()?;
-        self.bundle(&device, device.unreported_from().min(device.head().seq))
+        let last = device.head().seq;
+        self.bundle(&device, device.unreported_from().min(last), last)
     }
 
     /// A bundle of the whole chain, whatever was acknowledged: the activation request, and what was recorded since.
@@ -130,7 +134,8 @@ impl Reader {
     /// # Errors
     /// When the store cannot be read or an event is missing.
     pub fn request(&self) -> Result<Bundle, StoreError> {
-        self.bundle(&self.device()?, Seq(1))
+        let device = self.device()?;
+        self.bundle(&device, Seq(1), device.head().seq)
     }
 
     /// What the vendor is not known to have. Where that is enough for a report anyway, no event is looked at.
@@ -288,10 +293,10 @@ impl Reader {
         Ok(attachments.into_iter().next().and_then(|attachment| String::from_utf8(attachment.value).ok()))
     }
 
-    /// A bundle of the events from `first` on. Of those that were dropped it holds the activation request alone, so that a
-    /// vendor who lost it knows the chain, and sees what is missing between.
-    fn bundle(&self, device: &Device, first: Seq) -> Result<Bundle, StoreError> {
-        let (floor, last) = (rows::load_floor(&self.db)?, device.head().seq);
+    /// A bundle of the events from `first` to `last`. Of those that were dropped it holds the activation request alone, so
+    /// that a vendor who lost it knows the chain, and sees what is missing between.
+    fn bundle(&self, device: &Device, first: Seq, last: Seq) -> Result<Bundle, StoreError> {
+        let floor = rows::load_floor(&self.db)?;
         let mut runs = Vec::new();
         if first <= floor.seq {
             runs.append(&mut self.runs(device, Head::START, Seq(2))?);

@@ -16,6 +16,11 @@ use super::{StoreError, database};
 use crate::chain::Head;
 use crate::device::{AppliedGrant, Meter, Saved};
 
+/// What stands beside the core of an event in a bundle: the signature, and what frames the two.
+const BESIDE_CORE: i64 = 72;
+/// What stands beside an attached value: its commitment and salt, and what frames them.
+const BESIDE_VALUE: i64 = 60;
+
 /// What a sum is of.
 pub(super) type MeterKey = (FeatureNumber, Period);
 
@@ -81,6 +86,25 @@ pub(super) fn each_event(
         each(row)?;
     }
     if expected == last.next() { Ok(()) } else { Err(StoreError::Damaged("an event is missing")) }
+}
+
+/// The last place from `first` to `last` up to which the events, with the values that they commit to, take at most about
+/// `most` bytes of a bundle; at least one event.
+pub(super) fn last_within(db: &Connection, first: Seq, last: Seq, most: usize) -> Result<Seq, StoreError> {
+    let sql = "SELECT seq, length(core) + ?3 + coalesce(length(value) + ?4, 0)
+        FROM events LEFT JOIN attachments USING (seq) WHERE seq BETWEEN ?1 AND ?2 ORDER BY seq";
+    let mut statement = db.prepare_cached(sql)?;
+    let mut rows = statement.query([number(first.0), number(last.0), BESIDE_CORE, BESIDE_VALUE])?;
+    let (mut reached, mut bytes) = (first, 0);
+    while let Some(row) = rows.next()? {
+        bytes += uint(row, 1)?;
+        let seq = Seq(uint(row, 0)?);
+        if seq > first && bytes > most as u64 {
+            return Ok(reached);
+        }
+        reached = seq;
+    }
+    Ok(last)
 }
 
 /// Calls `each` for the events that are there up to the floor, in order, with the link before each.

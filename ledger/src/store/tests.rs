@@ -3,6 +3,7 @@
 mod compaction;
 mod damage;
 mod length;
+mod parts;
 
 use std::fs;
 use std::path::PathBuf;
