@@ -213,7 +213,7 @@ impl Agent {
         self.reader()?.verify()
     }
 
-    fn reader(&self) -> Result<AgentReader, Refusal> {
+    pub(crate) fn reader(&self) -> Result<AgentReader, Refusal> {
         AgentReader::open(Config {
             state: self.dir.path().to_owned(),
             pack: self.pack.as_ref().map(|pack| pack.bytes.clone()),

@@ -29,6 +29,17 @@ pub(crate) fn of(before: &Device, after: &Device) -> Vec<Change> {
     changes
 }
 
+/// Takes changes that came after others in with them: of each thing it is told what it was first and what it is last.
+pub(crate) fn follow(changes: &mut Vec<Change>, later: Vec<Change>) {
+    for change in later {
+        match changes.iter_mut().find(|earlier| earlier.what == change.what) {
+            Some(earlier) => earlier.after = change.after,
+            None => changes.push(change),
+        }
+    }
+    changes.retain(|change| change.before != change.after);
+}
+
 /// That the chain `old` is closed and `new` goes on.
 pub(crate) fn succeeded(old: ChainId, new: ChainId) -> Change {
     Change { what: "record".to_owned(), before: Some(old.to_string()), after: Some(new.to_string()) }
@@ -111,5 +122,23 @@ impl Changes {
             };
             self.note(&format!("quota of {name} for {span}"), old.map(|old| old.granted), Some(line.granted));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn change(what: &str, before: &str, after: &str) -> Change {
+        let text = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+        Change { what: what.to_owned(), before: text(before), after: text(after) }
+    }
+
+    #[test]
+    fn of_changes_that_follow_each_other_the_first_and_the_last_state_are_told() {
+        let mut changes = vec![change("status", "", "active"), change("a", "1", "2")];
+        follow(&mut changes, vec![change("status", "active", "suspended"), change("b", "", "1")]);
+        follow(&mut changes, vec![change("a", "2", "1"), change("b", "1", "3")]);
+        assert_eq!(changes, [change("status", "", "suspended"), change("b", "", "3")]);
     }
 }

@@ -1,7 +1,8 @@
 //! The device side of Counterfoil, to be embedded in an application: activate, check, meter, report, deactivate.
 //!
 //! [`Agent`] is the one writer of a state directory and serves any number of threads; [`AgentReader`] reads the same
-//! directory beside it. Both are synchronous. There is no network here and no vendor secret: files go out and come in.
+//! directory beside it. Both are synchronous. Files go out and come in; [`sync()`] and [`Agent::sync`] carry the same over a
+//! [`Transport`], such as [`HttpTransport`]. No other part touches a network, and there is no vendor secret here.
 
 pub mod agent;
 mod changes;
@@ -14,9 +15,12 @@ mod machine;
 mod pack;
 pub mod reader;
 mod refuse;
+pub mod server;
 mod state_dir;
 pub mod status;
 mod succession;
+pub mod sync;
+pub mod transport;
 pub mod wall_clock;
 
 pub use ledger::check::Answer;
@@ -31,7 +35,10 @@ pub use self::agent::{Agent, Applied, Block};
 pub use self::changes::Change;
 pub use self::config::Config;
 pub use self::reader::AgentReader;
+pub use self::server::Server;
 pub use self::status::{State, Status, Why};
+pub use self::sync::{SyncError, Synced, sync};
+pub use self::transport::{HttpTransport, Transport};
 
 /// The example of the README, compiled with the tests so that it stays true.
 #[cfg(doctest)]

@@ -9,13 +9,15 @@ use ledger::fingerprint;
 use ledger::store::{HistoryEntry, Reader, StoreError, StoreVerified};
 use schemas::bundle::Bundle;
 use schemas::codes::Code;
+use schemas::grant::Ack;
 use schemas::ids::{ChainId, PublicKey};
 use schemas::numbers::Micros;
 use schemas::refusal::Refusal;
+use schemas::text::Text;
 
 use crate::config::Config;
 use crate::fingerprint::{FingerprintSource, tags};
-use crate::lineage::{self, Ancestor, Extent};
+use crate::lineage::{self, Ancestor, Extent, Part};
 use crate::pack::TrustedPack;
 use crate::refuse;
 use crate::state_dir::{Condition, StateDir};
@@ -83,6 +85,27 @@ impl AgentReader {
         let root = self.root().filter(|_| self.dir.has_archive());
         let Some(root) = root else { return Ok(bundle.encode()) };
         Ok(lineage::enclose(bundle, extent, &self.dir, self.reader()?, &root)?.encode())
+    }
+
+    /// As much of [`Self::report`] as about `most` bytes hold, the oldest of it first; of the present chain what follows
+    /// `known`, where the vendor was heard to have that.
+    ///
+    /// # Errors
+    /// As [`Self::report`].
+    pub(crate) fn part(&self, most: usize, known: Option<Ack>) -> Result<Part, Refusal> {
+        let reader = self.reader()?;
+        let mut part = Part::default();
+        let earlier = match self.root() {
+            Some(root) => part.add_earlier(&self.ancestors(), &root, most)?,
+            None => true,
+        };
+        part.is_whole = earlier && part.add(reader, most, known)?;
+        Ok(part)
+    }
+
+    /// The portal's address that the pack names.
+    pub fn portal(&self) -> Option<&str> {
+        self.pack.as_ref()?.body.portal.as_ref().map(Text::as_str)
     }
 
     /// The root key that the pack names.

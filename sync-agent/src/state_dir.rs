@@ -6,8 +6,9 @@
 //! device.key   the device's private key
 //! chain.db     the chain; made after the keys, and given its name when it is whole
 //! pack.cfpack  a copy of the product pack; written after the chain, so it says that there was one
+//! server.json  the server that the activation named, and how it is known; see `server`
 //! archive/     chains that ended, each in a folder of its name; beside one that is followed by another, once the
-//!              vendor has it to its end: receipt.cfgrant, the grant that says so
+//!              vendor has more of it than it had then: receipt.cfgrant, the grant that says so
 //! next/        a successor that is not in its place yet: seal.key, device.key, chain.db; see `succession`
 //! ```
 
@@ -88,7 +89,7 @@ impl StateDir {
         self.file("archive").exists()
     }
 
-    /// The grant that says that the vendor has an archived chain to its end.
+    /// The grant that says how far the vendor has an archived chain.
     pub(crate) fn receipt(&self) -> PathBuf {
         self.file("receipt.cfgrant")
     }
@@ -186,6 +187,11 @@ impl StateDir {
 
     pub(crate) fn seal_key(&self) -> PathBuf {
         self.file("seal.key")
+    }
+
+    /// The server that the activation named.
+    pub(crate) fn server(&self) -> PathBuf {
+        self.file("server.json")
     }
 
     fn pack(&self) -> PathBuf {

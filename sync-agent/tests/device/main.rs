@@ -9,4 +9,7 @@ mod program;
 mod quota;
 mod restored;
 mod states;
+mod sync;
+mod transport;
 mod vendor;
+mod wire;

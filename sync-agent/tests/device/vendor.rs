@@ -108,11 +108,20 @@ impl Vendor {
         &mut self,
         bundle: &[u8],
         now: Micros,
+        change: impl FnMut(&mut GrantBody),
+    ) -> Vec<u8> {
+        self.acknowledge(heads_of(bundle), now, change)
+    }
+
+    /// Grants that acknowledge these heads of chains, in one file.
+    pub(crate) fn acknowledge(
+        &mut self,
+        heads: Vec<(ChainId, Ack)>,
+        now: Micros,
         mut change: impl FnMut(&mut GrantBody),
     ) -> Vec<u8> {
-        let heads = heads_of(bundle).into_iter();
         let answers: Vec<Answer> =
-            heads.map(|(chain, ack)| self.sign(chain, ack, now, &mut change)).collect();
+            heads.into_iter().map(|(chain, ack)| self.sign(chain, ack, now, &mut change)).collect();
         encode_answers(&answers)
     }
 
