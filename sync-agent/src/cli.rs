@@ -1,18 +1,18 @@
 //! The command line: what is understood, and how each command ends.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
-use counterfoil_sync_agent::{Agent, AgentReader, Config};
+use counterfoil_sync_agent::{Agent, AgentReader, Config, State};
 use schemas::codes::{Code, Exit};
 use schemas::refusal::Refusal;
 
 use crate::commands::{
     activate, apply, check, completions, consume, deactivate, doctor, explain, files, history, report,
-    return_quota, set, show, status, verify,
+    return_quota, run as keep_running, set, show, status, sync, verify,
 };
 use crate::output::{Output, exit_code};
 
@@ -55,6 +55,8 @@ enum Command {
     Return(return_quota::ReturnArgs),
     Set(set::SetArgs),
     Report(report::ReportArgs),
+    Sync(sync::SyncArgs),
+    Run(keep_running::RunArgs),
     Deactivate(deactivate::DeactivateArgs),
     Status(status::StatusArgs),
     History(history::HistoryArgs),
@@ -73,6 +75,11 @@ pub(crate) struct Context {
 }
 
 impl Context {
+    /// The state directory.
+    pub(crate) fn state(&self) -> &Path {
+        &self.global.state
+    }
+
     /// What an agent is opened with.
     pub(crate) fn config(&self) -> Result<Config, Refusal> {
         let pack = self.global.pack.as_deref().map(files::read_small).transpose()?;
@@ -88,6 +95,14 @@ impl Context {
     /// The same, and makes the directory if it is not there: an activation begins it.
     pub(crate) fn new_agent(&self) -> Result<Agent, Refusal> {
         Agent::open(self.config()?)
+    }
+
+    /// Makes sure that an activation was asked for here.
+    pub(crate) fn activated(&self) -> Result<(), Refusal> {
+        match self.reader()?.status().state {
+            State::Unregistered => Err(Code::NotActivated.into()),
+            _ => Ok(()),
+        }
     }
 
     /// Opens the state directory to read it beside any agent.
@@ -117,6 +132,8 @@ fn dispatch(command: Command, context: &Context) -> Result<Exit, Refusal> {
         Command::Return(args) => return_quota::run(&args, context),
         Command::Set(args) => set::run(&args, context),
         Command::Report(args) => report::run(&args, context),
+        Command::Sync(args) => sync::run(&args, context),
+        Command::Run(args) => keep_running::run(&args, context),
         Command::Deactivate(args) => deactivate::run(&args, context),
         Command::Status(args) => status::run(&args, context),
         Command::History(args) => history::run(&args, context),

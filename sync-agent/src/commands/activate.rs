@@ -1,22 +1,25 @@
 //! `activate`.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
-use counterfoil_sync_agent::{Agent, LicenseKey};
+use counterfoil_sync_agent::{Agent, HttpTransport, LicenseKey, sync};
 use schemas::codes::{Code, Exit};
 use schemas::refusal::Refusal;
 use serde::Serialize;
 
 use super::files;
+use super::server::ServerArgs;
+use super::sync::Told;
 use crate::cli::Context;
 use crate::output::{Fields, talk};
 
 /// Ask the vendor to activate this device.
 ///
-/// Opens a record for this device and writes an activation request. Give the file to the vendor and apply the licence
-/// file that comes back. Asking again before the answer came writes the same request again.
+/// Opens a record for this device and asks for the activation: with `--server` over a connection, which applies the answer too,
+/// or with `--request` by a file. Give the file to the vendor and apply the licence file that comes back. Asking again before
+/// the answer came asks by the same request again. The server is remembered for `sync`, `run` and `deactivate`.
 ///
 /// With `--trial` it asks for the product's trial, which needs no key. With `--successor`, a device that was set back to
 /// an older state, and that a licence file has go on with a new record, asks again for that; the request carries the rest
@@ -24,6 +27,7 @@ use crate::output::{Fields, talk};
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
+  counterfoil-agent --pack studio.cfpack activate --license-key KEY --server https://licences.example.com
   counterfoil-agent --pack studio.cfpack activate --license-key KEY --request request.cfbundle
   COUNTERFOIL_LICENSE_KEY=KEY counterfoil-agent activate --request - --armor
   counterfoil-agent activate --license-key-file key.txt --request request.cfbundle
@@ -43,11 +47,13 @@ pub(crate) struct ActivateArgs {
     #[arg(long, conflicts_with_all = ["license_key_file"])]
     successor: bool,
     /// Write the activation request to this file; `-` is stdout
-    #[arg(long, value_name = "FILE")]
-    request: PathBuf,
+    #[arg(long, value_name = "FILE", conflicts_with = "server")]
+    request: Option<PathBuf>,
     /// Write it as text that survives mail
-    #[arg(long)]
+    #[arg(long, requires = "request", conflicts_with = "server")]
     armor: bool,
+    #[command(flatten)]
+    server: ServerArgs,
 }
 
 #[derive(Serialize)]
@@ -59,9 +65,28 @@ struct Activation {
 }
 
 pub(crate) fn run(args: &ActivateArgs, context: &Context) -> Result<Exit, Refusal> {
+    match &args.request {
+        Some(path) => by_file(path, args, context),
+        None if args.server.is_named() => by_server(args, context),
+        None => Err(Refusal::new(Code::Usage, "give --server URL or --request FILE")),
+    }
+}
+
+fn by_server(args: &ActivateArgs, context: &Context) -> Result<Exit, Refusal> {
+    let server = args.server.find(context)?;
+    let transport = HttpTransport::new(&server)?;
+    let (agent, _) = ask(args, context)?;
+    server.remember(context.state())?;
+    // The directory is free for others while the answer is waited for.
+    drop(agent);
+    context.output.result(&Told(sync(&context.config()?, &transport)?))?;
+    Ok(Exit::Done)
+}
+
+fn by_file(path: &Path, args: &ActivateArgs, context: &Context) -> Result<Exit, Refusal> {
     let (agent, request) = ask(args, context)?;
-    files::write_bundle(&args.request, &request, args.armor)?;
-    if files::is_standard(&args.request) {
+    files::write_bundle(path, &request, args.armor)?;
+    if files::is_standard(path) {
         return Ok(Exit::Done);
     }
     let status = agent.status()?;
@@ -69,7 +94,7 @@ pub(crate) fn run(args: &ActivateArgs, context: &Context) -> Result<Exit, Refusa
         chain: status.chain.map(|chain| chain.to_string()),
         state: status.state.word(),
         license_id: status.license_id,
-        request: args.request.display().to_string(),
+        request: path.display().to_string(),
     })?;
     if !context.output.is_json() {
         talk(&"Give the request to the vendor, then run `counterfoil-agent apply` on the answer.");

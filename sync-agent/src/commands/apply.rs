@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use clap::Args;
-use counterfoil_sync_agent::{Applied, Change, Why};
+use counterfoil_sync_agent::{Applied, Change, State, Why};
 use schemas::codes::Exit;
 use schemas::refusal::Refusal;
 use serde::Serialize;
@@ -49,18 +49,28 @@ pub(crate) fn run(args: &ApplyArgs, context: &Context) -> Result<Exit, Refusal> 
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{}", self.0.state.word())?;
-        if let Some(Why { code, title, hint }) = self.0.why {
-            writeln!(f, "why: {title} [{code}]\nhint: {hint}")?;
-        }
-        if self.0.changes.is_empty() {
-            return f.write_str("nothing changed");
-        }
-        self.0.changes.iter().try_for_each(|Change { what, before, after }| match (before, after) {
-            (Some(before), Some(after)) => writeln!(f, "{what}: {before} -> {after}"),
-            (None, Some(after)) => writeln!(f, "{what}: {after}"),
-            (Some(before), None) => writeln!(f, "{what}: no longer {before}"),
-            (None, None) => Ok(()),
-        })
+        write_outcome(f, self.0.state, self.0.why, &self.0.changes)
     }
+}
+
+/// Tells how an activation stands, and what changed.
+pub(crate) fn write_outcome(
+    f: &mut fmt::Formatter<'_>,
+    state: State,
+    why: Option<Why>,
+    changes: &[Change],
+) -> fmt::Result {
+    f.write_str(state.word())?;
+    if let Some(Why { code, title, hint }) = why {
+        write!(f, "\nwhy: {title} [{code}]\nhint: {hint}")?;
+    }
+    if changes.is_empty() {
+        return f.write_str("\nnothing changed");
+    }
+    changes.iter().try_for_each(|Change { what, before, after }| match (before, after) {
+        (Some(before), Some(after)) => write!(f, "\n{what}: {before} -> {after}"),
+        (None, Some(after)) => write!(f, "\n{what}: {after}"),
+        (Some(before), None) => write!(f, "\n{what}: no longer {before}"),
+        (None, None) => Ok(()),
+    })
 }

@@ -5,6 +5,7 @@ mod bench;
 mod block;
 mod clocks;
 mod compaction;
+mod online;
 mod program;
 mod quota;
 mod restored;

@@ -14,13 +14,13 @@ use tempfile::TempDir;
 use crate::vendor::{Vendor, license_key};
 
 /// A folder in which the program is run.
-struct Shell {
+pub(crate) struct Shell {
     folder: TempDir,
     vendor: Vendor,
 }
 
 impl Shell {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let shell =
             Self { folder: tempfile::tempdir().expect("a temporary directory"), vendor: Vendor::new() };
         fs::write(shell.path("studio.cfpack"), shell.vendor.pack()).expect("writable");
@@ -44,23 +44,23 @@ impl Shell {
         self.succeeds(&args)
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    fn command(&self, args: &[&str]) -> Command {
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_counterfoil-agent"));
         command.args(args).current_dir(self.folder.path()).env_clear().env("COUNTERFOIL_OUTPUT", "json");
         command
     }
 
-    fn start(&self, args: &[&str]) -> Child {
+    pub(crate) fn start(&self, args: &[&str]) -> Child {
         let piped = Stdio::piped;
         let mut command = self.command(args);
         command.stdin(piped()).stdout(piped()).stderr(piped()).spawn().expect("the program starts")
     }
 
-    fn run(&self, args: &[&str], stdin: &str) -> Output {
+    pub(crate) fn run(&self, args: &[&str], stdin: &str) -> Output {
         let mut child = self.start(args);
         let mut input = child.stdin.take().expect("piped");
         let stdin = stdin.to_owned();
@@ -84,7 +84,7 @@ impl Shell {
     }
 
     /// Runs a command that must exit with `exit`, and reads its one document.
-    fn exits(&self, exit: i32, args: &[&str]) -> Value {
+    pub(crate) fn exits(&self, exit: i32, args: &[&str]) -> Value {
         let output = self.run(args, "");
         let told = String::from_utf8_lossy(&output.stdout);
         assert_eq!(
@@ -96,18 +96,18 @@ impl Shell {
         serde_json::from_str(&told).unwrap_or_else(|error| panic!("{args:?}: {error}: {told}"))
     }
 
-    fn succeeds(&self, args: &[&str]) -> Value {
+    pub(crate) fn succeeds(&self, args: &[&str]) -> Value {
         self.exits(0, args)
     }
 
-    fn refused(&self, exit: i32, args: &[&str]) -> String {
+    pub(crate) fn refused(&self, exit: i32, args: &[&str]) -> String {
         let refusal = self.exits(exit, args);
         assert!(refusal["hint"].as_str().is_some_and(|hint| !hint.is_empty()));
         refusal["code"].as_str().expect("a code").to_owned()
     }
 }
 
-fn now() -> Micros {
+pub(crate) fn now() -> Micros {
     SystemClock.read().wall
 }
 

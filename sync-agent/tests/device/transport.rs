@@ -127,7 +127,7 @@ fn an_answer_that_is_too_long_is_not_read() {
 }
 
 /// A certificate for this machine, and the server that has its key.
-fn certificate(
+pub(crate) fn certificate(
     issuer: Option<&Issuer<'_, KeyPair>>,
     names: &[&str],
 ) -> (CertificateDer<'static>, ServerConfig) {
@@ -150,7 +150,7 @@ fn certificate(
     (certificate, config)
 }
 
-fn pin(certificate: &CertificateDer<'_>) -> Digest {
+pub(crate) fn pin(certificate: &CertificateDer<'_>) -> Digest {
     Digest(Sha256::digest(certificate).into())
 }
 

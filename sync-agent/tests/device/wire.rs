@@ -218,6 +218,12 @@ impl Office {
         Wire::new(move |bundle| held(&office).answer(bundle))
     }
 
+    /// The same over TLS.
+    pub(crate) fn over_tls(office: &Arc<Mutex<Self>>, config: ServerConfig) -> Wire {
+        let office = Arc::clone(office);
+        Wire::over_tls(config, move |bundle| held(&office).answer(bundle))
+    }
+
     fn answer(&mut self, bundle: &[u8]) -> Vec<u8> {
         let mut chains = Vec::new();
         for run in runs_of(bundle) {
