@@ -15,7 +15,7 @@ use schemas::text::Text;
 use crate::commands::{
     activation, audit, backup, completions, config, customer, db, demo, digest, doctor, explain, export,
     init, keys, license, merge, period, policy, product, quarantine, rebuild, refresh, restore, serve, show,
-    store, verify,
+    store, token, verify,
 };
 use crate::config::{Config, Flags};
 use crate::home::Home;
@@ -92,6 +92,8 @@ enum Command {
     #[command(subcommand)]
     Db(db::DbCommand),
     Serve(serve::ServeArgs),
+    #[command(subcommand)]
+    Token(token::TokenCommand),
     Show(show::ShowArgs),
     Verify(verify::VerifyArgs),
     #[command(subcommand)]
@@ -126,6 +128,7 @@ impl Command {
             Self::Store(command) => command.run(context),
             Self::Db(command) => command.run(context),
             Self::Serve(args) => args.run(context),
+            Self::Token(command) => command.run(context),
             Self::Show(args) => args.run(context),
             Self::Verify(args) => args.run(context),
             Self::Keys(command) => command.run(context),

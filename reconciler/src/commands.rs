@@ -28,6 +28,7 @@ pub(crate) mod refresh;
 pub(crate) mod restore;
 pub(crate) mod serve;
 pub(crate) mod store;
+pub(crate) mod token;
 
 mod debts;
 mod files;

@@ -19,6 +19,7 @@ mod config;
 mod output;
 mod progress;
 mod service;
+mod shown;
 mod wall_clock;
 
 pub use self::cli::run;

@@ -7,6 +7,8 @@
 //! Routes are thin: what a request asks for is done by the same units of work as on the command line, on threads that may
 //! wait. Several processes may serve one PostgreSQL; they share nothing but the ledger.
 
+mod api;
+mod auth;
 mod body;
 mod client;
 mod desk;
@@ -33,6 +35,7 @@ use schemas::refusal::Refusal;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 
+use self::auth::Setup;
 use self::client::Proxies;
 use self::desk::Desk;
 use self::health::Health;
@@ -41,6 +44,7 @@ use self::office::Office;
 use self::rates::Rates;
 pub(crate) use self::settings::{Settings, TlsFiles};
 use crate::vendor::Vendor;
+use crate::vendor::tokens::Bearer;
 
 /// What every route works with.
 struct Service {
@@ -50,23 +54,26 @@ struct Service {
     metrics: Metrics,
     rates: Rates,
     proxies: Proxies,
+    setup: Setup,
 }
 
-/// Serves until it is told to end, by SIGTERM or SIGINT. `started` hears of the address once requests are taken.
+/// Serves until it is told to end, by SIGTERM or SIGINT. Once requests are taken, `started` hears of the address, and of the
+/// token with which the first one is made where there is none yet.
 ///
 /// What was accepted is answered before it ends, within bounds.
 ///
 /// # Errors
 /// `listen_failed`, `tls_invalid`; when the ledger cannot be opened.
 pub(crate) fn serve(
-    vendor: Vendor,
+    mut vendor: Vendor,
     settings: &Settings,
     jobs: usize,
-    started: impl FnOnce(SocketAddr) -> Result<(), Refusal>,
+    started: impl FnOnce(SocketAddr, Option<&Bearer>) -> Result<(), Refusal>,
 ) -> Result<Exit, Refusal> {
     log::begin();
     let metrics = Metrics::install()?;
     let tls = settings.tls.as_ref().map(tls::acceptor).transpose()?;
+    let (setup, first_token) = Setup::begin(&mut vendor)?;
     let office = Office::of(&vendor)?;
     let health = Health::of(&vendor);
     let runtime = runtime(jobs)?;
@@ -82,12 +89,13 @@ pub(crate) fn serve(
         metrics,
         rates: Rates::new(settings.rate_per_address, settings.rate_per_license),
         proxies: Proxies::new(&settings.behind_proxy),
+        setup,
     });
     let ended = runtime.block_on(async {
         let failed =
             |error: std::io::Error| Refusal::from_error(Code::ListenFailed, &error).at(settings.listen);
         let listener = TcpListener::bind(settings.listen).await.map_err(failed)?;
-        started(listener.local_addr().map_err(failed)?)?;
+        started(listener.local_addr().map_err(failed)?, first_token.as_ref())?;
         listen::until_told(listener, tls, Arc::clone(&service), settings.connections).await
     });
     drop(runtime);

@@ -27,7 +27,7 @@ use schemas::bundle::Attachment;
 use schemas::canonical::DecodeError;
 use schemas::codes::Code;
 use schemas::grant::{Grant, Revocations};
-use schemas::ids::{ChainId, Commitment, KeyReference, LicenseId};
+use schemas::ids::{ChainId, Commitment, Digest, KeyReference, LicenseId};
 use schemas::numbers::{FeatureNumber, Micros, Seq};
 use schemas::refusal::Refusal;
 use schemas::text::Text;
@@ -39,7 +39,8 @@ pub use self::sql::SqlStore;
 use self::sqlite::Sqlite;
 pub use self::views::{
     ActivationFilter, ActivationSummary, EvidenceRow, ForkRow, LicenseFilter, LicenseSummary, Mismatch,
-    NewQuarantine, Packed, PlacedTable, Placement, QuarantineEntry, RunPlace, Tail, UsageFilter, UsageRow,
+    NewQuarantine, Packed, PlacedTable, Placement, QuarantineEntry, RunPlace, Tail, Token, UsageFilter,
+    UsageRow,
 };
 
 /// Why a unit of work was not done.
@@ -196,6 +197,29 @@ pub trait Store: Send {
         now: Micros,
         change: &mut ChangeCatalog<'_>,
     ) -> Result<Catalog, StoreError>;
+
+    /// Every token, the earliest first, those that are of no more use among them.
+    fn tokens(&mut self) -> Result<Vec<Token>, StoreError>;
+
+    /// The token whose SHA-256 this is.
+    fn token(&mut self, digest: &Digest) -> Result<Option<Token>, StoreError>;
+
+    /// Keeps a new token, and writes onto the catalog that its operator, whose name is attached, may do so much: one commit.
+    fn add_token(
+        &mut self,
+        issuer: &ledger::authority::Issuer,
+        now: Micros,
+        token: &Token,
+        name: &Attachment,
+    ) -> Result<(), StoreError>;
+
+    /// Makes a token useless, and writes that onto the catalog: one commit. Whether it was of use before.
+    fn revoke_token(
+        &mut self,
+        issuer: &ledger::authority::Issuer,
+        now: Micros,
+        token: &Token,
+    ) -> Result<bool, StoreError>;
 
     /// Stores new licences: one commit. A key reference that is taken is `false`, and nothing was stored.
     fn create_licenses(&mut self, created: &[Change]) -> Result<bool, StoreError>;

@@ -9,6 +9,7 @@ pub mod licenses;
 pub mod periods;
 pub mod products;
 pub mod restore;
+pub mod tokens;
 
 use std::fmt;
 use std::sync::Arc;

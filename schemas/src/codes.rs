@@ -750,6 +750,22 @@ codes! {
         "the ledger could not be read or written"
         "The database refused."
         "See the message behind it; check disk space and permissions.",
+    CursorInvalid "cursor_invalid" Usage 400
+        "the cursor does not belong to this list"
+        "A cursor goes on where a page ended, in the same list with the same filter."
+        "Ask for the first page again, without a cursor.",
+    TokenUnknown "token_unknown" NotFound 404
+        "there is no such token"
+        "The token is not among those that were made."
+        "See `counterfoil token list`.",
+    Unauthorized "unauthorized" Refused 401
+        "a token is needed"
+        "The request carries no token, or one that is not known, has expired or was revoked."
+        "Make one with `counterfoil token create`, and send it as `Authorization: Bearer …`.",
+    Forbidden "forbidden" Refused 403
+        "the token does not allow this"
+        "Its role may read this at most, or not even that."
+        "Ask an admin for a token with the role that is named.",
     ListenFailed "listen_failed" Network 503
         "the service cannot listen"
         "The address is taken, is not one of this machine, or may not be used."

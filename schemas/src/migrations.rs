@@ -7,25 +7,49 @@ pub struct Migration {
     pub name: &'static str,
     /// The statements.
     pub sql: &'static str,
+    /// Whether projections are folded anew afterwards.
+    pub folds: bool,
 }
 
 /// The vendor's ledger on `SQLite`.
 pub const LEDGER_SQLITE: &[Migration] = &[
-    Migration { name: "V1__ledger", sql: include_str!("../sql/ledger-sqlite/V1__ledger.sql") },
-    Migration { name: "V2__states", sql: include_str!("../sql/ledger-sqlite/V2__states.sql") },
+    Migration { name: "V1__ledger", sql: include_str!("../sql/ledger-sqlite/V1__ledger.sql"), folds: false },
+    Migration { name: "V2__states", sql: include_str!("../sql/ledger-sqlite/V2__states.sql"), folds: true },
+    Migration { name: "V3__tokens", sql: include_str!("../sql/ledger-sqlite/V3__tokens.sql"), folds: false },
 ];
 
 /// The vendor's ledger on PostgreSQL.
-pub const LEDGER_POSTGRES: &[Migration] =
-    &[Migration { name: "V1__ledger", sql: include_str!("../sql/ledger-postgres/V1__ledger.sql") }];
+///
+/// None of them folds: the version is noted with the tables, before projections could be made anew.
+pub const LEDGER_POSTGRES: &[Migration] = &[
+    Migration {
+        name: "V1__ledger",
+        sql: include_str!("../sql/ledger-postgres/V1__ledger.sql"),
+        folds: false,
+    },
+    Migration {
+        name: "V2__tokens",
+        sql: include_str!("../sql/ledger-postgres/V2__tokens.sql"),
+        folds: false,
+    },
+];
 
 /// A device's store on `SQLite`.
 pub const DEVICE_SQLITE: &[Migration] = &[
-    Migration { name: "V1__device", sql: include_str!("../sql/device-sqlite/V1__device.sql") },
+    Migration { name: "V1__device", sql: include_str!("../sql/device-sqlite/V1__device.sql"), folds: false },
     Migration {
         name: "V2__state_may_trail",
         sql: include_str!("../sql/device-sqlite/V2__state_may_trail.sql"),
+        folds: false,
     },
-    Migration { name: "V3__refusals", sql: include_str!("../sql/device-sqlite/V3__refusals.sql") },
-    Migration { name: "V4__compaction", sql: include_str!("../sql/device-sqlite/V4__compaction.sql") },
+    Migration {
+        name: "V3__refusals",
+        sql: include_str!("../sql/device-sqlite/V3__refusals.sql"),
+        folds: false,
+    },
+    Migration {
+        name: "V4__compaction",
+        sql: include_str!("../sql/device-sqlite/V4__compaction.sql"),
+        folds: false,
+    },
 ];

@@ -14,6 +14,8 @@ use crate::lab::{Lab, text};
 #[derive(Debug)]
 pub struct Served {
     child: Child,
+    /// What it printed when it began.
+    pub started: Value,
     /// Where it listens.
     pub address: SocketAddr,
     /// Kept open: a service that cannot write there would still serve.
@@ -40,7 +42,7 @@ impl Lab {
         stdout.read_line(&mut line).expect("readable");
         let started: Value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line:?}"));
         let address = text(&started, "listen").parse().expect("an address");
-        Served { child, address, _stdout: stdout, log: Some(log) }
+        Served { child, started, address, _stdout: stdout, log: Some(log) }
     }
 }
 

@@ -5,7 +5,7 @@ use std::thread;
 
 use counterfoil_tests::postgres::database;
 use counterfoil_tests::{Cell, Lab, Tables};
-use reconciler::store::{NewQuarantine, Place, SqlStore, Store as _, UsageFilter};
+use reconciler::store::{NewQuarantine, Place, SqlStore, Store, UsageFilter};
 use schemas::codes::Code;
 use schemas::numbers::Micros;
 

@@ -14,7 +14,7 @@ use crate::service;
 
 /// Serve the ledger over HTTP: devices exchange bundles for licence files
 ///
-/// Devices need no token. It listens on this machine only, unless it encrypts (`--tls-cert`, `--tls-key`) or a proxy in front
+/// Devices need no token; operators do, see `counterfoil token`. It listens on this machine only, unless it encrypts (`--tls-cert`, `--tls-key`) or a proxy in front
 /// does (`--behind-proxy`). SIGTERM ends it: what was accepted is answered first.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
@@ -34,8 +34,9 @@ impl ServeArgs {
         settings.refuse_insecure()?;
         let vendor = context.vendor()?;
         let scheme = if settings.tls.is_some() { "https" } else { "http" };
-        service::serve(vendor, &settings, context.config.jobs.value, |listen| {
-            context.output.result(&Serving { listen, url: format!("{scheme}://{listen}") })
+        service::serve(vendor, &settings, context.config.jobs.value, |listen, setup| {
+            let setup_token = setup.map(|bearer| bearer.reveal().to_owned());
+            context.output.result(&Serving { listen, url: format!("{scheme}://{listen}"), setup_token })
         })
     }
 }
@@ -44,10 +45,23 @@ impl ServeArgs {
 struct Serving {
     listen: SocketAddr,
     url: String,
+    /// With this the first token is made, where there is none yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    setup_token: Option<String>,
 }
 
 impl fmt::Display for Serving {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "serving on {}", self.url)
+        write!(f, "serving on {}", self.url)?;
+        let Some(token) = &self.setup_token else { return Ok(()) };
+        write!(
+            f,
+            "\nThere is no token yet. Make an admin's with `counterfoil token create --role admin`, or once with"
+        )?;
+        write!(f, "\n  curl {}/v1/tokens -H 'authorization: Bearer {token}' \\", self.url)?;
+        write!(
+            f,
+            "\n    -H 'content-type: application/json' -d '{{\"operator\": \"me\", \"role\": \"admin\"}}'"
+        )
     }
 }

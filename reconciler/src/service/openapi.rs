@@ -10,12 +10,13 @@ use axum::routing::get;
 use schemas::codes::Code;
 use schemas::refusal::Refusal;
 use tower_http::catch_panic::CatchPanicLayer;
-use utoipa::OpenApi;
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+use utoipa::{Modify, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::problem::Problem;
-use super::{Service, exchange, guard, health};
+use super::{Service, api, exchange, guard, health};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -26,15 +27,31 @@ use super::{Service, exchange, guard, health};
     ),
     tags(
         (name = "devices", description = "For devices: no token, the chains prove themselves"),
+        (name = "licenses", description = "Licences"),
+        (name = "tokens", description = "Who may use the management interface"),
         (name = "operations", description = "For whoever keeps the service running"),
     ),
+    modifiers(&Bearers),
 )]
 struct Api;
+
+/// Tokens as the description tells of them.
+struct Bearers;
+
+impl Modify for Bearers {
+    fn modify(&self, api: &mut utoipa::openapi::OpenApi) {
+        let scheme = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
+        api.components.get_or_insert_default().add_security_scheme("bearer", scheme);
+    }
+}
 
 fn described() -> (Router<Arc<Service>>, utoipa::openapi::OpenApi) {
     OpenApiRouter::with_openapi(Api::openapi())
         .routes(routes!(exchange::exchange))
         .routes(routes!(exchange::newest_grant))
+        .routes(routes!(api::licenses::list))
+        .routes(routes!(api::tokens::list, api::tokens::create))
+        .routes(routes!(api::tokens::revoke))
         .routes(routes!(health::live))
         .routes(routes!(health::ready))
         .routes(routes!(health::version))
@@ -73,6 +90,12 @@ fn panicked(panic: Box<dyn Any + Send + 'static>) -> Response {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
+    use serde_json::Value;
+    use utoipa::openapi::PathItem;
+    use utoipa::openapi::path::Operation;
+
     use super::*;
 
     const COMMITTED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/openapi.json");
@@ -88,11 +111,36 @@ mod tests {
         assert_eq!(committed, text, "docs/openapi.json is not current");
     }
 
+    /// Whoever adds a route says who may use it: here, or by a role in its description, which `tests/tests/api.rs` tries.
+    const FOR_EVERYBODY: [&str; 6] = ["exchange", "newest_grant", "livez", "readyz", "version", "metrics"];
+
+    #[test]
+    fn every_route_has_a_rule() {
+        let mut open = BTreeSet::new();
+        for item in described().1.paths.paths.into_values() {
+            for operation in operations(item) {
+                let name = operation.operation_id.expect("every route has a name");
+                let Some(security) = operation.security else {
+                    open.insert(name);
+                    continue;
+                };
+                let rule = serde_json::to_value(&security).expect("it is text");
+                let roles: Vec<&str> =
+                    rule[0]["bearer"].as_array().expect("roles").iter().filter_map(Value::as_str).collect();
+                assert!(matches!(roles[..], ["admin" | "operator" | "auditor"]), "{name}: {rule}");
+            }
+        }
+        assert_eq!(open, FOR_EVERYBODY.map(ToOwned::to_owned).into());
+    }
+
+    fn operations(item: PathItem) -> impl Iterator<Item = Operation> {
+        [item.get, item.post, item.put, item.delete, item.patch].into_iter().flatten()
+    }
+
     #[test]
     fn every_route_says_what_it_does_and_has_a_name() {
         for (path, item) in described().1.paths.paths {
-            let operations = [item.get, item.post, item.put, item.delete, item.patch];
-            for operation in operations.into_iter().flatten() {
+            for operation in operations(item) {
                 assert!(operation.summary.is_some() && operation.operation_id.is_some(), "{path}");
                 assert!(!operation.responses.responses.is_empty(), "{path}");
             }

@@ -81,6 +81,9 @@ impl IntoResponse for Problem {
         let mut response = (status, Json(details)).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
         if let Some(again_in) = again_in {
             // Whole seconds, and never none.
             headers.insert(header::RETRY_AFTER, (again_in.as_secs() + 1).into());

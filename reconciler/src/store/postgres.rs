@@ -87,16 +87,11 @@ impl Postgres {
         let Some(version) = version else {
             return Err(Refusal::new(Code::HomeDamaged, "the database has no ledger").into());
         };
-        let is_behind = migrations::is_behind(version)?;
-        if is_behind {
+        if migrations::is_behind(version)? {
             pool.runtime().block_on(migrations::apply(&mut session.client))?;
         }
         drop(session);
-        let mut postgres = Self::over(pool);
-        if is_behind {
-            SqlStore::rebuild_in(&mut postgres)?;
-        }
-        Ok(SqlStore::new(postgres))
+        Ok(SqlStore::new(Self::over(pool)))
     }
 
     fn over(pool: Pool) -> Self {

@@ -14,6 +14,7 @@ mod quarantine;
 mod rebuild;
 mod runs;
 pub(super) mod statements;
+mod tokens;
 
 use std::collections::BTreeSet;
 use std::panic::resume_unwind;
@@ -27,7 +28,7 @@ use ledger::known::KnownSince;
 use ledger::rows::{HistoryEntry, StoredRun, Variable};
 use schemas::bundle::Attachment;
 use schemas::grant::{Grant, Revocations};
-use schemas::ids::{ChainId, Commitment, KeyReference, LicenseId};
+use schemas::ids::{ChainId, Commitment, Digest, KeyReference, LicenseId};
 use schemas::numbers::{Micros, Seq};
 use schemas::text::Text;
 
@@ -35,7 +36,7 @@ use self::database::{Access, Database};
 use super::durable::Durable;
 use super::views::{
     ActivationFilter, ActivationSummary, EvidenceRow, ForkRow, LicenseFilter, LicenseSummary, Mismatch,
-    NewQuarantine, Packed, PlacedTable, QuarantineEntry, RunPlace, Tail, UsageFilter, UsageRow,
+    NewQuarantine, Packed, PlacedTable, QuarantineEntry, RunPlace, Tail, Token, UsageFilter, UsageRow,
 };
 use super::{Change, ChangeCatalog, ChangeLicense, ChangeLicenses, Store, StoreError};
 
@@ -178,6 +179,28 @@ impl Store for SqlStore {
         change: &mut ChangeCatalog<'_>,
     ) -> Result<Catalog, StoreError> {
         self.write(|db| catalog::change(db, issuer, now, change))
+    }
+
+    fn tokens(&mut self) -> Result<Vec<Token>, StoreError> {
+        self.read(|db| tokens::list(db))
+    }
+
+    fn token(&mut self, digest: &Digest) -> Result<Option<Token>, StoreError> {
+        self.read(|db| tokens::one_of(db, digest))
+    }
+
+    fn add_token(
+        &mut self,
+        issuer: &Issuer,
+        now: Micros,
+        token: &Token,
+        name: &Attachment,
+    ) -> Result<(), StoreError> {
+        self.write(|db| tokens::add(db, issuer, now, token, name))
+    }
+
+    fn revoke_token(&mut self, issuer: &Issuer, now: Micros, token: &Token) -> Result<bool, StoreError> {
+        self.write(|db| tokens::revoke(db, issuer, now, token))
     }
 
     fn create_licenses(&mut self, created: &[Change]) -> Result<bool, StoreError> {

@@ -87,12 +87,16 @@ impl Sqlite {
             let detail = format!("the ledger's tables are of version {version}");
             return Err(Refusal::new(Code::UnsupportedVersion, detail).into());
         }
+        let steps = LEDGER_SQLITE.get(version as usize..).unwrap_or_default();
         if version < newest {
             migrate(&mut connection)?;
         }
         let mut sqlite = Self::over(connection);
         if version < newest {
-            SqlStore::rebuild_in(&mut sqlite)?;
+            // In a new ledger there is nothing to fold.
+            if version > 0 && steps.iter().any(|step| step.folds) {
+                SqlStore::rebuild_in(&mut sqlite)?;
+            }
             sqlite.connection.pragma_update(None, "user_version", newest)?;
         }
         Ok(SqlStore::new(sqlite))

@@ -6,6 +6,7 @@ use ledger::digest::BranchEvidence;
 use ledger::forks::Verdict;
 use ledger::rows::BranchNumber;
 use schemas::codes::Code;
+use schemas::event::authority::Role;
 use schemas::grant::{GrantStatus, SeqRange};
 use schemas::ids::{ChainId, Commitment, CustomerId, Digest, LicenseId};
 use schemas::numbers::{FeatureNumber, Micros, Seconds, Seq};
@@ -23,6 +24,8 @@ pub struct LicenseFilter {
     pub customers: Option<BTreeSet<CustomerId>>,
     /// Standing so.
     pub standing: Option<String>,
+    /// Only those after this one, in the order of their identifiers.
+    pub after: Option<LicenseId>,
     /// At most so many.
     pub limit: Option<u64>,
 }
@@ -251,6 +254,30 @@ pub struct Packed {
     pub events: u64,
     /// Where the next unit of work goes on; nothing when the licence's last runs were looked at.
     pub next: Option<RunPlace>,
+}
+
+/// Who may use the service and how far. What is shown to its holder is not kept.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Token {
+    /// The SHA-256 of what its holder has.
+    pub digest: Digest,
+    /// The operator's name, which the catalog has as an attachment.
+    pub operator: Commitment,
+    /// What the operator may do.
+    pub role: Role,
+    /// When it was made.
+    pub created_at: Micros,
+    /// From when on it is of no use; nothing for never.
+    pub expires_at: Option<Micros>,
+    /// When it was revoked.
+    pub revoked_at: Option<Micros>,
+}
+
+impl Token {
+    /// Whether it is of use at the time `now`.
+    pub fn is_valid(&self, now: Micros) -> bool {
+        self.revoked_at.is_none() && self.expires_at.is_none_or(|expires_at| now < expires_at)
+    }
 }
 
 /// Where a table lies in a cluster.

@@ -128,7 +128,8 @@ pub fn customer_name(
     }
 }
 
-fn name_of(store: &mut dyn Store, name: &Commitment) -> Result<Option<String>, Refusal> {
+/// The name that the catalog has as an attachment; absent when it was erased.
+pub(super) fn name_of(store: &mut dyn Store, name: &Commitment) -> Result<Option<String>, Refusal> {
     let attachment = store.attachment(None, name)?;
     Ok(attachment.map(|attachment| String::from_utf8_lossy(&attachment.value).into_owned()))
 }

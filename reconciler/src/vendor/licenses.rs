@@ -14,10 +14,11 @@ use schemas::numbers::Epoch;
 use schemas::refusal::Refusal;
 use schemas::run::AuthorityOrigin;
 use schemas::terms::{Policy, Terms};
+use schemas::text::Text;
 
 use super::Vendor;
 use crate::options::resolve;
-use crate::store::{Change, StoreError};
+use crate::store::{Change, LicenseFilter, StoreError};
 
 /// A licence that was just issued. The key is shown once and can be derived again from the home.
 #[derive(Debug)]
@@ -41,6 +42,23 @@ pub struct Order {
     pub customer: CustomerId,
     /// Whether it is the product's trial, which all devices that try the product share.
     pub is_trial: bool,
+}
+
+/// Which licences are listed, by the names that people use.
+#[derive(Clone, Debug, Default)]
+pub struct Wanted {
+    /// Of this product.
+    pub product: Option<Text>,
+    /// Issued from this policy.
+    pub policy: Option<Text>,
+    /// Of this customer, by name or identifier.
+    pub customer: Option<String>,
+    /// Standing so.
+    pub standing: Option<String>,
+    /// Only those after this one.
+    pub after: Option<LicenseId>,
+    /// At most so many.
+    pub limit: Option<u64>,
 }
 
 /// What is done to a licence's standing.
@@ -98,6 +116,29 @@ impl Vendor {
             self.store.license_of_key(&key.reference())?.ok_or_else(not_found)?
         };
         self.store.license(&id)?.ok_or_else(not_found)
+    }
+
+    /// The filter that finds what is wanted.
+    ///
+    /// # Errors
+    /// `product_unknown`, `policy_unknown`, `customer_unknown` where it names what does not exist.
+    pub fn license_filter(&mut self, wanted: Wanted) -> Result<LicenseFilter, Refusal> {
+        let Wanted { product, policy, customer, standing, after, limit } = wanted;
+        if let Some(product) = &product {
+            self.product(product)?;
+        }
+        if let Some(policy) = &policy {
+            self.policy(policy)?;
+        }
+        let customers = customer.map(|customer| self.find_customers(&customer)).transpose()?;
+        Ok(LicenseFilter {
+            product: product.map(|product| product.to_string()),
+            policy: policy.map(|policy| policy.to_string()),
+            customers: customers.map(|customers| customers.into_iter().collect()),
+            standing,
+            after,
+            limit,
+        })
     }
 
     /// The key of a licence, derived again.

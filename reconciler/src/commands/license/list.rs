@@ -1,12 +1,9 @@
 //! `counterfoil license list`
 
-use std::collections::BTreeMap;
 use std::fmt;
 
 use clap::Args;
 use schemas::codes::Exit;
-use schemas::ids::{CustomerId, LicenseId};
-use schemas::numbers::{Micros, Seconds};
 use schemas::refusal::Refusal;
 use schemas::text::Text;
 use serde::Serialize;
@@ -15,8 +12,8 @@ use crate::cli::Context;
 use crate::commands::filter::LimitOption;
 use crate::commands::words;
 use crate::output::{self, Table};
-use crate::store::{LicenseFilter, LicenseSummary};
-use crate::vendor::Vendor;
+use crate::shown::licenses::LicenseLine;
+use crate::vendor::licenses::Wanted;
 
 /// List licences
 #[derive(Args, Debug)]
@@ -43,7 +40,7 @@ pub(crate) struct LicenseListArgs {
 impl LicenseListArgs {
     pub(crate) fn run(self, context: &Context) -> Result<Exit, Refusal> {
         let mut vendor = context.vendor()?;
-        let filter = self.filter(&mut vendor)?;
+        let filter = vendor.license_filter(self.wanted())?;
         let names = vendor.customer_names()?;
         let licenses = vendor.store.licenses(&filter)?;
         let licenses: Vec<_> = licenses.into_iter().map(|license| LicenseLine::of(license, &names)).collect();
@@ -54,64 +51,15 @@ impl LicenseListArgs {
         Ok(Exit::Done)
     }
 
-    /// The filter; one that names what does not exist is refused.
-    fn filter(self, vendor: &mut Vendor) -> Result<LicenseFilter, Refusal> {
-        if let Some(product) = &self.product {
-            vendor.product(product)?;
-        }
-        if let Some(policy) = &self.policy {
-            vendor.policy(policy)?;
-        }
-        let customers = self.customer.map(|customer| vendor.find_customers(&customer)).transpose()?;
-        Ok(LicenseFilter {
-            product: self.product.map(|product| product.to_string()),
-            policy: self.policy.map(|policy| policy.to_string()),
-            customers: customers.map(|customers| customers.into_iter().collect()),
-            standing: self.status,
-            limit: self.limit.limit,
-        })
+    fn wanted(self) -> Wanted {
+        let Self { product, policy, customer, status, limit } = self;
+        Wanted { product, policy, customer, standing: status, after: None, limit: limit.limit }
     }
 }
 
 #[derive(Serialize)]
 struct Licenses {
     licenses: Vec<LicenseLine>,
-}
-
-#[derive(Serialize)]
-struct LicenseLine {
-    license_id: LicenseId,
-    product: String,
-    policy: String,
-    /// Absent when the name was erased.
-    customer: Option<String>,
-    customer_id: CustomerId,
-    status: String,
-    issued_at: Micros,
-    is_trial: bool,
-    valid_from_activation: Option<Seconds>,
-    valid_until: Option<Micros>,
-    activations: u64,
-    max_activations: u32,
-}
-
-impl LicenseLine {
-    fn of(license: LicenseSummary, names: &BTreeMap<CustomerId, String>) -> Self {
-        Self {
-            license_id: license.id,
-            product: license.product,
-            policy: license.policy,
-            customer: names.get(&license.customer).cloned(),
-            customer_id: license.customer,
-            status: license.standing,
-            issued_at: license.issued_at,
-            is_trial: license.is_trial,
-            valid_from_activation: license.valid_from_activation,
-            valid_until: license.valid_until,
-            activations: license.activations,
-            max_activations: license.max_activations,
-        }
-    }
 }
 
 impl fmt::Display for Licenses {

@@ -8,7 +8,7 @@ use super::StoreError;
 use crate::store::views::{PlacedTable, Placement};
 
 /// Every table with its place in a cluster, parents first.
-const PLACES: [(&str, Placement); 22] = [
+const PLACES: [(&str, Placement); 23] = [
     ("products", Placement::Everywhere),
     ("policies", Placement::Everywhere),
     ("customers", Placement::Everywhere),
@@ -30,6 +30,7 @@ const PLACES: [(&str, Placement); 22] = [
     ("quarantine", Placement::Coordinator),
     ("counters", Placement::Coordinator),
     ("commits", Placement::Coordinator),
+    ("tokens", Placement::Coordinator),
     ("schema_versions", Placement::Coordinator),
 ];
 

@@ -21,6 +21,7 @@ pub(super) fn everything(
 ) -> Result<(), StoreError> {
     copy(from, to, &statements::CATALOG_RUNS, &[], &statements::NEW_CATALOG_RUN)?;
     copy(from, to, &statements::CATALOG_ATTACHMENTS, &[], &statements::NEW_CATALOG_ATTACHMENT)?;
+    copy(from, to, &statements::TOKENS, &[], &statements::NEW_TOKEN)?;
     copy_quarantine(from, to)?;
     let mut page = runs::licenses_after(from, &LicenseId([0; 16]))?;
     while let Some(last) = page.last().copied() {

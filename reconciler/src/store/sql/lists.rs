@@ -24,22 +24,27 @@ pub(super) fn licenses(
     db: &mut dyn Database,
     filter: &LicenseFilter,
 ) -> Result<Vec<LicenseSummary>, StoreError> {
-    let values = [
-        filter.product.as_deref().into(),
-        filter.policy.as_deref().into(),
-        filter.standing.as_deref().into(),
-    ];
     let limit = filter.limit.unwrap_or(u64::MAX);
     let mut found = Vec::new();
-    db.query(&statements::LICENSE_LIST, &values, &mut |mut row| {
-        let summary = license(&mut row)?;
-        let is_listed =
-            filter.customers.as_ref().is_none_or(|customers| customers.contains(&summary.customer));
-        if is_listed && (found.len() as u64) < limit {
-            found.push(summary);
-        }
-        Ok(())
-    })?;
+    let mut find = |customer: Option<&CustomerId>| {
+        let values = [
+            filter.product.as_deref().into(),
+            filter.policy.as_deref().into(),
+            filter.standing.as_deref().into(),
+            customer.map(CustomerId::as_bytes).into(),
+            filter.after.as_ref().map(LicenseId::as_bytes).into(),
+            limit.into(),
+        ];
+        found.extend(all(db, &statements::LICENSE_LIST, &values, license)?);
+        Ok::<_, StoreError>(())
+    };
+    match &filter.customers {
+        None => find(None)?,
+        Some(customers) => customers.iter().try_for_each(|customer| find(Some(customer)))?,
+    }
+    // Those of several customers of one name come customer by customer.
+    found.sort_by_key(|license| license.id);
+    found.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
     Ok(found)
 }
 

@@ -196,7 +196,8 @@ statements! {
             max_activations, (SELECT count(*) FROM chains c WHERE c.license_id = l.license_id
                 AND c.granted_at IS NOT NULL AND c.released_at IS NULL)
         FROM licenses l WHERE (product = $1 OR $1 IS NULL) AND (policy = $2 OR $2 IS NULL) AND (standing = $3 OR $3 IS NULL)
-        ORDER BY license_id", [Text, Text, Text]);
+            AND (customer_id = $4 OR $4 IS NULL) AND (license_id > $5 OR $5 IS NULL)
+        ORDER BY license_id LIMIT $6", [Text, Text, Text, Bytes, Bytes, Int]);
     ACTIVATION_LIST = new("SELECT c.license_id, c.chain, c.status, c.reason, c.agent, c.host, c.requested_at, c.granted_at, c.released_at,
             c.sync_by, c.seq, c.last_at, c.fork_seq
         FROM chains c JOIN licenses l ON l.license_id = c.license_id
@@ -220,6 +221,11 @@ statements! {
     FORKS = new("SELECT c.license_id, c.chain, c.fork_seq, c.fork_at, c.fork_verdict, c.branches, l.on_fork
         FROM chains c JOIN licenses l ON l.license_id = c.license_id WHERE c.fork_seq IS NOT NULL ORDER BY c.license_id, c.chain", []);
     FINDINGS = new("SELECT license_id, chain, seq, code FROM findings ORDER BY license_id, chain, seq, code", []);
+
+    // Tokens.
+    TOKENS = new("SELECT digest, operator, role, created_at, expires_at, revoked_at FROM tokens ORDER BY created_at, digest", []);
+    TOKEN = new("SELECT digest, operator, role, created_at, expires_at, revoked_at FROM tokens WHERE digest = $1", [Bytes]);
+    REVOKE_TOKEN = new("UPDATE tokens SET revoked_at = $1 WHERE digest = $2 AND revoked_at IS NULL", [Int, Bytes]);
 
     // Quarantine.
     NEXT_NUMBER = new("UPDATE counters SET value = value + $1 WHERE name = $2 RETURNING value", [Int, Text]);
@@ -279,6 +285,7 @@ inserts! {
     HISTORY_ROW = history(license_id Bytes, chain Bytes, branch Int, seq Int, at Int, kind Int, core Bytes) "";
     FINDING_ROW = findings(license_id Bytes, chain Bytes, branch Int, seq Int, code Text)
         "ON CONFLICT (license_id, chain, branch, seq, code) DO NOTHING";
+    NEW_TOKEN = tokens(digest Bytes, operator Bytes, role Int, created_at Int, expires_at Int, revoked_at Int) "";
     NEW_QUARANTINE = quarantine(id Int, code Text, source Text, chain Bytes, received_at Int, digest Bytes, size Int, first_seq Int,
             last_seq Int, bytes Bytes) "";
 }

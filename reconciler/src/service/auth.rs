@@ -1,0 +1,119 @@
+//! Who may do what: bearer tokens with roles (RFC 6750). A route says by the type of one of its arguments what it asks for,
+//! and in its description the same; a test holds the two together.
+
+use std::marker::PhantomData;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use axum::extract::FromRequestParts;
+use axum::http::header;
+use axum::http::request::Parts;
+use schemas::codes::Code;
+use schemas::event::authority::Role;
+use schemas::ids::Digest;
+use schemas::refusal::Refusal;
+
+use super::Service;
+use super::problem::Problem;
+use crate::vendor::Vendor;
+use crate::vendor::tokens::{Bearer, digest};
+use crate::wall_clock;
+
+/// Something that a role is needed for.
+pub(super) trait Rule: Send {
+    /// The least role that suffices.
+    const ROLE: Role;
+}
+
+/// Reading and proving.
+#[derive(Debug)]
+pub(super) struct Audit;
+/// Making and revoking tokens.
+#[derive(Debug)]
+pub(super) struct Administrate;
+
+impl Rule for Audit {
+    const ROLE: Role = Role::Auditor;
+}
+impl Rule for Administrate {
+    const ROLE: Role = Role::Admin;
+}
+
+/// Whoever asks has a token whose role suffices for `R`.
+#[derive(Debug)]
+pub(super) struct May<R>(PhantomData<R>);
+
+impl<R: Rule> FromRequestParts<Arc<Service>> for May<R> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, service: &Arc<Service>) -> Result<Self, Problem> {
+        let shown = shown(parts)?;
+        let found = service.office.lend(move |vendor| Ok(vendor.store.token(&shown)?)).await?;
+        let token = found.filter(|token| token.is_valid(wall_clock::now())).ok_or(Code::Unauthorized)?;
+        if token.role.number() > R::ROLE.number() {
+            let detail = format!("the role {} is needed, and this is {}", R::ROLE, token.role);
+            return Err(Refusal::new(Code::Forbidden, detail).into());
+        }
+        Ok(Self(PhantomData))
+    }
+}
+
+/// Whoever asks may make tokens: an admin, or whoever sets the service up.
+#[derive(Debug)]
+pub(super) enum Founder {
+    /// An admin.
+    Admin,
+    /// With the token that the service printed when it began without any.
+    SetUp(Digest),
+}
+
+impl FromRequestParts<Arc<Service>> for Founder {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, service: &Arc<Service>) -> Result<Self, Problem> {
+        let shown = shown(parts)?;
+        if service.setup.is(&shown) {
+            return Ok(Self::SetUp(shown));
+        }
+        May::<Administrate>::from_request_parts(parts, service).await.map(|_| Self::Admin)
+    }
+}
+
+/// What is kept of the token that a request shows.
+fn shown(parts: &Parts) -> Result<Digest, Problem> {
+    let value = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let (scheme, token) = value.and_then(|value| value.split_once(' ')).ok_or(Code::Unauthorized)?;
+    if scheme.eq_ignore_ascii_case("bearer") {
+        Ok(digest(token.trim()))
+    } else {
+        Err(Code::Unauthorized.into())
+    }
+}
+
+/// The token that a service prints when it begins without any: whoever reads it makes the first one, of an admin. It is in
+/// the memory of this process alone, and of use once.
+#[derive(Debug)]
+pub(super) struct Setup(Mutex<Option<Digest>>);
+
+impl Setup {
+    /// Of a service that begins now: what it prints, where there are no tokens.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    pub(super) fn begin(vendor: &mut Vendor) -> Result<(Self, Option<Bearer>), Refusal> {
+        if !vendor.store.tokens()?.is_empty() {
+            return Ok((Self(Mutex::new(None)), None));
+        }
+        let bearer = Bearer::random()?;
+        Ok((Self(Mutex::new(Some(bearer.digest()))), Some(bearer)))
+    }
+
+    fn is(&self, shown: &Digest) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).as_ref() == Some(shown)
+    }
+
+    /// Spends it; whether it was there to be spent.
+    pub(super) fn spend(&self, shown: &Digest) -> bool {
+        let mut token = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        token.take_if(|token| token == shown).is_some()
+    }
+}
