@@ -5,6 +5,7 @@
 
 pub mod chance;
 pub mod container;
+pub mod cut;
 pub mod device;
 pub mod faults;
 pub mod http;

@@ -27,10 +27,11 @@ pub struct Served {
 pub const BUNDLE: &str = "application/vnd.counterfoil.bundle";
 
 impl Lab {
-    /// Serves the home on a free port, with `options`, and returns once requests are taken.
+    /// Serves the home, on a free port unless the options name one, and returns once requests are taken.
     #[track_caller]
     pub fn serve(&self, options: &str) -> Served {
-        let mut child = self.start_vendor(&format!("serve --listen 127.0.0.1:0 {options}"));
+        let listen = if options.contains("--listen ") { "" } else { "--listen 127.0.0.1:0" };
+        let mut child = self.start_vendor(&format!("serve {listen} {options}"));
         let mut log = child.stderr.take().expect("stderr is a pipe");
         let log = thread::spawn(move || {
             let mut lines = String::new();
