@@ -35,4 +35,4 @@ mod files;
 mod filter;
 mod root_key;
 mod stranded;
-mod words;
+pub(crate) mod words;

@@ -3,7 +3,9 @@
 //! The file is TOML, `--config FILE` or `config.toml` in the home; one that does not exist sets nothing, unless it
 //! was named. What a home itself fixes (environment, portal) comes from its `home.toml`.
 
+mod brand;
 mod serve;
+mod table;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -14,6 +16,7 @@ use schemas::codes::Code;
 use schemas::refusal::Refusal;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::brand::BrandOptions;
 pub(crate) use self::serve::{Serve, ServeFlags};
 use crate::home::Layout;
 use crate::output::Format;
@@ -80,6 +83,8 @@ pub(crate) struct Config {
     pub(crate) jobs: Setting<usize>,
     /// Those of the service.
     pub(crate) serve: Serve,
+    /// How the service's pages look.
+    pub(crate) brand: BrandOptions,
 }
 
 /// The configuration file.
@@ -92,6 +97,8 @@ struct File {
     jobs: Option<NonZeroUsize>,
     #[serde(default)]
     serve: BTreeMap<String, toml::Value>,
+    #[serde(default)]
+    brand: BTreeMap<String, toml::Value>,
 }
 
 impl Config {
@@ -127,6 +134,7 @@ impl Config {
             portal: pick(None, variable("COUNTERFOIL_PORTAL").map(Some), file.portal.map(Some), || None),
             jobs: pick(None, jobs, file.jobs.map(NonZeroUsize::get), || cores),
             serve: Serve::resolve(variable, file.serve)?,
+            brand: BrandOptions::resolve(variable, file.brand)?,
             file: path,
         })
     }

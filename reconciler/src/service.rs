@@ -21,6 +21,7 @@ mod log;
 mod metrics;
 mod office;
 mod openapi;
+mod portal;
 mod problem;
 mod rates;
 mod settings;
@@ -41,6 +42,8 @@ use self::desk::Desk;
 use self::health::Health;
 use self::metrics::Metrics;
 use self::office::Office;
+pub(crate) use self::portal::Brand;
+use self::portal::Portal;
 use self::rates::Rates;
 pub(crate) use self::settings::{Settings, TlsFiles};
 use crate::vendor::Vendor;
@@ -52,6 +55,7 @@ struct Service {
     office: Office,
     health: Health,
     metrics: Metrics,
+    portal: Portal,
     rates: Rates,
     proxies: Proxies,
     setup: Setup,
@@ -67,6 +71,7 @@ struct Service {
 pub(crate) fn serve(
     mut vendor: Vendor,
     settings: &Settings,
+    brand: Brand,
     jobs: usize,
     started: impl FnOnce(SocketAddr, Option<&Bearer>) -> Result<(), Refusal>,
 ) -> Result<Exit, Refusal> {
@@ -87,6 +92,7 @@ pub(crate) fn serve(
         office,
         health,
         metrics,
+        portal: Portal::new(brand),
         rates: Rates::new(settings.rate_per_address, settings.rate_per_license),
         proxies: Proxies::new(&settings.behind_proxy),
         setup,

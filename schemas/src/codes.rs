@@ -794,6 +794,10 @@ codes! {
         "the request is not understood"
         "A part of it is missing, or is not of the form that is asked for."
         "See the detail and `/openapi.json`.",
+    CrossSite "cross_site" Refused 403
+        "the request was made by another site"
+        "A browser sent the form, and not from a page of this service, or the request does not say from where. Nothing of it was taken in."
+        "Open the portal's own page and give the file there; programs send bundles to `/v1/exchange`.",
     RequestTimeout "request_timeout" Network 408
         "the request did not come to its end in time"
         "Its body came too slowly. Nothing of it was taken in."

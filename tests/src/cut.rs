@@ -37,7 +37,7 @@ impl Line {
             for (number, client) in listener.incoming().enumerate() {
                 let cut = (number == 0).then_some(cut);
                 // A connection that fails is one that was cut.
-                drop(client.and_then(|client| pass(client, server, cut, &count)));
+                drop(client.and_then(|client| pass(&client, server, cut, &count)));
             }
         });
         Self { address, sent }
@@ -54,7 +54,7 @@ impl Line {
     }
 }
 
-fn pass(client: TcpStream, server: SocketAddr, cut: Option<Cut>, sent: &Arc<AtomicU64>) -> io::Result<()> {
+fn pass(client: &TcpStream, server: SocketAddr, cut: Option<Cut>, sent: &Arc<AtomicU64>) -> io::Result<()> {
     let server = TcpStream::connect(server)?;
     let (asking, answering) = match cut {
         Some(Cut::Asking(bytes)) => (bytes, u64::MAX),
@@ -69,8 +69,8 @@ fn pass(client: TcpStream, server: SocketAddr, cut: Option<Cut>, sent: &Arc<Atom
             end(&from, &to);
         }
     });
-    copy(&server, &client, answering);
-    end(&client, &server);
+    copy(&server, client, answering);
+    end(client, &server);
     Ok(())
 }
 

@@ -11,6 +11,7 @@ pub mod faults;
 pub mod http;
 pub mod lab;
 pub mod picture;
+pub mod portal;
 pub mod postgres;
 pub mod programs;
 pub mod proxy;

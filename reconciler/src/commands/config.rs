@@ -72,8 +72,8 @@ impl Shown {
                 of_home("store", home.as_ref().map(|home| home.store().to_string())),
             ],
         };
-        let serve = config.serve.shown();
-        shown.settings.extend(serve.map(|(name, setting)| row(name, setting.value.clone(), setting.source)));
+        let tables = config.serve.shown().chain(config.brand.shown());
+        shown.settings.extend(tables.map(|(name, setting)| row(name, setting.value.clone(), setting.source)));
         Ok(shown)
     }
 }

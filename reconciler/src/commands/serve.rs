@@ -32,9 +32,10 @@ impl ServeArgs {
     pub(crate) fn run(self, context: &Context) -> Result<Exit, Refusal> {
         let settings = context.config.serve.clone().or(self.flags).settings()?;
         settings.refuse_insecure()?;
+        let brand = context.config.brand.brand()?;
         let vendor = context.vendor()?;
         let scheme = if settings.tls.is_some() { "https" } else { "http" };
-        service::serve(vendor, &settings, context.config.jobs.value, |listen, setup| {
+        service::serve(vendor, &settings, brand, context.config.jobs.value, |listen, setup| {
             let setup_token = setup.map(|bearer| bearer.reveal().to_owned());
             context.output.result(&Serving { listen, url: format!("{scheme}://{listen}"), setup_token })
         })

@@ -11,7 +11,8 @@ use clap::Args;
 use schemas::codes::Code;
 use schemas::refusal::Refusal;
 
-use super::{Setting, Source, pick};
+use super::table::{self, Texts};
+use super::{Setting, Source};
 use crate::service::{Settings, TlsFiles};
 
 /// Every option with its default, in the order in which they are shown. An empty text is nothing.
@@ -77,7 +78,7 @@ impl ServeFlags {
 
 /// The options of the service, resolved.
 #[derive(Clone, Debug)]
-pub(crate) struct Serve(BTreeMap<&'static str, Setting<String>>);
+pub(crate) struct Serve(Texts);
 
 impl Serve {
     /// What the environment, the file's table, or the default says.
@@ -86,18 +87,9 @@ impl Serve {
     /// `config_invalid` for a name that is none.
     pub(super) fn resolve(
         variable: impl Fn(&str) -> Option<String>,
-        mut file: BTreeMap<String, toml::Value>,
+        file: BTreeMap<String, toml::Value>,
     ) -> Result<Self, Refusal> {
-        let mut options = BTreeMap::new();
-        for (name, default) in OPTIONS {
-            let in_file = file.remove(name).map(text_of);
-            let environment = variable(&format!("COUNTERFOIL_{}", name.to_ascii_uppercase()));
-            options.insert(name, pick(None, environment, in_file, || default.to_owned()));
-        }
-        match file.into_keys().next() {
-            Some(unknown) => Err(Refusal::new(Code::ConfigInvalid, format!("serve.{unknown} is no option"))),
-            None => Ok(Self(options)),
-        }
+        table::resolve("serve", "", &OPTIONS, variable, file).map(Self)
     }
 
     /// The same where the command line goes first.
@@ -146,15 +138,6 @@ impl Serve {
 
 fn parsed<T: FromStr>(name: &str, text: &str, what: &str) -> Result<T, Refusal> {
     text.parse().map_err(|_| Refusal::new(Code::ConfigInvalid, format!("{name} is {what}, not `{text}`")))
-}
-
-/// A value as it would stand on the command line.
-fn text_of(value: toml::Value) -> String {
-    match value {
-        toml::Value::String(text) => text,
-        toml::Value::Array(values) => values.into_iter().map(text_of).collect::<Vec<_>>().join(","),
-        other => other.to_string(),
-    }
 }
 
 #[cfg(test)]

@@ -32,7 +32,25 @@ impl Desk {
         (Self { hand_in, large: Arc::new(Semaphore::new(jobs.max(1))) }, handed_in)
     }
 
-    /// Reads and verifies a bundle. A large one holds its place in memory as long as what is returned beside it lives.
+    /// Has `work` done with a body. A large one holds its place in memory as long as what is returned beside it lives.
+    ///
+    /// # Errors
+    /// When the body cannot be read back.
+    pub(super) async fn with<T: Send + 'static>(
+        &self,
+        received: Received,
+        work: impl FnOnce(Vec<u8>) -> T + Send + 'static,
+    ) -> Result<(T, Option<OwnedSemaphorePermit>), Refusal> {
+        if received.size() <= SMALL {
+            return Ok((work(received.into_bytes()?), None));
+        }
+        let place = Arc::clone(&self.large).acquire_owned().await.map_err(|_| Code::Overloaded)?;
+        let read = move || received.into_bytes().map(work);
+        let done = tokio::task::spawn_blocking(read).await.map_err(|_| Code::Internal)??;
+        Ok((done, Some(place)))
+    }
+
+    /// Reads and verifies a bundle, as [`Desk::with`].
     ///
     /// # Errors
     /// When the body cannot be read back.
@@ -41,13 +59,7 @@ impl Desk {
         name: &'static str,
         received: Received,
     ) -> Result<(Submission, Option<OwnedSemaphorePermit>), Refusal> {
-        if received.size() <= SMALL {
-            return Ok((Submission::read(name, received.into_bytes()?), None));
-        }
-        let place = Arc::clone(&self.large).acquire_owned().await.map_err(|_| Code::Overloaded)?;
-        let read = move || received.into_bytes().map(|bytes| Submission::read(name, bytes));
-        let submission = tokio::task::spawn_blocking(read).await.map_err(|_| Code::Internal)??;
-        Ok((submission, Some(place)))
+        self.with(received, move |bytes| Submission::read(name, bytes)).await
     }
 
     /// Hands a bundle in and waits until it is durably in the ledger, or in quarantine.

@@ -15,11 +15,12 @@ use schemas::refusal::Refusal;
 use super::input::Path;
 use super::problem::{Details, Problem};
 use super::{Service, body};
+use crate::merging::Submission;
 
 /// A bundle.
 const BUNDLE: &str = "application/vnd.counterfoil.bundle";
 /// Grants.
-const GRANT: &str = "application/vnd.counterfoil.grant";
+pub(super) const GRANT: &str = "application/vnd.counterfoil.grant";
 /// What a bundle from here is called in quarantine.
 const NAME: &str = "exchange";
 
@@ -49,6 +50,15 @@ pub(super) async fn exchange(
     refuse_other_content(&headers)?;
     let received = body::receive(body).await?;
     let (submission, _place) = service.desk.read(NAME, received).await?;
+    let answers = take_in(&service, submission).await?;
+    Ok(grants(&answers))
+}
+
+/// Takes a bundle in, within the limits of its licences, and returns what it is answered.
+///
+/// # Errors
+/// `unknown_file`, `rate_limited`; as [`super::desk::Desk::hand_in`].
+pub(super) async fn take_in(service: &Service, submission: Submission) -> Result<Vec<Answer>, Problem> {
     // What is no bundle at all is nobody's evidence.
     if let Some(refusal) = submission.refusal().filter(|refusal| refusal.code() == Code::UnknownFile) {
         return Err(refusal.clone().into());
@@ -56,8 +66,7 @@ pub(super) async fn exchange(
     for reference in submission.references() {
         service.rates.take_for(reference).map_err(Problem::too_many)?;
     }
-    let answers = service.desk.hand_in(submission).await?;
-    Ok(grants(&answers))
+    Ok(service.desk.hand_in(submission).await?)
 }
 
 /// The newest grant of a device chain

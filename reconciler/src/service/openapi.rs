@@ -16,7 +16,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::problem::Problem;
-use super::{Service, api, exchange, guard, health};
+use super::{Service, api, exchange, guard, health, portal};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -69,6 +69,7 @@ pub(super) fn router(service: Arc<Service>) -> Router {
     let (router, api) = described();
     let api = text(&api);
     router
+        .merge(portal::router())
         .route(
             "/openapi.json",
             get(move || async move { ([(header::CONTENT_TYPE, "application/json")], api) }),
@@ -77,6 +78,7 @@ pub(super) fn router(service: Arc<Service>) -> Router {
         .method_not_allowed_fallback(|| async { Problem::from(Code::MethodNotAllowed) })
         .layer(CatchPanicLayer::custom(panicked))
         .layer(axum::middleware::from_fn_with_state(Arc::clone(&service), guard::guard))
+        .layer(axum::middleware::from_fn_with_state(Arc::clone(&service), portal::as_pages))
         .with_state(service)
 }
 

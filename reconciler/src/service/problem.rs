@@ -50,6 +50,11 @@ impl Problem {
     }
 }
 
+/// What a client is told of what happened: what went wrong inside stands in the log.
+pub(super) fn told(refusal: &Refusal) -> &str {
+    if refusal.code().status() == 500 { "" } else { refusal.detail() }
+}
+
 impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
         let is_for_now = matches!(refusal.code().status(), 429 | 503);
@@ -64,17 +69,15 @@ impl From<Code> for Problem {
 }
 
 impl IntoResponse for Problem {
-    /// What went wrong inside stands in the log; the client learns that it did.
     fn into_response(self) -> Response {
         let Self { refusal, again_in } = self;
         let code = refusal.code();
         let status = StatusCode::from_u16(code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let is_ours = status == StatusCode::INTERNAL_SERVER_ERROR;
         let details = Details {
             kind: format!("urn:counterfoil:problem:{code}"),
             title: code.entry().title,
             status: status.as_u16(),
-            detail: if is_ours { String::new() } else { refusal.detail().to_owned() },
+            detail: told(&refusal).to_owned(),
             code: code.word(),
             hint: refusal.hint(),
         };

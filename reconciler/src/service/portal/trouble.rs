@@ -1,0 +1,73 @@
+//! What stands in the way, as the customer's administrator is told: the code's own words, and a way out that is open to who
+//! is not the vendor.
+
+use schemas::codes::Code;
+use schemas::refusal::Refusal;
+
+use super::super::problem::told;
+
+/// A refusal in words.
+#[derive(Clone, Debug)]
+pub(super) struct Trouble {
+    /// The stable code.
+    pub(super) code: Code,
+    /// One sentence.
+    pub(super) title: String,
+    /// What happened in this case; may be empty.
+    pub(super) detail: String,
+    /// What it means.
+    pub(super) meaning: &'static str,
+    /// What to do.
+    pub(super) way_out: &'static str,
+}
+
+impl Trouble {
+    /// A refusal in words.
+    pub(super) fn of(refusal: &Refusal) -> Self {
+        let code = refusal.code();
+        let entry = code.entry();
+        Self {
+            code,
+            title: sentence(entry.title),
+            detail: told(refusal).to_owned(),
+            meaning: entry.meaning,
+            way_out: way_out(code).unwrap_or(entry.hint),
+        }
+    }
+
+    /// The same with another way out.
+    #[must_use]
+    pub(super) fn with(mut self, way_out: &'static str) -> Self {
+        self.way_out = way_out;
+        self
+    }
+}
+
+/// A code's title as a sentence.
+pub(super) fn sentence(title: &str) -> String {
+    let mut symbols = title.chars();
+    let first = symbols.next().into_iter().flat_map(char::to_uppercase);
+    first.chain(symbols).chain(['.']).collect()
+}
+
+/// The way out for who uses the portal, where the table's is the vendor's.
+fn way_out(code: Code) -> Option<&'static str> {
+    Some(match code {
+        Code::LicenseUnknown => {
+            "Check the licence key with which the device made its request. If it is right, ask your vendor: the request is kept there."
+        }
+        Code::ChainUnknown => {
+            "Check the reference on the device, where `counterfoil-agent status` shows it whole. If it is right, give the device's activation request first."
+        }
+        Code::LicenseNotFound => "Check the licence key. If it is right, ask your vendor.",
+        Code::RouteUnknown | Code::MethodNotAllowed => "Begin on the portal's first page.",
+        Code::RequestInvalid => "Choose one file, or paste one text, and send it again.",
+        Code::UnknownFile => {
+            "Give the file that the application wrote: an activation request, a usage report or a deactivation file."
+        }
+        Code::Internal | Code::IoFailed => {
+            "Try again later. If it repeats, tell your vendor the code and the time."
+        }
+        _ => return None,
+    })
+}
