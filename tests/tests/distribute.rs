@@ -62,7 +62,7 @@ const CITUS: &str = r"
     END $$;
 ";
 
-const PLACED: [&str; 22] = [
+const PLACED: [&str; 23] = [
     "reference products",
     "reference policies",
     "reference customers",
@@ -84,6 +84,7 @@ const PLACED: [&str; 22] = [
     "local quarantine",
     "local counters",
     "local commits",
+    "local tokens",
     "local schema_versions",
 ];
 /// Children first; nothing was ever parked, and no total was ever wrong.

@@ -24,8 +24,16 @@ const PROJECTIONS: &[&str] = &[
     "usage",
     "variables",
 ];
-const SOURCES: &[&str] =
-    &["attachments", "catalog_attachments", "catalog_runs", "counters", "parked", "quarantine", "runs"];
+const SOURCES: &[&str] = &[
+    "attachments",
+    "catalog_attachments",
+    "catalog_runs",
+    "counters",
+    "parked",
+    "quarantine",
+    "runs",
+    "tokens",
+];
 
 /// A ledger in which every projection has a row: devices, one that states a wrong total, one that was copied, and a
 /// sealed period.

@@ -93,8 +93,7 @@ impl Sqlite {
         }
         let mut sqlite = Self::over(connection);
         if version < newest {
-            // In a new ledger there is nothing to fold.
-            if version > 0 && steps.iter().any(|step| step.folds) {
+            if steps.iter().any(|step| step.folds) {
                 SqlStore::rebuild_in(&mut sqlite)?;
             }
             sqlite.connection.pragma_update(None, "user_version", newest)?;
