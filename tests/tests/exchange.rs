@@ -311,10 +311,16 @@ fn it_says_how_it_is_and_what_it_is() {
     let line = "counterfoil_http_requests_total{route=\"/v1/exchange\",method=\"POST\",status=\"200\"} 1";
     assert!(metrics.lines().any(|known| known == line), "{metrics}");
     assert!(metrics.contains("counterfoil_http_request_duration_seconds_bucket{route=\"/v1/exchange\""));
+    let invented = http::request(&"BREW".repeat(500), "/livez", &[], b"");
+    assert_eq!(http::send(served.address, &invented).expect("it answers").problem(405), "method_not_allowed");
     let chain = device(1, &license).chain().to_string();
     assert_eq!(served.get(&format!("/v1/grants/{chain}")).status, 200);
     let metrics = String::from_utf8(served.get("/metrics").body).expect("text");
     assert!(!metrics.contains(&chain), "a device is nobody's label");
+    assert!(
+        metrics.contains("method=\"other\"") && !metrics.contains("BREW"),
+        "nor is what anybody can invent"
+    );
 
     let id = served.get("/livez").header("x-request-id").to_owned();
     let given = http::request("GET", "/livez", &[("x-request-id", "mine-1")], b"");
@@ -327,7 +333,7 @@ fn it_says_how_it_is_and_what_it_is() {
         assert!(line["timestamp"].is_string() && line["level"].is_string(), "{line}");
     }
     assert!(log.contains(&id) && log.contains("mine-1"));
-    assert!(!log.contains(&license.key) && !log.contains(&chain), "{log}");
+    assert!(!log.contains(&license.key) && !log.contains(&chain) && !log.contains("BREW"), "{log}");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 //!
 //! What the desk does for some seconds of business is one merge. At its end it looks at what waits in quarantine and packs.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
 use std::time::Duration;
 
@@ -31,8 +31,8 @@ impl Submission {
         Self(read_bytes(&Source::of_caller(name.to_owned(), 0), bytes, parse_bytes))
     }
 
-    /// The licences that it is for, by the references of their keys.
-    pub(crate) fn references(&self) -> BTreeSet<KeyReference> {
+    /// The licences that it is for, by the references of their keys, one for each of its chains.
+    pub(crate) fn references(&self) -> Vec<KeyReference> {
         let parcels = self.0.iter();
         parcels.flat_map(|parcel| parcel.deliveries.values()).filter_map(reference).collect()
     }

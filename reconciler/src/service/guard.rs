@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use schemas::codes::Code;
@@ -26,13 +26,13 @@ pub(super) async fn guard(State(service): State<Arc<Service>>, request: Request,
     let client =
         request.extensions().get::<Peer>().map(|peer| service.proxies.client(peer.0, request.headers()));
     let route = route(&request);
-    let method = request.method().as_str().to_owned();
+    let method = known(request.method());
     let mut response = match refuse(&service, client, &request, &route) {
         Some(problem) => problem.into_response(),
         None => next.run(request).await,
     };
     let (status, took) = (response.status(), begun.elapsed());
-    metrics::answered(&route, &method, status.as_u16(), took);
+    metrics::answered(&route, method, status.as_u16(), took);
     let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
     let client = client.map(|client| client.to_string()).unwrap_or_default();
     let (code, detail) = match response.extensions().get::<Refused>() {
@@ -58,6 +58,12 @@ fn refuse(service: &Service, client: Option<IpAddr>, request: &Request, route: &
         return None;
     }
     service.rates.take_from(client?).err().map(Problem::too_many)
+}
+
+/// The method's name, if it is one of those that there are: anybody can invent others, of any length, and each would be kept.
+fn known(method: &Method) -> &'static str {
+    let all = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+    all.into_iter().find(|known| *known == method.as_str()).unwrap_or("other")
 }
 
 /// What the route is called, without what stands in its place in this request.
