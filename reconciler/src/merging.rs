@@ -14,6 +14,7 @@ mod batch;
 mod desk;
 mod intake;
 mod paths;
+mod room;
 mod waiting;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -26,9 +27,10 @@ use serde::Serialize;
 
 pub use self::archive::Format;
 use self::batch::{Batch, Outcome};
-pub(crate) use self::desk::{Handed, Submission, work};
+pub(crate) use self::desk::{EXCHANGE, Handed, PORTAL, Submission, work};
 use self::intake::{Decode, Parcel, Read, Unread, parse_bytes};
 pub use self::paths::{AnswerTo, Source, sources};
+use self::room::Room;
 use self::waiting::{Asker, Retried, Waiting};
 use crate::packing::Tails;
 use crate::store::{Durable, NewQuarantine};
@@ -115,7 +117,7 @@ fn merge_decoded(
     decode: Decode,
     progress: &mut dyn FnMut(Merged),
 ) -> Result<MergeReport, Refusal> {
-    let mut merging = Merging::new(vendor, Files);
+    let mut merging = Merging::new(vendor, Files, Room::UNBOUNDED);
     let mut bytes = 0;
     intake::read_all(sources, jobs, decode, |read, share| {
         merging.take(read)?;
@@ -134,7 +136,7 @@ fn merge_decoded(
 /// # Errors
 /// When the ledger cannot be written.
 pub fn retry_quarantine(vendor: &mut Vendor, only: Option<&[i64]>) -> Result<MergeReport, Refusal> {
-    let mut merging = Merging::new(vendor, Files);
+    let mut merging = Merging::new(vendor, Files, Room::UNBOUNDED);
     merging.waiting.note_all(merging.vendor, only)?;
     for Retried { outcome, askers } in merging.waiting.retry(merging.vendor)? {
         merging.report.count(&outcome);
@@ -154,6 +156,8 @@ trait Teller {
 struct Merging<'a, T> {
     vendor: &'a mut Vendor,
     teller: T,
+    /// Where what cannot be merged is kept.
+    room: Room,
     report: MergeReport,
     waiting: Waiting,
     /// What is committed and not finished, the earliest first.
@@ -191,6 +195,8 @@ struct Taken {
     false_attachments: Option<NewQuarantine>,
     /// What became of each chain, with what of it goes into quarantine.
     chains: Vec<(Outcome, Vec<NewQuarantine>)>,
+    /// Whether there was room in quarantine for what goes there.
+    fits: bool,
 }
 
 impl Taken {
@@ -200,15 +206,23 @@ impl Taken {
             source: parcel.source,
             more: parcel.more,
             chains: Vec::new(),
+            fits: true,
         }
+    }
+
+    /// Takes out what goes into quarantine.
+    fn set_aside(&mut self) -> Vec<NewQuarantine> {
+        let of_chains = self.chains.iter_mut().flat_map(|(_, kept)| std::mem::take(kept));
+        self.false_attachments.take().into_iter().chain(of_chains).collect()
     }
 }
 
 impl<'a, T: Teller> Merging<'a, T> {
-    fn new(vendor: &'a mut Vendor, teller: T) -> Self {
+    fn new(vendor: &'a mut Vendor, teller: T, room: Room) -> Self {
         Self {
             vendor,
             teller,
+            room,
             report: MergeReport::default(),
             waiting: Waiting::default(),
             committed: VecDeque::new(),
@@ -267,30 +281,34 @@ impl<'a, T: Teller> Merging<'a, T> {
         };
         durable.wait()?;
         let mut kept = Vec::new();
-        for bundle in &mut bundles {
-            if let Some(false_attachments) = bundle.false_attachments.take() {
-                // Values that are not what their commitments stand for are refused; the runs beside them are not.
-                self.report.refuse(&bundle.source, &Code::AttachmentMismatch.into());
-                kept.push(false_attachments);
-            }
-        }
         // Whoever waits for a chain is answered after the bundles of this commit, some of which may wait themselves.
         let mut moved: BTreeMap<ChainId, Option<Answer>> = BTreeMap::new();
-        for Taken { source, chains, .. } in &mut bundles {
-            for (outcome, of_chain) in chains {
+        for bundle in &mut bundles {
+            if bundle.false_attachments.is_some() {
+                // Values that are not what their commitments stand for are refused; the runs beside them are not.
+                self.report.refuse(&bundle.source, &Code::AttachmentMismatch.into());
+            }
+            for (outcome, of_chain) in &mut bundle.chains {
                 self.tails.add(std::mem::take(&mut outcome.tails));
-                self.waiting.note(source, outcome, !of_chain.is_empty());
-                kept.append(of_chain);
+                self.waiting.note(&bundle.source, outcome, of_chain);
                 if outcome.waits {
                     moved.remove(&outcome.chain);
                 } else if outcome.events > 0 && self.waiting.is_parked(&outcome.chain) {
                     moved.insert(outcome.chain, outcome.answer.clone());
                 }
             }
+            let set_aside = bundle.set_aside();
+            bundle.fits = self.room.take(&set_aside);
+            kept.extend(set_aside.into_iter().filter(|_| bundle.fits));
         }
-        let refused: Vec<(Source, Refusal)> =
-            unread.iter().map(|unread| (unread.source.clone(), unread.refusal.clone())).collect();
-        kept.extend(unread.into_iter().filter_map(waiting::file));
+        let mut refused: Vec<(Source, Refusal)> = Vec::new();
+        for unread in unread {
+            let (source, refusal) = (unread.source.clone(), unread.refusal.clone());
+            let file = waiting::file(unread);
+            let fits = self.room.take(file.as_slice());
+            refused.push((source, if fits { refusal } else { Code::QuarantineFull.into() }));
+            kept.extend(file.filter(|_| fits));
+        }
         self.vendor.store.put_in_quarantine(&kept, self.vendor.now)?;
         for bundle in bundles {
             self.finish(bundle)?;
@@ -320,7 +338,7 @@ impl<'a, T: Teller> Merging<'a, T> {
     }
 
     /// Counts and answers a bundle, when its last piece is in.
-    fn finish(&mut self, Taken { source, more, chains, .. }: Taken) -> Result<(), Refusal> {
+    fn finish(&mut self, Taken { source, more, chains, fits, .. }: Taken) -> Result<(), Refusal> {
         let Source { name, answer, .. } = &source;
         let mut of_chain = self.begun.remove(name).unwrap_or_default();
         for (outcome, _) in chains {
@@ -330,9 +348,9 @@ impl<'a, T: Teller> Merging<'a, T> {
             };
             of_chain.insert(joined.chain, joined);
         }
-        if more {
+        if more || !fits {
             self.begun.insert(name.clone(), of_chain);
-            return Ok(());
+            return if fits { Ok(()) } else { self.refuse(&source, &Code::QuarantineFull.into()) };
         }
         self.report.files += 1;
         let waits = of_chain.values().any(|outcome| outcome.is_parked() || !outcome.codes.is_empty());

@@ -19,6 +19,7 @@ mod input;
 mod listen;
 mod log;
 mod metrics;
+mod networks;
 mod office;
 mod openapi;
 mod portal;
@@ -26,6 +27,7 @@ mod problem;
 mod rates;
 mod settings;
 mod tls;
+mod watch;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -37,6 +39,7 @@ use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 
 use self::auth::Setup;
+use self::body::Bodies;
 use self::client::Proxies;
 use self::desk::Desk;
 use self::health::Health;
@@ -52,6 +55,7 @@ use crate::vendor::tokens::Bearer;
 /// What every route works with.
 struct Service {
     desk: Desk,
+    bodies: Bodies,
     office: Office,
     health: Health,
     metrics: Metrics,
@@ -89,6 +93,7 @@ pub(crate) fn serve(
         .map_err(|error| Refusal::from_error(Code::IoFailed, &error))?;
     let service = Arc::new(Service {
         desk,
+        bodies: Bodies::new(jobs),
         office,
         health,
         metrics,

@@ -181,6 +181,9 @@ pub trait Store: Send {
     /// connections, all of them share a few.
     fn another(&self) -> Result<Box<dyn Store>, StoreError>;
 
+    /// Waits until all that can be read is durable: what others committed is seen before it is.
+    fn settle(&mut self) -> Result<(), StoreError>;
+
     /// Makes sure that the ledger can be written, and leaves it as it is.
     fn check_writable(&mut self) -> Result<(), StoreError>;
 
@@ -205,13 +208,15 @@ pub trait Store: Send {
     fn token(&mut self, digest: &Digest) -> Result<Option<Token>, StoreError>;
 
     /// Keeps a new token, and writes onto the catalog that its operator, whose name is attached, may do so much: one commit.
+    /// Where it is to be the first and is not, nothing is done; whether it was.
     fn add_token(
         &mut self,
         issuer: &ledger::authority::Issuer,
         now: Micros,
         token: &Token,
         name: &Attachment,
-    ) -> Result<(), StoreError>;
+        is_first: bool,
+    ) -> Result<bool, StoreError>;
 
     /// Makes a token useless, and writes that onto the catalog: one commit. Whether it was of use before.
     fn revoke_token(
@@ -323,6 +328,15 @@ pub trait Store: Send {
 
     /// What is in quarantine, without the bytes, in the order of arrival.
     fn quarantine(&mut self) -> Result<Vec<QuarantineEntry>, StoreError>;
+
+    /// What is in quarantine of a device chain, as [`Store::quarantine`].
+    fn quarantine_of(&mut self, chain: &ChainId) -> Result<Vec<QuarantineEntry>, StoreError>;
+
+    /// The chains of which something is in quarantine that says that they follow `chain`, which was not known then.
+    fn followers_in_quarantine(&mut self, chain: &ChainId) -> Result<Vec<ChainId>, StoreError>;
+
+    /// How many entries came from these sources, and how many bytes they have.
+    fn quarantined_from(&mut self, sources: &[&str]) -> Result<(u64, u64), StoreError>;
 
     /// The bytes of one entry.
     fn quarantined_bytes(&mut self, id: i64) -> Result<Option<Vec<u8>>, StoreError>;

@@ -810,6 +810,10 @@ codes! {
         "the service has too much to do"
         "More is waiting than can be held, or the service is ending. Nothing of this request was taken in."
         "Wait as long as `Retry-After` says, then send it again.",
+    QuarantineFull "quarantine_full" Busy 503
+        "there is no room for what cannot be merged"
+        "What callers hand in and cannot be merged is kept until it is looked at, up to a bound. It is reached, so that this was not kept. What of it could be merged is merged."
+        "Send it again later. At the vendor: `counterfoil quarantine list`, then `quarantine retry` or `quarantine drop`.",
     NotReady "not_ready" Failed 503
         "the service is not ready"
         "The ledger cannot be written, the certificate of the issuer key is not valid now, or the clock has gone back."

@@ -15,7 +15,11 @@ pub struct Migration {
 pub const LEDGER_SQLITE: &[Migration] = &[
     Migration { name: "V1__ledger", sql: include_str!("../sql/ledger-sqlite/V1__ledger.sql"), folds: false },
     Migration { name: "V2__states", sql: include_str!("../sql/ledger-sqlite/V2__states.sql"), folds: true },
-    Migration { name: "V3__tokens", sql: include_str!("../sql/ledger-sqlite/V3__tokens.sql"), folds: false },
+    Migration {
+        name: "V3__service",
+        sql: include_str!("../sql/ledger-sqlite/V3__service.sql"),
+        folds: false,
+    },
 ];
 
 /// The vendor's ledger on PostgreSQL.
@@ -28,8 +32,8 @@ pub const LEDGER_POSTGRES: &[Migration] = &[
         folds: false,
     },
     Migration {
-        name: "V2__tokens",
-        sql: include_str!("../sql/ledger-postgres/V2__tokens.sql"),
+        name: "V2__service",
+        sql: include_str!("../sql/ledger-postgres/V2__service.sql"),
         folds: false,
     },
 ];

@@ -97,7 +97,9 @@ impl Part {
     /// Adds what is not acknowledged of one more chain, as far as about `most` bytes of the whole hold it. Whether that is
     /// all of it.
     pub(crate) fn add(&mut self, reader: &Reader, most: usize, known: Option<Ack>) -> Result<bool, Refusal> {
-        let filled: usize = self.bundle.runs.iter().map(Vec::len).sum();
+        let runs: usize = self.bundle.runs.iter().map(Vec::len).sum();
+        let values: usize = self.bundle.attachments.iter().map(|attachment| attachment.value.len()).sum();
+        let filled = runs + values;
         let part = reader.part(most.saturating_sub(filled), known);
         let (mut bundle, stretch) = part.map_err(|error| refuse::store(&error))?;
         self.bundle.runs.append(&mut bundle.runs);

@@ -41,7 +41,8 @@ impl Server {
     /// spoken to, unless `insecure_http` allows any.
     ///
     /// # Errors
-    /// `usage` for what is no such address, `server_insecure`.
+    /// `usage` for what is no such address, and where a certificate is to be looked at that plain `http` has not;
+    /// `server_insecure`.
     pub fn new(url: &str, trust: Trust, insecure_http: bool) -> Result<Self, Refusal> {
         let url = url.trim().trim_end_matches('/');
         let uri: Uri = url.parse().map_err(|_| no_address(url))?;
@@ -53,6 +54,11 @@ impl Server {
         let has_user = uri.authority().is_some_and(|authority| authority.as_str().contains('@'));
         if uri.host().is_none_or(str::is_empty) || has_user || uri.query().is_some() || url.contains('#') {
             return Err(no_address(url));
+        }
+        if is_plain && trust != Trust::System {
+            let detail =
+                format!("{url} has no certificate: it is https that a fingerprint or an authority is for");
+            return Err(Refusal::new(Code::Usage, detail));
         }
         if is_plain && !insecure_http && !is_loopback(&uri) {
             return Err(Refusal::new(Code::ServerInsecure, url));
@@ -186,12 +192,26 @@ mod tests {
     }
 
     #[test]
+    fn what_a_certificate_is_known_by_is_of_no_use_without_one() {
+        let pin = parse_pin(&"ab".repeat(32)).expect("a pin");
+        for trust in [Trust::Pinned(pin), Trust::Authority("PEM".to_owned())] {
+            let refused = Server::new("http://127.0.0.1:80", trust, true).map_err(|refusal| refusal.code());
+            assert_eq!(refused, Err(Code::Usage));
+        }
+    }
+
+    #[test]
     fn what_is_remembered_is_recalled() {
         let folder = tempfile::tempdir().expect("a temporary directory");
         assert_eq!(Server::recall(folder.path()), Ok(None));
         let pin = parse_pin(&["Ab"; 32].join(":")).expect("a pin");
-        for trust in [Trust::System, Trust::Authority("PEM".to_owned()), Trust::Pinned(pin)] {
-            let server = Server::new("http://10.0.0.1:80", trust, true).expect("an address");
+        let known = [
+            ("http://10.0.0.1:80", Trust::System),
+            ("https://10.0.0.1", Trust::Authority("PEM".to_owned())),
+            ("https://10.0.0.1", Trust::Pinned(pin)),
+        ];
+        for (url, trust) in known {
+            let server = Server::new(url, trust, true).expect("an address");
             server.remember(folder.path()).expect("writable");
             assert_eq!(Server::recall(folder.path()), Ok(Some(server)));
         }

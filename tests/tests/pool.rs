@@ -23,6 +23,7 @@ fn put(store: &mut dyn Store, bytes: [u8; 2]) {
         code: Code::Damaged,
         chain: None,
         span: None,
+        follows: None,
         bytes: bytes.to_vec(),
     };
     store.put_in_quarantine(&[entry], Micros::new(1)).expect("it is kept");

@@ -248,14 +248,7 @@ impl<'a> Batch<'a> {
     fn in_order(&self, stops: &[Stop]) -> Vec<Stop> {
         let follows = |stop: &Stop| {
             let runs = &self.parcels[stop.parcel].deliveries[&stop.chain].runs;
-            let mut bodies = runs.iter().flat_map(VerifiedRun::events).map(|linked| &linked.event.body);
-            bodies.find_map(|body| match body {
-                Body::ActivationRequested(requested) => match &requested.claim {
-                    Claim::Successor(claim) => Some(claim.follows),
-                    _ => None,
-                },
-                _ => None,
-            })
+            runs.iter().find_map(follows)
         };
         let followed: BTreeMap<ChainId, ChainId> =
             stops.iter().filter_map(|stop| Some((stop.chain, follows(stop)?))).collect();
@@ -329,6 +322,17 @@ pub(super) fn reference(delivery: &Delivery) -> Option<KeyReference> {
         Origin::Device(origin) => Some(origin.reference),
         Origin::Authority(_) | Origin::Catalog(_) => None,
     }
+}
+
+/// The chain that a run's own follows, where the run says so.
+pub(super) fn follows(run: &VerifiedRun) -> Option<ChainId> {
+    run.events().iter().find_map(|linked| match &linked.event.body {
+        Body::ActivationRequested(requested) => match &requested.claim {
+            Claim::Successor(claim) => Some(claim.follows),
+            _ => None,
+        },
+        _ => None,
+    })
 }
 
 /// How many chains a chain follows among those that are here, as far as a device can have come in earnest. Chains that

@@ -14,12 +14,20 @@ use schemas::refusal::Refusal;
 
 use super::batch::reference;
 use super::intake::{COMMIT_EVENTS, COMMIT_FILES, Parcel, Read, guarded, parse_bytes, read_bytes};
+use super::room::Room;
 use super::{AnswerTo, MergeReport, Merging, Source, Teller};
 use crate::vendor::Vendor;
 use crate::wall_clock;
 
 /// How long one merge goes on. What waits in quarantine for a chain that moves is tried again so long afterwards.
 const SHIFT: Duration = Duration::from_secs(5);
+
+/// What bundles of devices are called in quarantine.
+pub(crate) const EXCHANGE: &str = "exchange";
+/// What bundles of the portal are called there.
+pub(crate) const PORTAL: &str = "portal";
+/// Those whom anybody may be.
+pub(super) const CALLERS: [&str; 2] = [EXCHANGE, PORTAL];
 
 /// A bundle that was read and verified, or why it cannot be read.
 #[derive(Debug)]
@@ -99,7 +107,8 @@ fn shift(
     callers: &mut Callers,
 ) -> Result<MergeReport, Refusal> {
     let begun = wall_clock::instant();
-    let mut merging = Merging::new(vendor, callers);
+    let room = Room::of_callers(vendor.store.as_mut())?;
+    let mut merging = Merging::new(vendor, callers, room);
     let mut next = Some(first);
     loop {
         let group = gather(merging.teller, next.take(), handed_in);

@@ -11,7 +11,7 @@ use schemas::ids::ChainId;
 use schemas::numbers::Seq;
 use schemas::refusal::Refusal;
 
-use super::batch::{Batch, Outcome};
+use super::batch::{Batch, Outcome, follows};
 use super::intake::{Parcel, Unread, parse_bytes};
 use super::paths::{AnswerTo, Source};
 use crate::store::{NewQuarantine, QuarantineEntry};
@@ -48,16 +48,22 @@ pub(super) struct Retried {
 }
 
 impl Waiting {
-    /// Notes a chain of a bundle of `source`, and whether something of it `waits` in quarantine.
-    pub(super) fn note(&mut self, source: &Source, outcome: &Outcome, waits: bool) {
+    /// Notes a chain of a bundle of `source`, and what of it waits in quarantine.
+    pub(super) fn note(&mut self, source: &Source, outcome: &Outcome, kept: &[NewQuarantine]) {
         let asker = Asker { source: source.name.clone(), answer: source.answer.clone() };
         if outcome.is_parked() {
             self.parked.entry(outcome.chain).or_default().push(asker.clone());
         }
-        if waits {
+        if !kept.is_empty() {
             self.askers.entry(outcome.chain).or_default().push(asker);
         }
-        self.touched.insert(outcome.chain);
+        // Where nothing came of it and its licence, or the chain that it follows, is not known, nothing comes of trying again
+        // before that appears. Anybody can send such chains, as many as they like.
+        let is_for_nobody = outcome.codes.contains(&Code::LicenseUnknown);
+        let follows_another = !kept.is_empty() && kept.iter().all(|entry| entry.follows.is_some());
+        if outcome.events > 0 || !(is_for_nobody || follows_another) {
+            self.touched.insert(outcome.chain);
+        }
     }
 
     /// Whether anybody waits for a chain of which runs are parked.
@@ -82,8 +88,8 @@ impl Waiting {
         Ok(())
     }
 
-    /// Tries again what waits for chains that were touched, as far as it can attach now, and successors of chains that may
-    /// be known by now. A successor may wait for another one: there are as many rounds as bring something in.
+    /// Tries again what waits for chains that were touched, as far as it can attach now, and the chains that follow them. A
+    /// successor may wait for another one: there are as many rounds as bring something in.
     pub(super) fn retry(&self, vendor: &mut Vendor) -> Result<Vec<Retried>, Refusal> {
         let mut outcomes: BTreeMap<ChainId, Outcome> = BTreeMap::new();
         let mut round: BTreeSet<ChainId> = self.touched.union(&self.asked_for).copied().collect();
@@ -112,24 +118,23 @@ impl Waiting {
     }
 }
 
-/// What may go in after chains moved: what waits for them, and all of any chain that waits for another.
+/// What may go in after chains moved: what waits for them, and the chains that follow them.
 fn entries_for(
     vendor: &mut Vendor,
     moved: &BTreeSet<ChainId>,
 ) -> Result<BTreeMap<ChainId, Vec<QuarantineEntry>>, Refusal> {
-    let mut entries: BTreeMap<ChainId, Vec<QuarantineEntry>> = BTreeMap::new();
-    for entry in vendor.store.quarantine()? {
-        if let Some(chain) = entry.chain {
-            entries.entry(chain).or_default().push(entry);
+    let mut chains = moved.clone();
+    for chain in moved {
+        chains.extend(vendor.store.followers_in_quarantine(chain)?);
+    }
+    let mut entries = BTreeMap::new();
+    for chain in chains {
+        let of_chain = vendor.store.quarantine_of(&chain)?;
+        if !of_chain.is_empty() {
+            entries.insert(chain, of_chain);
         }
     }
-    entries.retain(|chain, entries| moved.contains(chain) || entries.iter().any(waits_for_another_chain));
     Ok(entries)
-}
-
-/// Whether an entry has its chain's beginning and yet a gap before it: its chain follows one that was not known.
-fn waits_for_another_chain(entry: &QuarantineEntry) -> bool {
-    entry.code == Code::ChainGap.word() && entry.span.is_some_and(|span| span.first == Seq(1))
 }
 
 /// Bytes of entries that are read at a time, about.
@@ -190,7 +195,7 @@ fn span(entry: &QuarantineEntry, head: Seq) -> SeqRange {
 pub(super) fn file(unread: Unread) -> Option<NewQuarantine> {
     let Unread { source, refusal, bytes } = unread;
     let (code, source, bytes) = (refusal.code(), source.name, bytes?);
-    Some(NewQuarantine { code, source, chain: None, span: None, bytes })
+    Some(NewQuarantine { code, source, chain: None, span: None, follows: None, bytes })
 }
 
 /// What goes into quarantine of attachments that do not open their commitments, if there are any.
@@ -201,7 +206,7 @@ pub(super) fn false_attachments(parcel: &Parcel) -> Option<NewQuarantine> {
     let bundle = Bundle { attachments: parcel.false_attachments.clone(), ..Bundle::default() };
     let source = parcel.source.name.clone();
     let (code, bytes) = (Code::AttachmentMismatch, bundle.encode());
-    Some(NewQuarantine { code, source, chain: None, span: None, bytes })
+    Some(NewQuarantine { code, source, chain: None, span: None, follows: None, bytes })
 }
 
 /// Merges all quarantined runs of a chain together; those that went in leave the quarantine.
@@ -218,10 +223,14 @@ fn retry_chain(
     durable.wait()?;
     let Some(outcome) = outcomes.pop() else { return Ok(None) };
     let still: BTreeSet<i64> = outcome.waiting.iter().map(|(run, _)| of_run[*run]).collect();
-    let done: Vec<i64> = of_run.into_iter().filter(|id| !still.contains(id)).collect();
+    let done: Vec<i64> = of_run.iter().copied().filter(|id| !still.contains(id)).collect();
     vendor.store.drop_from_quarantine(&done)?;
     // What still waits may wait for another reason now; the bytes are the same, so the entry stays the same.
-    vendor.store.put_in_quarantine(&runs_to_keep(&parcel, &outcome), vendor.now)?;
+    let before: BTreeMap<i64, &str> = entries.iter().map(|entry| (entry.id, entry.code.as_str())).collect();
+    let reasons = outcome.waiting.iter().map(|(run, code)| before.get(&of_run[*run]) == Some(&code.word()));
+    let kept = runs_to_keep(&parcel, &outcome).into_iter().zip(reasons);
+    let changed: Vec<NewQuarantine> = kept.filter(|(_, is_same)| !is_same).map(|(entry, _)| entry).collect();
+    vendor.store.put_in_quarantine(&changed, vendor.now)?;
     Ok(Some(outcome))
 }
 
@@ -229,20 +238,21 @@ fn retry_chain(
 /// that it refers to.
 pub(super) fn runs_to_keep(parcel: &Parcel, outcome: &Outcome) -> Vec<NewQuarantine> {
     let delivery = &parcel.deliveries[&outcome.chain];
-    let entry = |code, span, bytes| {
+    let entry = |code, span, follows, bytes| {
         let (source, chain) = (parcel.source.name.clone(), Some(outcome.chain));
-        NewQuarantine { code, source, chain, span, bytes }
+        NewQuarantine { code, source, chain, span, follows, bytes }
     };
     let waiting = outcome.waiting.iter().map(|(run, code)| {
         let run = &delivery.runs[*run];
         // Where a licence worked on the chain, it has taken back what the enclosed grant proves.
         let enclosed = parcel.enclosed.get(&outcome.chain).filter(|_| *code == Code::LicenseUnknown);
-        entry(*code, Some(run.span()), bundle_of(run.to_bytes(), parcel.attachments_of([run]), enclosed))
+        let bytes = bundle_of(run.to_bytes(), parcel.attachments_of([run]), enclosed);
+        entry(*code, Some(run.span()), follows(run), bytes)
     });
     let broken = delivery
         .broken
         .iter()
-        .map(|(run, code)| entry(*code, None, bundle_of(run.clone(), Vec::new(), None)));
+        .map(|(run, code)| entry(*code, None, None, bundle_of(run.clone(), Vec::new(), None)));
     waiting.chain(broken).collect()
 }
 

@@ -111,9 +111,8 @@ impl Setup {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).as_ref() == Some(shown)
     }
 
-    /// Spends it; whether it was there to be spent.
-    pub(super) fn spend(&self, shown: &Digest) -> bool {
-        let mut token = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        token.take_if(|token| token == shown).is_some()
+    /// Makes it useless: there is a token now.
+    pub(super) fn spend(&self, shown: &Digest) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take_if(|token| token == shown);
     }
 }

@@ -1,14 +1,17 @@
 //! The body of a request, as it comes in: a short one in memory, a long one in a temporary file, so that slow senders hold no
-//! memory; and only as much, and as slowly, as is allowed.
+//! memory; and only as much, and as slowly, as is allowed, and only as many as there is room for.
 
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::body::{Body, HttpBody as _};
 use http_body_util::BodyExt as _;
 use schemas::codes::Code;
 use schemas::refusal::Refusal;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::spawn_blocking;
 
 use crate::wall_clock;
 
@@ -16,18 +19,32 @@ use crate::wall_clock;
 pub(super) const MOST_BYTES: u64 = 16 * 1024 * 1024;
 /// Bytes of a body that are kept in memory while the rest is waited for.
 const IN_MEMORY: usize = 64 * 1024;
+/// Bytes of a body that need no room of their own: as many as there may be on all connections.
+const SHORT: usize = 4 * 1024;
+/// Longer ones that may be in memory at the same time.
+const LONG_AT_ONCE: usize = 1_024;
+/// For each of the service's jobs, bodies that may lie in a file at the same time.
+const FILES_A_JOB: usize = 16;
 /// How long nothing may come.
 const SILENCE: Duration = Duration::from_secs(30);
 /// Beyond the first minute a body comes at this rate at least, in bytes a second.
 const LEAST_RATE: u64 = 1_024;
 const FIRST_PART: Duration = Duration::from_mins(1);
 
-/// A body that came to its end.
+/// Room for bodies.
+#[derive(Debug)]
+pub(super) struct Bodies {
+    memory: Arc<Semaphore>,
+    files: Arc<Semaphore>,
+}
+
+/// A body that came to its end. Its room is free when it is dropped.
 #[derive(Debug)]
 pub(super) struct Received {
     memory: Vec<u8>,
     file: Option<File>,
     size: u64,
+    _room: Option<OwnedSemaphorePermit>,
 }
 
 impl Received {
@@ -50,45 +67,64 @@ impl Received {
         };
         read().map_err(|error| failed(&error))
     }
+}
 
-    fn take(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.size += bytes.len() as u64;
-        if let Some(file) = &mut self.file {
-            return file.write_all(bytes);
+impl Bodies {
+    /// Room for as many as suit so many jobs.
+    pub(super) fn new(jobs: usize) -> Self {
+        let files = jobs.max(1) * FILES_A_JOB;
+        Self { memory: Arc::new(Semaphore::new(LONG_AT_ONCE)), files: Arc::new(Semaphore::new(files)) }
+    }
+
+    /// Receives a body.
+    ///
+    /// # Errors
+    /// `too_large`, `overloaded` where there is no room, `request_timeout`, `request_invalid` when it was cut off, `io_failed`.
+    pub(super) async fn receive(&self, mut body: Body) -> Result<Received, Refusal> {
+        let begun = wall_clock::instant();
+        let mut received = Received { memory: Vec::new(), file: None, size: 0, _room: None };
+        if body.size_hint().lower() > MOST_BYTES {
+            return Err(too_large());
         }
-        if self.memory.len() + bytes.len() <= IN_MEMORY {
-            self.memory.extend_from_slice(bytes);
-            return Ok(());
+        loop {
+            let wait = patience(begun, received.size).ok_or(Code::RequestTimeout)?;
+            let frame = tokio::time::timeout(wait, body.frame()).await.map_err(|_| Code::RequestTimeout)?;
+            let Some(frame) = frame else { break };
+            let frame = frame.map_err(|error| Refusal::from_error(Code::RequestInvalid, &error))?;
+            let Ok(bytes) = frame.into_data() else { continue };
+            if received.size + bytes.len() as u64 > MOST_BYTES {
+                return Err(too_large());
+            }
+            received.size += bytes.len() as u64;
+            received.memory.extend_from_slice(&bytes);
+            if received.file.is_some() && received.memory.len() >= IN_MEMORY {
+                received = write_out(received).await?;
+            } else if received.file.is_none() && received.memory.len() > IN_MEMORY {
+                received._room = Some(room(&self.files)?);
+                received = write_out(received).await?;
+            } else if received._room.is_none() && received.memory.len() > SHORT {
+                received._room = Some(room(&self.memory)?);
+            }
         }
-        let mut file = tempfile::tempfile()?;
-        file.write_all(&std::mem::take(&mut self.memory))?;
-        file.write_all(bytes)?;
-        self.file = Some(file);
-        Ok(())
+        if received.file.is_some() { write_out(received).await } else { Ok(received) }
     }
 }
 
-/// Receives a body.
-///
-/// # Errors
-/// `too_large`, `request_timeout`, `request_invalid` when it was cut off, `io_failed`.
-pub(super) async fn receive(mut body: Body) -> Result<Received, Refusal> {
-    let begun = wall_clock::instant();
-    let mut received = Received { memory: Vec::new(), file: None, size: 0 };
-    if body.size_hint().lower() > MOST_BYTES {
-        return Err(too_large());
-    }
-    loop {
-        let wait = patience(begun, received.size).ok_or(Code::RequestTimeout)?;
-        let frame = tokio::time::timeout(wait, body.frame()).await.map_err(|_| Code::RequestTimeout)?;
-        let Some(frame) = frame else { return Ok(received) };
-        let frame = frame.map_err(|error| Refusal::from_error(Code::RequestInvalid, &error))?;
-        let Ok(bytes) = frame.into_data() else { continue };
-        if received.size + bytes.len() as u64 > MOST_BYTES {
-            return Err(too_large());
-        }
-        received.take(&bytes).map_err(|error| failed(&error))?;
-    }
+/// Room for one more.
+fn room(of: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, Refusal> {
+    Arc::clone(of).try_acquire_owned().map_err(|_| Code::Overloaded.into())
+}
+
+/// Writes what is in memory into the file, on a thread that may wait for the disk.
+async fn write_out(mut received: Received) -> Result<Received, Refusal> {
+    let write = move || -> io::Result<Received> {
+        let mut file = received.file.take().map_or_else(tempfile::tempfile, Ok)?;
+        file.write_all(&received.memory)?;
+        received.memory.clear();
+        received.file = Some(file);
+        Ok(received)
+    };
+    spawn_blocking(write).await.map_err(|_| Code::Internal)?.map_err(|error| failed(&error))
 }
 
 /// How long more may be waited for the next part of a body of which so much came.
@@ -103,4 +139,44 @@ fn too_large() -> Refusal {
 
 fn failed(error: &io::Error) -> Refusal {
     Refusal::from_error(Code::IoFailed, error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn receive(bodies: &Bodies, bytes: Vec<u8>) -> Result<Received, Code> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let received = runtime.expect("a runtime").block_on(bodies.receive(Body::from(bytes)));
+        received.map_err(|refusal| refusal.code())
+    }
+
+    #[test]
+    fn bodies_of_every_size_come_as_they_were_sent_while_there_is_room() {
+        let bodies = Bodies::new(1);
+        for size in [0, 1, SHORT, SHORT + 1, IN_MEMORY, IN_MEMORY + 1, 300_000] {
+            let bytes: Vec<u8> = (0..size).map(|at| (at % 251) as u8).collect();
+            let received = receive(&bodies, bytes.clone()).expect("there is room");
+            assert_eq!(received.file.is_some(), size > IN_MEMORY, "{size}");
+            assert_eq!(received.into_bytes().expect("it can be read back"), bytes, "{size}");
+        }
+        let most = usize::try_from(MOST_BYTES).expect("it fits");
+        assert_eq!(receive(&bodies, vec![0; most + 1]).err(), Some(Code::TooLarge));
+    }
+
+    #[test]
+    fn without_room_long_ones_are_refused_and_short_ones_are_not() {
+        let bodies = Bodies::new(1);
+        let held: Vec<Received> = (0..FILES_A_JOB)
+            .map(|_| receive(&bodies, vec![0; IN_MEMORY + 1]).expect("there is room"))
+            .collect();
+        assert_eq!(receive(&bodies, vec![0; IN_MEMORY + 1]).err(), Some(Code::Overloaded));
+        assert!(receive(&bodies, vec![0; IN_MEMORY]).is_ok(), "memory is another matter");
+        drop(held);
+        assert!(receive(&bodies, vec![0; IN_MEMORY + 1]).is_ok());
+        let _all =
+            Arc::clone(&bodies.memory).try_acquire_many_owned(LONG_AT_ONCE as u32).expect("none is taken");
+        assert_eq!(receive(&bodies, vec![0; SHORT + 1]).err(), Some(Code::Overloaded));
+        assert!(receive(&bodies, vec![0; SHORT]).is_ok());
+    }
 }

@@ -2,12 +2,32 @@
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
+use std::sync::Arc;
 
+use axum::extract::FromRequestParts;
 use axum::http::HeaderMap;
+use axum::http::request::Parts;
+use schemas::codes::Code;
+
+use super::Service;
+use super::problem::Problem;
 
 /// The other end of a connection.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Peer(pub(super) IpAddr);
+
+/// Who makes a request, as [`Proxies::client`] says.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Client(pub(super) IpAddr);
+
+impl FromRequestParts<Arc<Service>> for Client {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, service: &Arc<Service>) -> Result<Self, Problem> {
+        let peer = parts.extensions.get::<Peer>().ok_or(Code::Internal)?;
+        Ok(Self(service.proxies.client(peer.0, &parts.headers)))
+    }
+}
 
 /// Whether a connection is one too many: its requests are refused.
 #[derive(Clone, Copy, Debug)]
@@ -23,18 +43,23 @@ impl Proxies {
         Self(addresses.iter().map(IpAddr::to_canonical).collect())
     }
 
+    /// Whether this is the address of one.
+    pub(super) fn has(&self, peer: IpAddr) -> bool {
+        self.0.contains(&peer.to_canonical())
+    }
+
     /// The client's address: of `X-Forwarded-For` the last one that no trusted proxy has, where the connection comes from
     /// a trusted proxy; otherwise the connection's own.
     pub(super) fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         let peer = peer.to_canonical();
-        if !self.0.contains(&peer) {
+        if !self.has(peer) {
             return peer;
         }
         let named = headers.get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok());
         let mut addresses: Vec<&str> = named.flat_map(|value| value.split(',')).map(str::trim).collect();
         while let Some(last) = addresses.pop() {
             let Ok(address) = last.parse::<IpAddr>() else { return peer };
-            if !self.0.contains(&address.to_canonical()) {
+            if !self.has(address) {
                 return address.to_canonical();
             }
         }

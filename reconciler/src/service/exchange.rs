@@ -12,17 +12,16 @@ use schemas::codes::Code;
 use schemas::ids::ChainId;
 use schemas::refusal::Refusal;
 
+use super::Service;
+use super::client::Client;
 use super::input::Path;
 use super::problem::{Details, Problem};
-use super::{Service, body};
-use crate::merging::Submission;
+use crate::merging::{EXCHANGE, Submission};
 
 /// A bundle.
 const BUNDLE: &str = "application/vnd.counterfoil.bundle";
 /// Grants.
 pub(super) const GRANT: &str = "application/vnd.counterfoil.grant";
-/// What a bundle from here is called in quarantine.
-const NAME: &str = "exchange";
 
 /// Take in a bundle and answer it
 ///
@@ -44,13 +43,14 @@ const NAME: &str = "exchange";
 )]
 pub(super) async fn exchange(
     State(service): State<Arc<Service>>,
+    client: Client,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
     refuse_other_content(&headers)?;
-    let received = body::receive(body).await?;
-    let (submission, _place) = service.desk.read(NAME, received).await?;
-    let answers = take_in(&service, submission).await?;
+    let received = service.bodies.receive(body).await?;
+    let (submission, _place) = service.desk.read(EXCHANGE, received).await?;
+    let answers = take_in(&service, client, submission).await?;
     Ok(grants(&answers))
 }
 
@@ -58,15 +58,24 @@ pub(super) async fn exchange(
 ///
 /// # Errors
 /// `unknown_file`, `rate_limited`; as [`super::desk::Desk::hand_in`].
-pub(super) async fn take_in(service: &Service, submission: Submission) -> Result<Vec<Answer>, Problem> {
+pub(super) async fn take_in(
+    service: &Service,
+    client: Client,
+    submission: Submission,
+) -> Result<Vec<Answer>, Problem> {
     // What is no bundle at all is nobody's evidence.
     if let Some(refusal) = submission.refusal().filter(|refusal| refusal.code() == Code::UnknownFile) {
         return Err(refusal.clone().into());
     }
-    for reference in submission.references() {
-        service.rates.take_for(reference).map_err(Problem::too_many)?;
+    let references = submission.references();
+    for reference in &references {
+        service.rates.take_for(*reference, client.0).map_err(Problem::too_many)?;
     }
-    Ok(service.desk.hand_in(submission).await?)
+    let answers = service.desk.hand_in(submission).await?;
+    if answers.iter().any(|answer| matches!(answer, Answer::Grant(_))) {
+        references.into_iter().for_each(|reference| service.rates.answered(reference));
+    }
+    Ok(answers)
 }
 
 /// The newest grant of a device chain

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use axum::Json;
 use axum::extract::State;
@@ -11,15 +12,19 @@ use schemas::codes::Code;
 use schemas::numbers::{Micros, Seconds};
 use schemas::refusal::Refusal;
 use serde::Serialize;
+use tokio::sync::Mutex;
 use utoipa::ToSchema;
 
 use super::Service;
+use super::office::Office;
 use super::problem::{Details, Problem};
 use crate::vendor::Vendor;
 use crate::wall_clock;
 
 /// How far the clock may go back before the service is not ready: about what clocks of servers are set by.
 const BACK: Seconds = Seconds(60);
+/// How long it is believed that the ledger can be written.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// What readiness depends on beside the ledger.
 #[derive(Debug)]
@@ -29,6 +34,8 @@ pub(super) struct Health {
     /// The latest time that was seen.
     seen: AtomicU64,
     is_ending: AtomicBool,
+    /// Whether the ledger could be written, and when it was looked.
+    writable: Mutex<Option<(Instant, Result<(), Refusal>)>>,
 }
 
 impl Health {
@@ -40,12 +47,27 @@ impl Health {
             not_after: certificate.not_after,
             seen: AtomicU64::new(vendor.now().get()),
             is_ending: AtomicBool::new(false),
+            writable: Mutex::new(None),
         }
     }
 
     /// From now on it is not ready: it ends.
     pub(super) fn end(&self) {
         self.is_ending.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the ledger can be written. However many ask, it is looked once at a time, and not more often than is of use.
+    async fn writable(&self, office: &Office) -> Result<(), Refusal> {
+        let mut known = self.writable.lock().await;
+        if let Some((at, writable)) = &*known
+            && at.elapsed() < LOOK
+        {
+            return writable.clone();
+        }
+        let writable = office.lend(|vendor| Ok(vendor.store.check_writable()?)).await;
+        let writable = writable.map_err(|refusal| Refusal::new(Code::NotReady, refusal.to_string()));
+        *known = Some((wall_clock::instant(), writable.clone()));
+        writable
     }
 
     /// Why it is not ready at the time `now`, the ledger aside.
@@ -79,8 +101,7 @@ pub(super) async fn live() -> &'static str {
     ))]
 pub(super) async fn ready(State(service): State<Arc<Service>>) -> Result<&'static str, Problem> {
     service.health.judge(wall_clock::now())?;
-    let writable = service.office.lend(|vendor| Ok(vendor.store.check_writable()?)).await;
-    writable.map_err(|refusal| Refusal::new(Code::NotReady, refusal.to_string()))?;
+    service.health.writable(&service.office).await?;
     Ok("ready\n")
 }
 
@@ -129,6 +150,7 @@ mod tests {
             not_after: at(1_000),
             seen: AtomicU64::new(0),
             is_ending: AtomicBool::new(false),
+            writable: Mutex::new(None),
         };
         assert!(health.judge(at(99)).is_err());
         assert!(health.judge(at(500)).is_ok());

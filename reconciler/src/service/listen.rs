@@ -21,7 +21,9 @@ use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt as _;
 
-use super::client::{Peer, TooMany};
+use super::client::{Peer, Proxies, TooMany, network};
+use super::networks::Networks;
+use super::watch::{Watch, Watched};
 use super::{Service, metrics, openapi};
 
 /// How long a client may take over the head of a request, or say nothing between two of them.
@@ -29,7 +31,9 @@ const HEAD: Duration = Duration::from_secs(30);
 /// How long a client may take to agree on encryption.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 /// Requests at the same time on one HTTP/2 connection.
-const STREAMS: u32 = 32;
+const STREAMS: u32 = 16;
+/// Of all connections, the part that one network may have, unless a proxy is there that is known by name.
+const SHARE: usize = 4;
 /// Connections beyond the allowed ones, which are told that there is no room. More are closed.
 const TOLD: usize = 64;
 /// How long what was accepted may take to be answered when the service ends.
@@ -55,6 +59,8 @@ pub(super) async fn until_told(
         tls,
         places: Arc::new(Semaphore::new(connections)),
         told: Arc::new(Semaphore::new(TOLD)),
+        networks: Networks::new(connections.div_ceil(SHARE)),
+        proxies: service.proxies.clone(),
     };
     let mut tidy = tokio::time::interval(TIDY);
     let connections = GracefulShutdown::new();
@@ -91,24 +97,26 @@ struct Door {
     tls: Option<TlsAcceptor>,
     places: Arc<Semaphore>,
     told: Arc<Semaphore>,
+    networks: Networks,
+    proxies: Proxies,
 }
 
 impl Door {
     fn admit(&self, stream: TcpStream, address: SocketAddr, watcher: Watcher) {
-        let (place, is_full) = match Arc::clone(&self.places).try_acquire_owned() {
-            Ok(place) => (place, false),
-            Err(_) => match Arc::clone(&self.told).try_acquire_owned() {
-                Ok(place) => (place, true),
-                Err(_) => return,
-            },
-        };
+        let is_proxy = self.proxies.has(address.ip());
+        let share = if is_proxy { None } else { Some(self.networks.take(network(address.ip()))) };
+        let place = Arc::clone(&self.places).try_acquire_owned().ok();
+        let is_full = place.is_none() || share.as_ref().is_some_and(Option::is_none);
+        let told = Arc::clone(&self.told);
+        let place = if is_full { told.try_acquire_owned().ok() } else { place };
+        let Some(place) = place else { return };
         // Small answers go out at once.
         drop(stream.set_nodelay(true));
         let visitor =
             Visitor { router: self.router.clone(), peer: Peer(address.ip()), too_many: TooMany(is_full) };
         let tls = self.tls.clone();
         tokio::spawn(async move {
-            let _place = place;
+            let _places = (place, share);
             let _open = metrics::connected();
             match tls {
                 None => visitor.serve(stream, watcher).await,
@@ -141,14 +149,25 @@ impl Visitor {
             .keep_alive_interval(HEAD)
             .keep_alive_timeout(HEAD);
         let Self { router, peer, too_many } = self;
+        let watch = Arc::new(Watch::default());
+        let stream = Watched::new(stream, Arc::clone(&watch));
+        let seen = Arc::clone(&watch);
         let answer = service_fn(move |request: Request<Incoming>| {
+            let at_work = seen.begin();
             let mut request = request.map(Body::new);
             request.extensions_mut().insert(peer);
             request.extensions_mut().insert(too_many);
-            router.clone().oneshot(request)
+            let answered = router.clone().oneshot(request);
+            async move {
+                let _at_work = at_work;
+                answered.await
+            }
         });
         let connection = builder.serve_connection(TokioIo::new(stream), answer).into_owned();
         // A client that hangs up, or does not speak HTTP, is no event.
-        drop(watcher.watch(connection).await);
+        tokio::select! {
+            ended = watcher.watch(connection) => drop(ended),
+            () = watch.until_useless() => {}
+        }
     }
 }

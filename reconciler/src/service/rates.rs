@@ -1,16 +1,22 @@
 //! How many requests are taken from one address, and how many bundles for one licence: token buckets (GCRA), which hold what
 //! may come at once for ten seconds' worth.
+//!
+//! What a licence is called is no secret, so that anybody can send bundles for it. Those of devices that it knows count for
+//! it, once they are answered; beside, each network may send so many for it, so that nobody uses up what others need.
 
+use std::collections::HashMap;
 use std::hash::Hash;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
-use std::time::Duration;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use governor::clock::{Clock as _, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use schemas::ids::KeyReference;
 
 use super::client::network;
+use crate::wall_clock;
 
 /// Seconds' worth of requests that may come at once.
 const BURST_SECONDS: u32 = 10;
@@ -18,13 +24,22 @@ const BURST_SECONDS: u32 = 10;
 /// What was taken lately from whom.
 pub(super) struct Rates {
     addresses: Option<DefaultKeyedRateLimiter<IpAddr>>,
-    licenses: Option<DefaultKeyedRateLimiter<KeyReference>>,
+    licenses: Option<Licenses>,
+}
+
+/// What was taken lately for licences.
+struct Licenses {
+    from_networks: DefaultKeyedRateLimiter<(KeyReference, IpAddr)>,
+    answered: DefaultKeyedRateLimiter<KeyReference>,
+    refreshed: DefaultKeyedRateLimiter<KeyReference>,
+    /// Licences whose devices were answered as often as they may be, until when.
+    full: Mutex<HashMap<KeyReference, Instant>>,
 }
 
 impl Rates {
     /// So many a second in the long run; 0 is any number.
     pub(super) fn new(per_address: u32, per_license: u32) -> Self {
-        Self { addresses: limiter(per_address), licenses: limiter(per_license) }
+        Self { addresses: limiter(per_address), licenses: Licenses::new(per_license) }
     }
 
     /// Counts a request of an address.
@@ -32,15 +47,36 @@ impl Rates {
     /// # Errors
     /// How long it has to wait.
     pub(super) fn take_from(&self, address: IpAddr) -> Result<(), Duration> {
-        take(self.addresses.as_ref(), &network(address))
+        self.addresses.as_ref().map_or(Ok(()), |addresses| take(addresses, &network(address)))
     }
 
-    /// Counts a bundle for the licence whose key has this reference.
+    /// Counts a bundle of an address for the licence whose key has this reference, before it is read.
     ///
     /// # Errors
     /// How long it has to wait.
-    pub(super) fn take_for(&self, reference: KeyReference) -> Result<(), Duration> {
-        take(self.licenses.as_ref(), &reference)
+    pub(super) fn take_for(&self, reference: KeyReference, address: IpAddr) -> Result<(), Duration> {
+        let Some(licenses) = &self.licenses else { return Ok(()) };
+        let full_until = licenses.full().get(&reference).copied();
+        if let Some(wait) = full_until.and_then(|until| until.checked_duration_since(wall_clock::instant())) {
+            return Err(wait);
+        }
+        take(&licenses.from_networks, &(reference, network(address)))
+    }
+
+    /// Counts a device of a licence that was given a grant.
+    pub(super) fn answered(&self, reference: KeyReference) {
+        let Some(licenses) = &self.licenses else { return };
+        if let Err(wait) = take(&licenses.answered, &reference) {
+            licenses.full().insert(reference, wall_clock::instant() + wait);
+        }
+    }
+
+    /// Counts a grant of a licence that was asked for without a bundle.
+    ///
+    /// # Errors
+    /// How long it has to wait.
+    pub(super) fn take_refresh(&self, reference: KeyReference) -> Result<(), Duration> {
+        self.licenses.as_ref().map_or(Ok(()), |licenses| take(&licenses.refreshed, &reference))
     }
 
     /// Forgets those who could make as many requests as anybody new.
@@ -49,8 +85,27 @@ impl Rates {
             addresses.retain_recent();
         }
         if let Some(licenses) = &self.licenses {
-            licenses.retain_recent();
+            licenses.from_networks.retain_recent();
+            licenses.answered.retain_recent();
+            licenses.refreshed.retain_recent();
+            let now = wall_clock::instant();
+            licenses.full().retain(|_, until| *until > now);
         }
+    }
+}
+
+impl Licenses {
+    fn new(a_second: u32) -> Option<Self> {
+        Some(Self {
+            from_networks: limiter(a_second)?,
+            answered: limiter(a_second)?,
+            refreshed: limiter(a_second)?,
+            full: Mutex::default(),
+        })
+    }
+
+    fn full(&self) -> MutexGuard<'_, HashMap<KeyReference, Instant>> {
+        self.full.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -60,8 +115,7 @@ fn limiter<K: Hash + Eq + Clone>(a_second: u32) -> Option<DefaultKeyedRateLimite
     Some(RateLimiter::keyed(Quota::per_second(a_second).allow_burst(burst)))
 }
 
-fn take<K: Hash + Eq + Clone>(limiter: Option<&DefaultKeyedRateLimiter<K>>, key: &K) -> Result<(), Duration> {
-    let Some(limiter) = limiter else { return Ok(()) };
+fn take<K: Hash + Eq + Clone>(limiter: &DefaultKeyedRateLimiter<K>, key: &K) -> Result<(), Duration> {
     limiter.check_key(key).map_err(|until| until.wait_time_from(DefaultClock::default().now()))
 }
 
@@ -80,5 +134,23 @@ mod tests {
         assert_eq!(rates.take_from(other), Ok(()));
         rates.forget();
         assert!(rates.take_from(one).is_err(), "what is not over yet is not forgotten");
+    }
+
+    #[test]
+    fn strangers_use_up_their_own_and_devices_that_are_known_what_is_the_licence_s() {
+        let rates = Rates::new(0, 1);
+        let [stranger, device] = ["192.0.2.1", "192.0.2.2"].map(|address| address.parse().expect("valid"));
+        let license = KeyReference([7; 5]);
+        for _ in 0..BURST_SECONDS {
+            assert_eq!(rates.take_for(license, stranger), Ok(()));
+        }
+        assert!(rates.take_for(license, stranger).is_err());
+        assert_eq!(rates.take_for(license, device), Ok(()));
+        for _ in 0..=BURST_SECONDS {
+            rates.answered(license);
+        }
+        assert!(rates.take_for(license, device).is_err_and(|wait| wait > Duration::ZERO));
+        assert_eq!(rates.take_for(KeyReference([8; 5]), device), Ok(()));
+        assert_eq!(rates.take_refresh(license), Ok(()), "who asks without a bundle is counted by itself");
     }
 }

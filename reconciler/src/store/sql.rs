@@ -160,6 +160,10 @@ impl Store for SqlStore {
         Ok(Box::new(Self::over(self.db.another()?)))
     }
 
+    fn settle(&mut self) -> Result<(), StoreError> {
+        self.db.settle()
+    }
+
     fn check_writable(&mut self) -> Result<(), StoreError> {
         self.write(|_| Ok(()))
     }
@@ -195,8 +199,16 @@ impl Store for SqlStore {
         now: Micros,
         token: &Token,
         name: &Attachment,
-    ) -> Result<(), StoreError> {
-        self.write(|db| tokens::add(db, issuer, now, token, name))
+        is_first: bool,
+    ) -> Result<bool, StoreError> {
+        self.write(|db| {
+            // Two who make the first at the same time both write the catalog's next run: one of them comes here again.
+            let may = !is_first || tokens::list(db)?.is_empty();
+            if may {
+                tokens::add(db, issuer, now, token, name)?;
+            }
+            Ok(may)
+        })
     }
 
     fn revoke_token(&mut self, issuer: &Issuer, now: Micros, token: &Token) -> Result<bool, StoreError> {
@@ -353,6 +365,18 @@ impl Store for SqlStore {
 
     fn quarantine(&mut self) -> Result<Vec<QuarantineEntry>, StoreError> {
         self.read(|db| quarantine::list(db))
+    }
+
+    fn quarantine_of(&mut self, chain: &ChainId) -> Result<Vec<QuarantineEntry>, StoreError> {
+        self.read(|db| quarantine::of_chain(db, chain))
+    }
+
+    fn followers_in_quarantine(&mut self, chain: &ChainId) -> Result<Vec<ChainId>, StoreError> {
+        self.read(|db| quarantine::followers(db, chain))
+    }
+
+    fn quarantined_from(&mut self, sources: &[&str]) -> Result<(u64, u64), StoreError> {
+        self.read(|db| quarantine::size(db, sources))
     }
 
     fn quarantined_bytes(&mut self, id: i64) -> Result<Option<Vec<u8>>, StoreError> {

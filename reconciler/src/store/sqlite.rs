@@ -196,6 +196,11 @@ impl Database for Sqlite {
         self.log.as_mut().filter(|_| self.is_soon).map_or_else(Durable::now, Log::sync)
     }
 
+    fn settle(&mut self) -> Result<(), StoreError> {
+        let path = Path::new(self.connection.path().unwrap_or_default());
+        Ok(log::settle(path).map_err(|error| Refusal::from_error(Code::IoFailed, &error))?)
+    }
+
     fn roll_back(&mut self) {
         if !self.connection.is_autocommit() {
             // Where even this fails, the connection is of no more use, and says so at the next statement.

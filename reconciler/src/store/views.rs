@@ -180,6 +180,8 @@ pub struct NewQuarantine {
     pub chain: Option<ChainId>,
     /// The places of the run's events, where it is one that was believed.
     pub span: Option<SeqRange>,
+    /// The chain that the run's own follows, where the run says so.
+    pub follows: Option<ChainId>,
     /// The bytes.
     pub bytes: Vec<u8>,
 }

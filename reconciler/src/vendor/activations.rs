@@ -191,14 +191,14 @@ impl Vendor {
         Ok(done)
     }
 
-    /// The newest grant of a device chain.
+    /// The newest grant of a device chain, which is durable.
     ///
     /// # Errors
     /// `not_activated` when there is none.
     pub fn grant(&mut self, license: &LicenseId, chain: &ChainId) -> Result<Grant, Refusal> {
-        self.store
-            .newest_grant(license, chain)?
-            .ok_or_else(|| Refusal::new(Code::NotActivated, chain.to_string()))
+        let grant = self.store.newest_grant(license, chain)?;
+        self.store.settle()?;
+        grant.ok_or_else(|| Refusal::new(Code::NotActivated, chain.to_string()))
     }
 }
 

@@ -87,6 +87,28 @@ impl Vendor {
         role: Role,
         valid: Option<Seconds>,
     ) -> Result<(Bearer, Token), Refusal> {
+        self.make_token(operator, role, valid, false)
+    }
+
+    /// Makes the first token, an admin's, as [`Vendor::create_token`].
+    ///
+    /// # Errors
+    /// `unauthorized` when there is one by now, whoever made it; when the ledger cannot be changed.
+    pub fn create_first_token(
+        &mut self,
+        operator: &Text,
+        valid: Option<Seconds>,
+    ) -> Result<(Bearer, Token), Refusal> {
+        self.make_token(operator, Role::Admin, valid, true)
+    }
+
+    fn make_token(
+        &mut self,
+        operator: &Text,
+        role: Role,
+        valid: Option<Seconds>,
+        is_first: bool,
+    ) -> Result<(Bearer, Token), Refusal> {
         let name = commitment::attach(operator.as_str().as_bytes())
             .map_err(|error| Refusal::from_error(Code::Failed, &error))?;
         let bearer = Bearer::random()?;
@@ -98,8 +120,11 @@ impl Vendor {
             expires_at: valid.map(|valid| self.now + valid),
             revoked_at: None,
         };
-        self.store.add_token(&self.issuer, self.now, &token, &name)?;
-        Ok((bearer, token))
+        if self.store.add_token(&self.issuer, self.now, &token, &name, is_first)? {
+            Ok((bearer, token))
+        } else {
+            Err(Code::Unauthorized.into())
+        }
     }
 
     /// Every token, the earliest first.

@@ -64,25 +64,23 @@ pub(in crate::service) async fn create(
         }
         None => Some(VALID),
     };
-    if let Founder::SetUp(shown) = &founder {
-        if role != Role::Admin {
-            return Err(Refusal::new(Code::Forbidden, "the first token is an admin's").into());
-        }
-        if !service.setup.spend(shown) {
-            return Err(Code::Unauthorized.into());
-        }
+    let is_first = matches!(founder, Founder::SetUp(_));
+    if is_first && role != Role::Admin {
+        return Err(Refusal::new(Code::Forbidden, "the first token is an admin's").into());
     }
     let made = service
         .office
         .lend(move |vendor| {
-            // Another process may have been set up meanwhile.
-            if matches!(founder, Founder::SetUp(_)) && !vendor.store.tokens()?.is_empty() {
-                return Err(Code::Unauthorized.into());
-            }
-            let (bearer, token) = vendor.create_token(&operator, role, valid)?;
+            let (bearer, token) = match is_first {
+                true => vendor.create_first_token(&operator, valid)?,
+                false => vendor.create_token(&operator, role, valid)?,
+            };
             Ok(NewToken::of(&bearer, token, operator.to_string(), vendor.now()))
         })
         .await?;
+    if let Founder::SetUp(shown) = founder {
+        service.setup.spend(&shown);
+    }
     Ok((StatusCode::CREATED, Answer(made)))
 }
 

@@ -14,7 +14,7 @@ use schemas::codes::Code;
 use schemas::refusal::Refusal;
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::super::{Service, body};
+use super::super::Service;
 
 /// Every field of a form of the portal.
 const FIELDS: [&str; 5] = ["file", "text", "digest", "chain", "key"];
@@ -31,7 +31,7 @@ impl Form {
     /// beside the result lives.
     ///
     /// # Errors
-    /// Those of [`body::receive`]; `request_invalid` for what is no form of the portal.
+    /// Those of [`super::super::body::Bodies::receive`]; `request_invalid` for what is no form of the portal.
     pub(super) async fn receive<T: Send + 'static>(
         service: &Service,
         headers: &HeaderMap,
@@ -40,7 +40,7 @@ impl Form {
     ) -> Result<(T, Option<OwnedSemaphorePermit>), Refusal> {
         let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
         let boundary = multer::parse_boundary(kind.unwrap_or_default()).map_err(|error| invalid(&error))?;
-        let received = body::receive(body).await?;
+        let received = service.bodies.receive(body).await?;
         let read = move |bytes| Self::parse(bytes, boundary).map(work);
         let (done, place) = service.desk.with(received, read).await?;
         Ok((done?, place))

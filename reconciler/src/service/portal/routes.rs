@@ -17,6 +17,7 @@ use schemas::refusal::Refusal;
 use sha2::{Digest as _, Sha256};
 
 use super::super::Service;
+use super::super::client::Client;
 use super::super::exchange::{GRANT, take_in};
 use super::super::problem::{Problem, Refused};
 use super::answer::{self, Answered};
@@ -25,10 +26,8 @@ use super::page::{AnswerPage, Home, RequestPage, SeatsPage, show};
 use super::reading::Reading;
 use super::seats::Seats;
 use super::trouble::Trouble;
-use crate::merging::Submission;
+use crate::merging::{PORTAL, Submission};
 
-/// What a bundle from here is called in quarantine.
-const NAME: &str = "portal";
 /// Bytes of a file that a page carries to the next step. A larger one is chosen again, so that pages that are read slowly
 /// hold little memory.
 const CARRIED: usize = 1024 * 1024;
@@ -75,6 +74,7 @@ pub(super) async fn content(
 /// `POST /answer`: takes the bundle in and answers it.
 pub(super) async fn answer(
     State(service): State<Arc<Service>>,
+    client: Client,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
@@ -82,10 +82,10 @@ pub(super) async fn answer(
         let digest = form.word("digest").to_owned();
         let file = form.into_file()?;
         refuse_other(&digest, &file)?;
-        Ok::<_, Refusal>(Submission::read(NAME, file))
+        Ok::<_, Refusal>(Submission::read(PORTAL, file))
     };
     let (submission, _place) = Form::receive(&service, &headers, body, read).await?;
-    let answers = take_in(&service, submission?).await?;
+    let answers = take_in(&service, client, submission?).await?;
     Ok(answered(&service, &answers)?)
 }
 
@@ -160,7 +160,7 @@ async fn renewed(service: &Service, typed: &str) -> Result<Answer, Renewal> {
         Ok((license, key))
     };
     let (license, key) = service.office.lend(find).await?;
-    service.rates.take_for(key).map_err(|wait| Renewal::Refused(Problem::too_many(wait)))?;
+    service.rates.take_refresh(key).map_err(|wait| Renewal::Refused(Problem::too_many(wait)))?;
     let grant = service.office.lend(move |vendor| vendor.refresh(&license, chain)).await?;
     Ok(Answer::Grant(Box::new(grant)))
 }

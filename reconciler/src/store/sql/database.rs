@@ -66,6 +66,11 @@ pub(in crate::store) trait Database: Debug + Send {
         Durable::now()
     }
 
+    /// Waits until all that can be read is durable, whoever committed it.
+    fn settle(&mut self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     /// Ends the transaction without a trace.
     fn roll_back(&mut self);
 

@@ -1,5 +1,6 @@
 //! Quarantine: bytes that were refused, kept with their reason until they are retried or dropped.
 
+use schemas::codes::Code;
 use schemas::grant::SeqRange;
 use schemas::ids::{ChainId, Digest};
 use schemas::numbers::Micros;
@@ -25,7 +26,9 @@ pub(super) fn put(db: &mut dyn Database, entries: &[NewQuarantine], now: Micros)
         let first = Value::from(entry.span.map(|span| span.first));
         let last = Value::from(entry.span.map(|span| span.last));
         let code = Value::from(entry.code.word());
-        let again = [code.clone(), first.clone(), last.clone(), digest.clone(), chain.clone()];
+        let follows = Value::from(entry.follows.as_ref().map(ChainId::as_bytes));
+        let again =
+            [code.clone(), first.clone(), last.clone(), follows.clone(), digest.clone(), chain.clone()];
         if db.execute(&statements::QUARANTINED_AGAIN, &again)? > 0 {
             continue;
         }
@@ -39,6 +42,7 @@ pub(super) fn put(db: &mut dyn Database, entries: &[NewQuarantine], now: Micros)
             (entry.bytes.len() as u64).into(),
             first,
             last,
+            follows,
             entry.bytes.as_slice().into(),
         ];
         db.insert(&statements::NEW_QUARANTINE, &[new])?;
@@ -59,6 +63,30 @@ fn number(db: &mut dyn Database, step: u8) -> Result<u64, StoreError> {
 /// Every entry without its bytes, in the order of arrival.
 pub(super) fn list(db: &mut dyn Database) -> Result<Vec<QuarantineEntry>, StoreError> {
     all(db, &statements::QUARANTINE, &[], entry)
+}
+
+/// The entries of a chain, in the order of arrival.
+pub(super) fn of_chain(db: &mut dyn Database, chain: &ChainId) -> Result<Vec<QuarantineEntry>, StoreError> {
+    all(db, &statements::QUARANTINE_OF_CHAIN, &[chain.as_bytes().into()], entry)
+}
+
+/// The chains with entries that say that they follow this one, and wait since it was not known.
+pub(super) fn followers(db: &mut dyn Database, chain: &ChainId) -> Result<Vec<ChainId>, StoreError> {
+    let key = [chain.as_bytes().into(), Code::ChainGap.word().into()];
+    all(db, &statements::QUARANTINED_FOLLOWERS, &key, |row| Ok(ChainId(row.fixed()?)))
+}
+
+/// How many entries came from these sources, and their bytes.
+pub(super) fn size(db: &mut dyn Database, sources: &[&str]) -> Result<(u64, u64), StoreError> {
+    let (mut entries, mut bytes) = (0, 0);
+    for source in sources {
+        db.query(&statements::QUARANTINED_FROM, &[(*source).into()], &mut |mut row| {
+            entries += 1;
+            bytes += row.uint()?;
+            Ok(())
+        })?;
+    }
+    Ok((entries, bytes))
 }
 
 fn entry(row: &mut Row) -> Result<QuarantineEntry, StoreError> {

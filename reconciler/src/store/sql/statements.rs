@@ -230,10 +230,14 @@ statements! {
     // Quarantine.
     NEXT_NUMBER = new("UPDATE counters SET value = value + $1 WHERE name = $2 RETURNING value", [Int, Text]);
     COUNTERS = new("SELECT value, name FROM counters ORDER BY name", []);
-    QUARANTINED_AGAIN = new("UPDATE quarantine SET code = $1, first_seq = $2, last_seq = $3
-        WHERE digest = $4 AND chain IS NOT DISTINCT FROM $5", [Text, Int, Int, Bytes, Bytes]);
+    QUARANTINED_AGAIN = new("UPDATE quarantine SET code = $1, first_seq = $2, last_seq = $3, follows = $4
+        WHERE digest = $5 AND chain IS NOT DISTINCT FROM $6", [Text, Int, Int, Bytes, Bytes, Bytes]);
     QUARANTINE = new("SELECT id, code, source, chain, received_at, digest, size, first_seq, last_seq FROM quarantine ORDER BY id", []);
-    QUARANTINED = new("SELECT id, code, source, chain, received_at, digest, size, first_seq, last_seq, bytes FROM quarantine
+    QUARANTINE_OF_CHAIN = new("SELECT id, code, source, chain, received_at, digest, size, first_seq, last_seq FROM quarantine
+        WHERE chain = $1 ORDER BY id", [Bytes]);
+    QUARANTINED_FOLLOWERS = new("SELECT DISTINCT chain FROM quarantine WHERE follows = $1 AND code = $2 AND chain IS NOT NULL", [Bytes, Text]);
+    QUARANTINED_FROM = new("SELECT size FROM quarantine WHERE source = $1", [Text]);
+    QUARANTINED = new("SELECT id, code, source, chain, received_at, digest, size, first_seq, last_seq, follows, bytes FROM quarantine
         WHERE id > $1 ORDER BY id LIMIT $2", [Int, Int]);
     QUARANTINED_BYTES = new("SELECT bytes FROM quarantine WHERE id = $1", [Int]);
     LEAVE_QUARANTINE = new("DELETE FROM quarantine WHERE id = $1", [Int]);
@@ -287,7 +291,7 @@ inserts! {
         "ON CONFLICT (license_id, chain, branch, seq, code) DO NOTHING";
     NEW_TOKEN = tokens(digest Bytes, operator Bytes, role Int, created_at Int, expires_at Int, revoked_at Int) "";
     NEW_QUARANTINE = quarantine(id Int, code Text, source Text, chain Bytes, received_at Int, digest Bytes, size Int, first_seq Int,
-            last_seq Int, bytes Bytes) "";
+            last_seq Int, follows Bytes, bytes Bytes) "";
 }
 
 projections! {

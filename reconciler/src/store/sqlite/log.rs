@@ -90,6 +90,14 @@ fn sync_all(path: &Path, asked: &Receiver<SyncSender<Result<(), Refusal>>>) {
     }
 }
 
+/// Syncs the log of the ledger at `path` once, whoever wrote to it. Where there is none, all is in the database.
+pub(super) fn settle(path: &Path) -> io::Result<()> {
+    match sync(path, &mut None) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        synced => synced,
+    }
+}
+
 fn sync(path: &Path, log: &mut Option<File>) -> io::Result<()> {
     if log.is_none() {
         let mut name = path.as_os_str().to_owned();

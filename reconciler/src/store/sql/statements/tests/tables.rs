@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use rusqlite::Connection;
 use schemas::migrations::{LEDGER_POSTGRES, LEDGER_SQLITE};
 use sqlparser::ast::{
-    ColumnDef, ColumnOption, CreateIndex, CreateTable, DataType, Expr, IndexColumn, SetExpr, Statement,
-    TableConstraint,
+    AlterTable, AlterTableOperation, ColumnDef, ColumnOption, CreateIndex, CreateTable, DataType, Expr,
+    IndexColumn, SetExpr, Statement, TableConstraint,
 };
 use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::parser::Parser;
@@ -20,7 +20,7 @@ const OVER_ALL_LICENSES: [&str; 2] = ["chain_licenses", "license_keys"];
 /// A way in which tables break the dialect.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(super) enum Breach {
-    /// It cannot be read, or is no table, index, storage setting or first row.
+    /// It cannot be read, or is no table, index, storage setting, first row, or column that may be empty.
     NotATable,
     /// A key of a table of licences does not begin with the licence.
     NotLedByLicense,
@@ -68,8 +68,15 @@ impl Tables {
         let mut tables = BTreeMap::new();
         for step in LEDGER_POSTGRES.iter().flat_map(|migration| steps(migration.sql)) {
             let Step::Parsed(statement) = step else { continue };
-            if let Statement::CreateTable(table) = *statement {
-                tables.insert(table.name.to_string(), Table::of(&table));
+            match *statement {
+                Statement::CreateTable(table) => {
+                    tables.insert(table.name.to_string(), Table::of(&table));
+                }
+                Statement::AlterTable(altered) => {
+                    let table: &mut Table = tables.get_mut(&altered.name.to_string()).expect("it was made");
+                    table.columns.extend(added(&altered).into_iter().flatten().filter_map(named));
+                }
+                _ => {}
             }
         }
         Self(tables)
@@ -114,10 +121,7 @@ impl Tables {
 
 impl Table {
     fn of(table: &CreateTable) -> Self {
-        let columns = table
-            .columns
-            .iter()
-            .filter_map(|column| Some((column.name.value.clone(), kind(&column.data_type)?)));
+        let columns = table.columns.iter().filter_map(named);
         Self { columns: columns.collect(), key: keys(table).into_iter().next().unwrap_or_default() }
     }
 
@@ -158,10 +162,30 @@ pub(super) fn breaches(sql: &str) -> BTreeSet<Breach> {
     found
 }
 
+/// The columns that are added to a table, if nothing else is done to it.
+fn added(altered: &AlterTable) -> Option<Vec<&ColumnDef>> {
+    let operations = altered.operations.iter().map(|operation| match operation {
+        AlterTableOperation::AddColumn { if_not_exists: false, column_def, .. } => Some(column_def),
+        _ => None,
+    });
+    operations.collect()
+}
+
+fn named(column: &ColumnDef) -> Option<(String, Kind)> {
+    Some((column.name.value.clone(), kind(&column.data_type)?))
+}
+
 fn judge(statement: &Statement, found: &mut BTreeSet<Breach>) {
     match statement {
         Statement::CreateTable(table) => judge_table(table, found),
         Statement::CreateIndex(index) => judge_index(index, found),
+        // Rows that are there have no value in a column that comes later.
+        Statement::AlterTable(altered) => match added(altered) {
+            Some(columns) if columns.iter().all(|column| !is_required(column)) => {
+                columns.into_iter().for_each(|column| judge_column(column, found));
+            }
+            _ => _ = found.insert(Breach::NotATable),
+        },
         Statement::Insert(insert)
             if insert.source.as_ref().is_some_and(|rows| matches!(*rows.body, SetExpr::Values(_))) => {}
         _ => _ = found.insert(Breach::NotATable),
@@ -195,6 +219,10 @@ fn judge_table(table: &CreateTable, found: &mut BTreeSet<Breach>) {
             _ => _ = found.insert(Breach::NotATable),
         }
     }
+}
+
+fn is_required(column: &ColumnDef) -> bool {
+    column.options.iter().any(|option| matches!(option.option, ColumnOption::NotNull))
 }
 
 fn judge_column(column: &ColumnDef, found: &mut BTreeSet<Breach>) {

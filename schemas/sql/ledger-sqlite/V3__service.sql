@@ -1,0 +1,20 @@
+-- Who may use the service: bearer tokens, of which only the SHA-256 is kept. They come and go like quarantine; that an operator
+-- was given one and what it allows stands in the catalog as evidence.
+
+CREATE TABLE tokens (
+    digest     BLOB    NOT NULL PRIMARY KEY,
+    operator   BLOB    NOT NULL,
+    role       INTEGER NOT NULL,
+    created_at INTEGER NOT NULL,
+    expires_at INTEGER,
+    revoked_at INTEGER
+) WITHOUT ROWID;
+
+-- The chain that a run's own chain follows, where the run says so: when that one moves, this may go in. What came before this
+-- column waits until its own chain is heard of, or until all of the quarantine is tried again.
+
+ALTER TABLE quarantine ADD COLUMN follows BLOB;
+CREATE INDEX quarantine_by_chain ON quarantine (chain) WHERE chain IS NOT NULL;
+CREATE INDEX quarantine_by_followed ON quarantine (follows) WHERE follows IS NOT NULL;
+-- How much of it came from where: what anybody may hand in has bounded room.
+CREATE INDEX quarantine_by_source ON quarantine (source, size);
