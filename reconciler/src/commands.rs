@@ -35,4 +35,3 @@ mod files;
 mod filter;
 mod root_key;
 mod stranded;
-pub(crate) mod words;

@@ -329,6 +329,17 @@ pub trait Store: Send {
     /// What is in quarantine, without the bytes, in the order of arrival.
     fn quarantine(&mut self) -> Result<Vec<QuarantineEntry>, StoreError>;
 
+    /// What is in quarantine after an entry, with a code, without the bytes: so many entries at most.
+    fn quarantine_after(
+        &mut self,
+        after: i64,
+        code: Option<&str>,
+        limit: u64,
+    ) -> Result<Vec<QuarantineEntry>, StoreError>;
+
+    /// The entry of a number, without the bytes.
+    fn quarantine_entry(&mut self, id: i64) -> Result<Option<QuarantineEntry>, StoreError>;
+
     /// What is in quarantine of a device chain, as [`Store::quarantine`].
     fn quarantine_of(&mut self, chain: &ChainId) -> Result<Vec<QuarantineEntry>, StoreError>;
 

@@ -5,9 +5,11 @@
 
 pub mod activations;
 pub mod customers;
+pub mod forks;
 pub mod licenses;
 pub mod periods;
 pub mod products;
+pub mod quarantine;
 pub mod restore;
 pub mod tokens;
 

@@ -810,6 +810,14 @@ codes! {
         "the service has too much to do"
         "More is waiting than can be held, or the service is ending. Nothing of this request was taken in."
         "Wait as long as `Retry-After` says, then send it again.",
+    PreconditionFailed "precondition_failed" Refused 412
+        "it was changed meanwhile"
+        "What the change was meant for is not what stands now: somebody else changed it since it was read. Nothing was changed."
+        "Read it again, and send the change with its new `ETag` if it is still meant.",
+    PreconditionRequired "precondition_required" Usage 428
+        "the request does not say what it changes"
+        "A change of a licence names the `ETag` that the licence had when it was read, so that two operators do not overwrite each other."
+        "Read the licence and send its `ETag` as `If-Match`; `*` changes whatever stands.",
     QuarantineFull "quarantine_full" Busy 503
         "there is no room for what cannot be merged"
         "What callers hand in and cannot be merged is kept until it is looked at, up to a bound. It is reached, so that this was not kept. What of it could be merged is merged."

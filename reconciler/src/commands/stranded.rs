@@ -2,39 +2,8 @@
 
 use std::fmt;
 
-use ledger::quotas;
-use schemas::event::authority::ReleaseReason;
-use schemas::ids::ChainId;
-use schemas::numbers::Micros;
-use schemas::pack::ProductFeature;
-use schemas::period::Period;
-use serde::Serialize;
-
-use super::words;
-
-/// Units that a device holds although its activation was released.
-#[derive(Serialize)]
-pub(super) struct Stranded {
-    chain: ChainId,
-    feature: String,
-    period: Period,
-    units: u64,
-    /// Why the activation was released.
-    released: ReleaseReason,
-    /// From when `activation write-off` frees them without `--override`; absent: never.
-    write_off_from: Option<Micros>,
-    #[serde(skip)]
-    is_silent: bool,
-}
-
-impl Stranded {
-    pub(super) fn of(stranded: &quotas::Stranded, features: &[ProductFeature], now: Micros) -> Self {
-        let quotas::Stranded { chain, feature, period, units, released, write_off_from } = *stranded;
-        let feature = words::feature_name(features, feature);
-        let is_silent = write_off_from.is_some_and(|from| from <= now);
-        Self { chain, feature, period, units, released, write_off_from, is_silent }
-    }
-}
+use crate::shown::stranded::Stranded;
+use crate::shown::words;
 
 /// Periods of one device that are told one by one.
 const TOLD: usize = 3;

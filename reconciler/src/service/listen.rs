@@ -32,8 +32,9 @@ const HEAD: Duration = Duration::from_secs(30);
 const HANDSHAKE: Duration = Duration::from_secs(10);
 /// Requests at the same time on one HTTP/2 connection.
 const STREAMS: u32 = 16;
-/// Of all connections, the part that one network may have, unless a proxy is there that is known by name.
+/// Of all connections, the part that one network may have, unless a proxy is there that is known by name; and so many at least.
 const SHARE: usize = 4;
+const LEAST_SHARE: usize = 64;
 /// Connections beyond the allowed ones, which are told that there is no room. More are closed.
 const TOLD: usize = 64;
 /// How long what was accepted may take to be answered when the service ends.
@@ -59,7 +60,7 @@ pub(super) async fn until_told(
         tls,
         places: Arc::new(Semaphore::new(connections)),
         told: Arc::new(Semaphore::new(TOLD)),
-        networks: Networks::new(connections.div_ceil(SHARE)),
+        networks: Networks::new((connections / SHARE).max(LEAST_SHARE)),
         proxies: service.proxies.clone(),
     };
     let mut tidy = tokio::time::interval(TIDY);

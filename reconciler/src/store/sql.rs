@@ -367,6 +367,19 @@ impl Store for SqlStore {
         self.read(|db| quarantine::list(db))
     }
 
+    fn quarantine_after(
+        &mut self,
+        after: i64,
+        code: Option<&str>,
+        limit: u64,
+    ) -> Result<Vec<QuarantineEntry>, StoreError> {
+        self.read(|db| quarantine::page(db, after, code, limit))
+    }
+
+    fn quarantine_entry(&mut self, id: i64) -> Result<Option<QuarantineEntry>, StoreError> {
+        self.read(|db| quarantine::one_of(db, id))
+    }
+
     fn quarantine_of(&mut self, chain: &ChainId) -> Result<Vec<QuarantineEntry>, StoreError> {
         self.read(|db| quarantine::of_chain(db, chain))
     }

@@ -68,6 +68,17 @@ impl Vendor {
         if found.is_empty() { Err(Refusal::new(Code::CustomerUnknown, wanted)) } else { Ok(found) }
     }
 
+    /// The customer of a name or an identifier; a name that is new is defined.
+    ///
+    /// # Errors
+    /// When the ledger cannot be changed.
+    pub fn customer_of(&mut self, wanted: &Text) -> Result<CustomerId, Refusal> {
+        if let Ok(found) = self.find_customers(wanted.as_str()) {
+            return Ok(found[0]);
+        }
+        Ok(self.customers_named(std::slice::from_ref(wanted))?[wanted])
+    }
+
     /// The customers of these names; those that are not there yet are defined.
     ///
     /// # Errors

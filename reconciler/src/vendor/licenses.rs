@@ -17,7 +17,8 @@ use schemas::terms::{Policy, Terms};
 use schemas::text::Text;
 
 use super::Vendor;
-use crate::options::resolve;
+use super::products::{NewFeature, number};
+use crate::options::{PolicyOptions, of_trial, resolve};
 use crate::store::{Change, LicenseFilter, StoreError};
 
 /// A licence that was just issued. The key is shown once and can be derived again from the home.
@@ -42,6 +43,53 @@ pub struct Order {
     pub customer: CustomerId,
     /// Whether it is the product's trial, which all devices that try the product share.
     pub is_trial: bool,
+}
+
+/// What is asked for when licences are issued from a policy.
+#[derive(Clone, Copy, Debug)]
+pub struct IssueOrder<'a> {
+    /// The policy.
+    pub policy: &'a Text,
+    /// The customer, by name or identifier; a new name adds one. Of a product's trial it may be left out.
+    pub customer: Option<&'a Text>,
+    /// Whether it is the product's trial.
+    pub is_trial: bool,
+    /// How many of the same.
+    pub count: u32,
+    /// What departs from the policy.
+    pub overrides: &'a PolicyOptions,
+}
+
+/// What an operator must have seen of a licence for a change of it: the revision of its terms, and how it stands.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct LicenseVersion(String);
+
+impl LicenseVersion {
+    /// That of a licence.
+    pub fn of(license: &License) -> Self {
+        Self(format!("{}-{}", license.terms.entitlement.revision, license.standing.word()))
+    }
+
+    /// What somebody says that they saw.
+    pub fn seen(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+
+    /// The text that stands for it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Refuses a change by somebody who saw another one.
+    fn check(seen: Option<&Self>, license: &License) -> Result<(), Refusal> {
+        let now = Self::of(license);
+        match seen {
+            Some(seen) if *seen != now => {
+                Err(Refusal::new(Code::PreconditionFailed, format!("it is {} by now", now.0)))
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 /// Which licences are listed, by the names that people use.
@@ -72,6 +120,8 @@ pub enum StandingChange {
     Revoke,
 }
 
+/// Whose a product's trial is where nobody is named.
+const TRIAL_CUSTOMER: &str = "trial";
 /// Licences that one commit issues.
 const PER_COMMIT: usize = 500;
 
@@ -93,6 +143,29 @@ impl Vendor {
             }
         }
         Ok(())
+    }
+
+    /// Issues licences from a policy. `told` hears of each, and of its customer's name, once it is stored.
+    ///
+    /// # Errors
+    /// `policy_unknown`; those of [`PolicyOptions::overriding`] and [`Vendor::issue`].
+    pub fn issue_from(
+        &mut self,
+        order: &IssueOrder<'_>,
+        told: &mut dyn FnMut(IssuedLicense, &str) -> Result<(), Refusal>,
+    ) -> Result<(), Refusal> {
+        let IssueOrder { policy, customer, is_trial, count, overrides } = *order;
+        let policy = self.policy(policy)?;
+        let product = self.product(&policy.product)?;
+        let mut policy = overrides.overriding(&policy, &product.features)?;
+        if is_trial {
+            policy = of_trial(policy, overrides.max_activations)?;
+        }
+        let name = customer.cloned().unwrap_or_else(|| Text::new(TRIAL_CUSTOMER).expect("a short word"));
+        refuse_too_long(&resolve(&policy, self.now))?;
+        let customer = self.customer_of(&name)?;
+        let orders = vec![Order { policy, customer, is_trial }; count as usize];
+        self.issue(&orders, &mut |issued| told(issued, name.as_str()))
     }
 
     /// A licence by its identifier or its key.
@@ -146,6 +219,34 @@ impl Vendor {
         self.home.key_secret().license_key(license.key)
     }
 
+    /// Changes a licence as the options say; features that its product lacks are defined as on or off first. Who says what
+    /// they `saw` overwrites nobody's change.
+    ///
+    /// # Errors
+    /// `precondition_failed`; those of [`PolicyOptions::change`]; when the ledger cannot be changed.
+    pub fn change_by(
+        &mut self,
+        license: &License,
+        let_go: &[Text],
+        changes: &PolicyOptions,
+        reason: Option<&str>,
+        saw: Option<&LicenseVersion>,
+    ) -> Result<License, Refusal> {
+        LicenseVersion::check(saw, license)?;
+        let known = self.product(&license.product)?.features;
+        let undefined = changes.undefined(&known);
+        let known = if undefined.is_empty() {
+            known
+        } else {
+            let new: Vec<NewFeature> =
+                undefined.into_iter().map(|name| NewFeature { name, metered: false }).collect();
+            // Refuse what contradicts itself before the product is changed.
+            changes.change(let_go, &license.terms, &number(&known, &new)?)?;
+            self.add_features(&license.product, &new)?.features
+        };
+        self.change_terms(&license.id, reason, saw, |terms| changes.change(let_go, terms, &known))
+    }
+
     /// Replaces a licence's terms. Terms that are the same but for their revision write nothing.
     ///
     /// # Errors
@@ -154,10 +255,12 @@ impl Vendor {
         &mut self,
         license: &LicenseId,
         reason: Option<&str>,
+        saw: Option<&LicenseVersion>,
         change: impl Fn(&Terms) -> Result<Terms, Refusal>,
     ) -> Result<License, Refusal> {
         let attachment = reason_attachment(reason)?;
         self.change_license(license, attachment.as_ref(), |draft| {
+            LicenseVersion::check(saw, draft.license())?;
             let old = &draft.license().terms;
             let terms = change(old)?;
             let mut compared = terms.clone();
@@ -174,17 +277,19 @@ impl Vendor {
     /// Suspends, resumes or revokes a licence.
     ///
     /// # Errors
-    /// `status_unchanged` when the licence is not in a state for it.
+    /// `status_unchanged` when the licence is not in a state for it; `precondition_failed` when it is not as they `saw`.
     pub fn change_standing(
         &mut self,
         license: &LicenseId,
         change: StandingChange,
         reason: Option<&str>,
+        saw: Option<&LicenseVersion>,
     ) -> Result<License, Refusal> {
         let attachment = reason_attachment(reason)?;
         let body =
             LicenseStatusChanged { reason: attachment.as_ref().map(|attachment| attachment.commitment) };
         self.change_license(license, attachment.as_ref(), |draft| {
+            LicenseVersion::check(saw, draft.license())?;
             let standing = draft.license().standing;
             draft.write(match (change, standing) {
                 (StandingChange::Suspend, Standing::Active) => Body::LicenseSuspended(body.clone()),

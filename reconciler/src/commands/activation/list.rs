@@ -5,18 +5,15 @@ use std::fmt;
 use clap::Args;
 use schemas::codes::Exit;
 use schemas::grant::GrantStatus;
-use schemas::ids::{ChainId, LicenseId};
-use schemas::numbers::Micros;
 use schemas::refusal::Refusal;
 use schemas::text::Text;
-use serde::Serialize;
 
 use crate::cli::Context;
 use crate::commands::filter::LimitOption;
-use crate::commands::words::{self, Attached};
 use crate::output::{self, Table};
-use crate::store::{ActivationFilter, ActivationSummary};
-use crate::vendor::Vendor;
+use crate::shown::activations::{ActivationLine, Activations};
+use crate::shown::words;
+use crate::store::ActivationFilter;
 
 /// List activations
 #[derive(Args, Debug)]
@@ -60,60 +57,7 @@ impl ActivationListArgs {
     }
 }
 
-#[derive(Serialize)]
-struct Activations {
-    activations: Vec<ActivationLine>,
-}
-
-/// What a list tells of an activation.
-#[derive(Serialize)]
-pub(crate) struct ActivationLine {
-    pub(crate) chain: ChainId,
-    pub(crate) license_id: LicenseId,
-    pub(crate) state: GrantStatus,
-    pub(crate) reason: Option<String>,
-    /// Whether the chain's histories part; see `audit forks`.
-    pub(crate) forked: bool,
-    pub(crate) host: Option<Attached>,
-    pub(crate) agent: Option<String>,
-    pub(crate) requested_at: Option<Micros>,
-    pub(crate) granted_at: Option<Micros>,
-    pub(crate) released_at: Option<Micros>,
-    pub(crate) sync_by: Option<Micros>,
-    /// Events that the ledger holds of the device's chain.
-    pub(crate) events: u64,
-    pub(crate) last_event_at: Option<Micros>,
-}
-
 impl ActivationLine {
-    /// Reads the activations that match, with the names of their hosts.
-    ///
-    /// # Errors
-    /// When the ledger cannot be read.
-    pub(crate) fn read(vendor: &mut Vendor, filter: &ActivationFilter) -> Result<Vec<Self>, Refusal> {
-        let found = vendor.store.activations(filter)?;
-        found.into_iter().map(|activation| Self::of(vendor, activation)).collect()
-    }
-
-    fn of(vendor: &mut Vendor, activation: ActivationSummary) -> Result<Self, Refusal> {
-        let host = Attached::read(vendor, &activation.license, activation.host.as_ref())?;
-        Ok(Self {
-            chain: activation.chain,
-            license_id: activation.license,
-            state: activation.status,
-            reason: activation.reason,
-            forked: activation.forked,
-            host,
-            agent: activation.agent,
-            requested_at: activation.requested_at,
-            granted_at: activation.granted_at,
-            released_at: activation.released_at,
-            sync_by: activation.sync_by,
-            events: activation.seq.0,
-            last_event_at: activation.last_at,
-        })
-    }
-
     /// The state with the code that says why, and whether the chain forked.
     pub(crate) fn state_in_words(&self) -> String {
         let forked = if self.forked { ", forked" } else { "" };

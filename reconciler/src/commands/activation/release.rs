@@ -8,8 +8,6 @@ use schemas::bundle::{Answer, encode_answers};
 use schemas::codes::Exit;
 use schemas::container::FileKind;
 use schemas::grant::GrantStatus;
-use schemas::ids::{ChainId, LicenseId};
-use schemas::numbers::Micros;
 use schemas::refusal::Refusal;
 use schemas::text::Text;
 use serde::Serialize;
@@ -17,6 +15,7 @@ use serde::Serialize;
 use crate::cli::Context;
 use crate::commands::files;
 use crate::output;
+use crate::shown::activations::{ReleasedSeat, SilentSeat, SilentSeats};
 
 /// Take an activation's seat back, for a device that is lost or broken
 ///
@@ -76,15 +75,15 @@ impl ActivationReleaseArgs {
             files::write(path, FileKind::Grants, encode_answers(&answer), self.told.armor)?;
         }
         if self.told.output.as_deref() != Some(Path::new("-")) {
-            context.output.result(&Released {
+            let released = ReleasedSeat {
                 chain,
                 license_id,
                 state: GrantStatus::Released,
                 seat_free_at: done.seat_free_at,
                 is_free: done.is_free,
                 overridden: self.overridden,
-                file: self.told.output,
-            })?;
+            };
+            context.output.result(&Released { released, file: self.told.output })?;
         }
         Ok(Exit::Done)
     }
@@ -97,30 +96,25 @@ fn release_silent(context: &Context, license: Option<&str>) -> Result<Exit, Refu
     if released.is_empty() {
         output::talk(&"no device is silent past its deadline");
     }
-    let released = released.into_iter().map(|(license_id, chain)| Silent { chain, license_id }).collect();
-    context.output.result(&AllSilent { released })?;
+    let released = released.into_iter().map(|(license_id, chain)| SilentSeat { chain, license_id }).collect();
+    context.output.result(&SilentSeats { released })?;
     Ok(Exit::Done)
 }
 
 #[derive(Serialize)]
 struct Released {
-    chain: ChainId,
-    license_id: LicenseId,
-    state: GrantStatus,
-    seat_free_at: Micros,
-    /// Whether the seat is free already.
-    is_free: bool,
-    overridden: bool,
+    #[serde(flatten)]
+    released: ReleasedSeat,
     file: Option<PathBuf>,
 }
 
 impl fmt::Display for Released {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "released {} of licence {}; ", self.chain, self.license_id)?;
-        if self.is_free {
+        write!(f, "released {} of licence {}; ", self.released.chain, self.released.license_id)?;
+        if self.released.is_free {
             f.write_str("the seat is free")?;
         } else {
-            write!(f, "the seat is free from {}, or at once with --override", self.seat_free_at)?;
+            write!(f, "the seat is free from {}, or at once with --override", self.released.seat_free_at)?;
         }
         match &self.file {
             Some(file) => write!(f, "; {} tells the device", file.display()),
@@ -129,20 +123,10 @@ impl fmt::Display for Released {
     }
 }
 
-#[derive(Serialize)]
-struct AllSilent {
-    released: Vec<Silent>,
-}
-
-#[derive(Serialize)]
-struct Silent {
-    chain: ChainId,
-    license_id: LicenseId,
-}
-
-impl fmt::Display for AllSilent {
+impl fmt::Display for SilentSeats {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let told = |silent: &Silent| format!("released {} of licence {}", silent.chain, silent.license_id);
+        let told =
+            |silent: &SilentSeat| format!("released {} of licence {}", silent.chain, silent.license_id);
         f.write_str(&self.released.iter().map(told).collect::<Vec<_>>().join("\n"))
     }
 }

@@ -4,14 +4,12 @@ use std::fmt;
 
 use clap::Args;
 use schemas::codes::Exit;
-use schemas::ids::{ChainId, LicenseId};
-use schemas::period::Period;
 use schemas::refusal::Refusal;
 use schemas::text::Text;
-use serde::Serialize;
 
 use crate::cli::Context;
-use crate::commands::words;
+use crate::shown::activations::{UnitsWrittenOff, WriteOff};
+use crate::shown::words;
 use crate::vendor::activations::WrittenOff;
 
 /// Write off the units that a silent device holds and has not used
@@ -42,40 +40,22 @@ impl ActivationWriteOffArgs {
         let done = vendor.write_off(&license_id, chain, self.feature.as_ref(), self.overridden)?;
         let product = vendor.find_license(&license_id.to_string())?.product;
         let features = vendor.product(&product)?.features;
-        let named = |done: WrittenOff| Line {
+        let named = |done: WrittenOff| UnitsWrittenOff {
             feature: words::feature_name(&features, done.feature),
             period: done.period,
             units: done.units,
             total: done.total,
         };
         let written_off = done.into_iter().map(named).collect();
-        context.output.result(&Done { chain, license_id, overridden: self.overridden, written_off })?;
+        context.output.result(&WriteOff { chain, license_id, overridden: self.overridden, written_off })?;
         Ok(Exit::Done)
     }
 }
 
-#[derive(Serialize)]
-struct Done {
-    chain: ChainId,
-    license_id: LicenseId,
-    overridden: bool,
-    written_off: Vec<Line>,
-}
-
-#[derive(Serialize)]
-struct Line {
-    feature: String,
-    period: Period,
-    /// Units written off now.
-    units: u64,
-    /// Units written off so far, these included.
-    total: u64,
-}
-
-impl fmt::Display for Done {
+impl fmt::Display for WriteOff {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "written off of {}:", self.chain)?;
-        for Line { feature, period, units, .. } in &self.written_off {
+        for UnitsWrittenOff { feature, period, units, .. } in &self.written_off {
             write!(f, "\n  {units} of {feature}, period {period}")?;
         }
         Ok(())

@@ -11,8 +11,8 @@ use schemas::run::Origin;
 use serde::Serialize;
 
 use crate::cli::Context;
-use crate::commands::words;
 use crate::output::Table;
+use crate::shown::words;
 use crate::store::LicenseFilter;
 use crate::vendor::Vendor;
 

@@ -3,18 +3,13 @@
 use std::fmt;
 
 use clap::Args;
-use ledger::forks::Verdict;
 use schemas::codes::Exit;
-use schemas::ids::{ChainId, LicenseId};
-use schemas::numbers::{Micros, Seq};
 use schemas::refusal::Refusal;
-use schemas::terms::OnFork;
-use serde::Serialize;
 
 use crate::cli::Context;
-use crate::commands::words;
 use crate::output::Table;
-use crate::store::ForkRow;
+use crate::shown::forks::Forks;
+use crate::shown::words;
 
 /// List the device chains that were continued twice: copied, or set back to an older state
 ///
@@ -34,48 +29,10 @@ pub(crate) struct AuditForksArgs {
 impl AuditForksArgs {
     pub(crate) fn run(self, context: &Context) -> Result<Exit, Refusal> {
         let mut vendor = context.vendor()?;
-        let wanted = self.license.map(|license| vendor.find_license(&license)).transpose()?;
-        let forks = vendor.store.forks()?.into_iter();
-        let of_license = forks.filter(|fork| wanted.as_ref().is_none_or(|wanted| wanted.id == fork.license));
-        context.output.result(&Forks { forks: of_license.map(Shown::of).collect() })?;
+        let license = self.license.map(|license| vendor.find_license(&license)).transpose()?;
+        let forks = Forks::read(&mut vendor, license.map(|license| license.id).as_ref())?;
+        context.output.result(&forks)?;
         Ok(Exit::Done)
-    }
-}
-
-#[derive(Serialize)]
-struct Forks {
-    forks: Vec<Shown>,
-}
-
-#[derive(Serialize)]
-struct Shown {
-    /// The beginning of the chain's name: a chain's partings are one fork.
-    fork: String,
-    license_id: LicenseId,
-    chain: ChainId,
-    /// The earliest place that is known at which the histories part.
-    seq: Seq,
-    verdict: Verdict,
-    /// Histories that are attached.
-    branches: u64,
-    /// Nothing where no proof is short enough to be recorded.
-    found_at: Option<Micros>,
-    /// What follows from it by the terms of the licence.
-    policy: OnFork,
-}
-
-impl Shown {
-    fn of(fork: ForkRow) -> Self {
-        Self {
-            fork: words::short(&fork.chain),
-            license_id: fork.license,
-            chain: fork.chain,
-            seq: fork.seq,
-            verdict: fork.verdict.unwrap_or(Verdict::Unknown),
-            branches: fork.branches,
-            found_at: fork.at,
-            policy: fork.on_fork,
-        }
     }
 }
 

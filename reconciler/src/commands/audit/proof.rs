@@ -4,17 +4,17 @@ use std::fmt;
 use std::path::PathBuf;
 
 use clap::Args;
-use schemas::codes::{Code, Exit};
+use schemas::codes::Exit;
 use schemas::container::FileKind;
-use schemas::event::{Body, Event};
-use schemas::ids::{ChainId, LicenseId};
+use schemas::ids::ChainId;
 use schemas::numbers::Seq;
 use schemas::refusal::Refusal;
 use serde::Serialize;
 
 use crate::cli::Context;
-use crate::commands::{files, words};
-use crate::vendor::Vendor;
+use crate::commands::files;
+use crate::shown::words;
+use crate::vendor::forks::ForkProof;
 
 /// Write the proof that a device's chain has two histories
 ///
@@ -40,39 +40,11 @@ pub(crate) struct AuditProofArgs {
 impl AuditProofArgs {
     pub(crate) fn run(self, context: &Context) -> Result<Exit, Refusal> {
         let mut vendor = context.vendor()?;
-        let (license, chain) = find(&mut vendor, &self.fork)?;
-        let (seq, proof) = recorded(&mut vendor, &license, &chain)?;
+        let ForkProof { chain, seq, proof } = vendor.fork_proof(&self.fork)?;
         files::write(&self.output, FileKind::Bundle, proof, self.armor)?;
         context.output.result(&Written { fork: words::short(&chain), chain, seq, file: self.output })?;
         Ok(Exit::Done)
     }
-}
-
-/// The forked chain whose name begins so.
-fn find(vendor: &mut Vendor, wanted: &str) -> Result<(LicenseId, ChainId), Refusal> {
-    let wanted = wanted.to_ascii_lowercase();
-    let unknown = || Refusal::new(Code::ForkUnknown, wanted.clone());
-    if wanted.len() < 6 {
-        return Err(unknown());
-    }
-    let forks = vendor.store.forks()?;
-    let mut fitting = forks.iter().filter(|fork| fork.chain.to_string().starts_with(&wanted));
-    let found = fitting.next().ok_or_else(unknown)?;
-    if fitting.next().is_some() {
-        return Err(Refusal::new(Code::Usage, format!("{wanted} is the beginning of several forks")));
-    }
-    Ok((found.license, found.chain))
-}
-
-/// The proof of the earliest parting that was recorded.
-fn recorded(vendor: &mut Vendor, license: &LicenseId, chain: &ChainId) -> Result<(Seq, Vec<u8>), Refusal> {
-    let history = vendor.store.history(license)?;
-    let forked = history.iter().filter_map(|entry| match Event::decode(&entry.core).ok()?.body {
-        Body::ChainForked(forked) if forked.chain == *chain => Some((forked.seq, forked.proof)),
-        _ => None,
-    });
-    let earliest = forked.min_by_key(|(seq, _)| *seq);
-    earliest.ok_or_else(|| Refusal::new(Code::ForkUnknown, "no proof of it is short enough to be recorded"))
 }
 
 #[derive(Serialize)]

@@ -4,13 +4,12 @@ use std::fmt;
 
 use clap::Args;
 use schemas::codes::Exit;
-use schemas::ids::CustomerId;
 use schemas::refusal::Refusal;
 use schemas::text::Text;
-use serde::Serialize;
 
 use crate::cli::Context;
 use crate::output::Fields;
+use crate::shown::catalog::NewCustomer;
 
 /// Add a customer; one of that name that is there already is told and not added again
 #[derive(Args, Debug)]
@@ -26,18 +25,12 @@ impl CustomerCreateArgs {
     pub(crate) fn run(self, context: &Context) -> Result<Exit, Refusal> {
         let customers = context.vendor()?.customers_named(std::slice::from_ref(&self.name))?;
         let customer_id = customers[&self.name];
-        context.output.result(&Created { customer_id, name: self.name })?;
+        context.output.result(&NewCustomer { customer_id, name: self.name })?;
         Ok(Exit::Done)
     }
 }
 
-#[derive(Serialize)]
-struct Created {
-    customer_id: CustomerId,
-    name: Text,
-}
-
-impl fmt::Display for Created {
+impl fmt::Display for NewCustomer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         Fields::default().with("customer", &self.name).with("identifier", self.customer_id).fmt(f)
     }

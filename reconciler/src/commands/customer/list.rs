@@ -4,16 +4,13 @@ use std::fmt;
 
 use clap::Args;
 use schemas::codes::Exit;
-use schemas::ids::CustomerId;
-use schemas::numbers::Micros;
 use schemas::refusal::Refusal;
-use serde::Serialize;
 
 use crate::cli::Context;
 use crate::commands::filter::LimitOption;
-use crate::commands::words;
 use crate::output::{self, Table};
-use crate::vendor::customers::Customer;
+use crate::shown::catalog::{CustomerLine, Customers};
+use crate::shown::words;
 
 /// List the customers
 #[derive(Args, Debug)]
@@ -35,26 +32,6 @@ impl CustomerListArgs {
         }
         context.output.result(&Customers { customers })?;
         Ok(Exit::Done)
-    }
-}
-
-#[derive(Serialize)]
-struct Customers {
-    customers: Vec<CustomerLine>,
-}
-
-#[derive(Serialize)]
-struct CustomerLine {
-    customer_id: CustomerId,
-    /// Absent when it was erased.
-    name: Option<String>,
-    defined_at: Micros,
-}
-
-impl CustomerLine {
-    fn of(customer: Customer) -> Self {
-        let Customer { id, name, defined_at } = customer;
-        Self { customer_id: id, name, defined_at }
     }
 }
 

@@ -9,7 +9,7 @@ use schemas::refusal::Refusal;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::commands::words;
+use crate::shown::words;
 
 /// What the story ends with.
 #[derive(Debug, Serialize)]

@@ -4,16 +4,13 @@ use std::fmt;
 
 use clap::Args;
 use schemas::codes::Exit;
-use schemas::ids::LicenseId;
 use schemas::refusal::Refusal;
-use schemas::terms::Terms;
 use schemas::text::Text;
-use serde::Serialize;
 
 use crate::cli::Context;
-use crate::commands::words;
 use crate::options::PolicyOptions;
-use crate::vendor::products::{NewFeature, number};
+use crate::shown::licenses::ChangedLicense;
+use crate::shown::words;
 
 /// Change what a licence grants; its devices learn it with their next licence file
 ///
@@ -42,23 +39,10 @@ impl LicenseChangeArgs {
     pub(crate) fn run(self, context: &Context) -> Result<Exit, Refusal> {
         let mut vendor = context.vendor()?;
         let license = vendor.find_license(&self.license)?;
-        let known = vendor.product(&license.product)?.features;
-        let undefined = self.changes.undefined(&known);
-        let known = if undefined.is_empty() {
-            known
-        } else {
-            let new: Vec<NewFeature> =
-                undefined.into_iter().map(|name| NewFeature { name, metered: false }).collect();
-            // Refuse what contradicts itself before the product is changed.
-            self.changes.change(&self.let_go, &license.terms, &number(&known, &new)?)?;
-            vendor.add_features(&license.product, &new)?.features
-        };
         let reason = self.reason.as_ref().map(Text::as_str);
-        let Self { changes, let_go, .. } = &self;
-        let license =
-            vendor.change_terms(&license.id, reason, |terms| changes.change(let_go, terms, &known))?;
+        let license = vendor.change_by(&license, &self.let_go, &self.changes, reason, None)?;
         let is_trial = license.is_trial();
-        context.output.result(&Changed { license_id: license.id, is_trial, terms: license.terms })?;
+        context.output.result(&ChangedLicense { license_id: license.id, is_trial, terms: license.terms })?;
         Ok(Exit::Done)
     }
 }
@@ -74,15 +58,7 @@ fn beginning(names: &[&str]) -> String {
     }
 }
 
-#[derive(Serialize)]
-struct Changed {
-    license_id: LicenseId,
-    is_trial: bool,
-    #[serde(flatten)]
-    terms: Terms,
-}
-
-impl fmt::Display for Changed {
+impl fmt::Display for ChangedLicense {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let entitlement = &self.terms.entitlement;
         write!(f, "revision {} of {}: ", entitlement.revision, self.license_id)?;

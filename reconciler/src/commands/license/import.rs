@@ -15,11 +15,11 @@ use schemas::text::Text;
 use serde::Serialize;
 
 use self::sheet::Line;
-use super::issue::Issued;
 use crate::cli::Context;
 use crate::commands::files;
 use crate::output;
 use crate::progress::Progress;
+use crate::shown::licenses::IssuedLine;
 use crate::vendor::Vendor;
 use crate::vendor::licenses::Order;
 
@@ -90,7 +90,7 @@ fn issue(
     let mut lines = asked.iter().enumerate();
     vendor.issue(&orders, &mut |issued| {
         let (number, line) = lines.next().expect("one licence for each order, in their order");
-        let issued = Issued::of(&issued, &line.policy.name, line.customer.as_str());
+        let issued = IssuedLine::of(&issued, &line.policy.name, line.customer.as_str());
         context.output.result(&Row { issued, is_first: number == 0 })?;
         progress.add(1);
         Ok(())
@@ -103,7 +103,7 @@ fn issue(
 #[derive(Serialize)]
 struct Row<'a> {
     #[serde(flatten)]
-    issued: Issued<'a>,
+    issued: IssuedLine<'a>,
     /// Whether the headings stand before it.
     #[serde(skip)]
     is_first: bool,
@@ -114,7 +114,7 @@ impl fmt::Display for Row<'_> {
         if self.is_first {
             writeln!(f, "{:<36}  {:<31}  {:<12}  CUSTOMER", "LICENCE", "LICENCE KEY", "POLICY")?;
         }
-        let Issued { license_id, license_key, policy, customer, .. } = &self.issued;
+        let IssuedLine { license_id, license_key, policy, customer, .. } = &self.issued;
         write!(f, "{license_id:<36}  {license_key:<31}  {policy:<12}  {customer}")
     }
 }

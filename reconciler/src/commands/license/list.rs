@@ -10,9 +10,9 @@ use serde::Serialize;
 
 use crate::cli::Context;
 use crate::commands::filter::LimitOption;
-use crate::commands::words;
 use crate::output::{self, Table};
 use crate::shown::licenses::LicenseLine;
+use crate::shown::words;
 use crate::vendor::licenses::Wanted;
 
 /// List licences

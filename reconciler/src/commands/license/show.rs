@@ -3,28 +3,14 @@
 use std::fmt;
 
 use clap::Args;
-use ledger::authority::License;
-use ledger::{quotas, recovery, seats};
 use schemas::codes::{Code, Exit};
-use schemas::ids::{ChainId, CustomerId, LicenseId};
-use schemas::numbers::{Micros, Seconds, Total};
-use schemas::pack::ProductFeature;
-use schemas::period::Period;
 use schemas::refusal::Refusal;
-use schemas::terms::{Entitlement, FeatureGrant, Mode, Rules};
-use schemas::text::Text;
-use serde::Serialize;
 
 use crate::cli::Context;
-use crate::commands::activation::list::ActivationLine;
-use crate::commands::debts::Debt;
-use crate::commands::stranded::{self, Stranded};
-use crate::commands::words;
+use crate::commands::stranded;
 use crate::output::{Fields, Table};
-use crate::store::ActivationFilter;
-use crate::vendor::Vendor;
-use crate::vendor::customers::customer_name;
-use crate::vendor::products::known_product;
+use crate::shown::licenses::{LicenseDetails, LicenseSeats, TriedTwice};
+use crate::shown::words;
 
 /// Show a licence: its terms, its key, its quotas, its activations
 ///
@@ -44,173 +30,13 @@ impl LicenseShowArgs {
     pub(crate) fn run(self, context: &Context) -> Result<Exit, Refusal> {
         let mut vendor = context.vendor()?;
         let license = vendor.find_license(&self.license)?;
-        let shown = Shown::read(&mut vendor, license)?;
+        let shown = LicenseDetails::read(&mut vendor, license)?;
         context.output.result(&shown)?;
         Ok(Exit::Done)
     }
 }
 
-#[derive(Serialize)]
-struct Shown {
-    license_id: LicenseId,
-    license_key: String,
-    product: Text,
-    environment: Text,
-    policy: Text,
-    /// Absent when the name was erased.
-    customer: Option<String>,
-    customer_id: CustomerId,
-    status: &'static str,
-    issued_at: Micros,
-    /// Whether it is the product's trial, which all devices that try the product share.
-    is_trial: bool,
-    /// How long it is valid from its first activation, while that has not come; of a trial, from each activation.
-    valid_from_activation: Option<Seconds>,
-    features: Vec<FeatureGrant>,
-    entitlement: Entitlement,
-    rules: Rules,
-    quotas: Vec<Quota>,
-    /// Units that stay out with devices whose activations ended.
-    stranded: Vec<Stranded>,
-    /// Quotas of which more is out than may be, because of licence files that a restore had lost.
-    debts: Vec<Debt>,
-    /// Trials that one device was given twice, because a restore had lost the first.
-    tried_twice: Vec<TriedTwice>,
-    seats: Seats,
-    activations: Vec<ActivationLine>,
-}
-
-/// The quota of one feature in one period that is not final, all devices together.
-#[derive(Serialize)]
-struct Quota {
-    feature: Text,
-    mode: Mode,
-    period: Period,
-    limit: Total,
-    overage: Total,
-    /// Units that one device holds ahead of its use.
-    share: Total,
-    /// Units that the next activation would be given.
-    next_share: u64,
-    /// Units that were granted and did not come back.
-    out: u64,
-    used: u64,
-    /// Units that devices hold and have not used.
-    held: u64,
-    /// Units used beyond what was granted.
-    debt: u64,
-    /// Units that can still be granted, or, where nothing is granted ahead, used; negative is too much out.
-    free: i64,
-    /// Units used beyond the limit, which are charged.
-    charged: u64,
-}
-
-/// Two trials of one device.
-#[derive(Serialize)]
-struct TriedTwice {
-    first: ChainId,
-    second: ChainId,
-}
-
-impl TriedTwice {
-    fn of(license: &License) -> Vec<Self> {
-        let twice = recovery::tried_twice(license).into_iter();
-        twice.map(|recovery::TriedTwice { first, second }| Self { first, second }).collect()
-    }
-}
-
-/// Seats that activations take.
-#[derive(Serialize)]
-struct Seats {
-    taken: usize,
-    max: u32,
-    /// Seats that moved to another device in the policy's window, or ever where there is none.
-    transfers: usize,
-    /// Transfers that are still possible now; absent: without limit.
-    transfers_left: Option<usize>,
-}
-
-impl Seats {
-    fn of(license: &License, now: Micros) -> Self {
-        let moved = seats::transfers(license, now);
-        Self {
-            taken: license.seats_taken(now),
-            max: license.terms.rules.max_activations,
-            transfers: moved.recent,
-            transfers_left: moved.left,
-        }
-    }
-
-    fn in_words(&self) -> String {
-        let taken = words::taken(self.taken, self.max);
-        match self.transfers_left {
-            Some(left) => format!("{taken} taken, {left} transfers left"),
-            None => format!("{taken} taken"),
-        }
-    }
-}
-
-impl Shown {
-    fn read(vendor: &mut Vendor, license: License) -> Result<Self, Refusal> {
-        let now = vendor.now();
-        let filter = ActivationFilter { license: Some(license.id), ..ActivationFilter::default() };
-        let activations = ActivationLine::read(vendor, &filter)?;
-        let catalog = vendor.catalog()?;
-        let customer = customer_name(vendor.store.as_mut(), &catalog, &license.customer)?;
-        let features = &known_product(&catalog, &license.product)?.features;
-        Ok(Self {
-            license_id: license.id,
-            license_key: vendor.license_key(&license).reveal(),
-            customer,
-            customer_id: license.customer,
-            status: license.standing.word(),
-            issued_at: license.issued_at,
-            quotas: quotas(&license, now),
-            stranded: stranded_units(&license, features, now),
-            debts: Debt::of(&license, now),
-            tried_twice: TriedTwice::of(&license),
-            seats: Seats::of(&license, now),
-            is_trial: license.is_trial(),
-            activations,
-            valid_from_activation: license.terms.valid_from_activation,
-            features: license.terms.entitlement.features.clone(),
-            entitlement: license.terms.entitlement,
-            rules: license.terms.rules,
-            product: license.product,
-            environment: license.environment,
-            policy: license.policy,
-        })
-    }
-}
-
-fn quotas(license: &License, now: Micros) -> Vec<Quota> {
-    let features = &license.terms.entitlement.features;
-    let named = quotas::overview(license, now).into_iter().filter_map(|quota| {
-        let feature = features.iter().find(|feature| feature.number == quota.feature)?;
-        Some(Quota {
-            feature: feature.name.clone(),
-            mode: quota.mode,
-            period: quota.period,
-            limit: quota.limit,
-            overage: quota.overage,
-            share: quota.share,
-            next_share: quota.next_share,
-            out: quota.out,
-            used: quota.used,
-            held: quota.held,
-            debt: quota.debt,
-            free: quota.free,
-            charged: quota.charged,
-        })
-    });
-    named.collect()
-}
-
-fn stranded_units(license: &License, features: &[ProductFeature], now: Micros) -> Vec<Stranded> {
-    quotas::stranded(license, now).iter().map(|units| Stranded::of(units, features, now)).collect()
-}
-
-impl fmt::Display for Shown {
+impl fmt::Display for LicenseDetails {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         words::conditions(self.fields(), &self.rules, &self.features).fmt(f)?;
         if !self.quotas.is_empty() {
@@ -231,7 +57,7 @@ impl fmt::Display for Shown {
     }
 }
 
-impl Shown {
+impl LicenseDetails {
     fn fields(&self) -> Fields {
         let entitlement = &self.entitlement;
         let (how, key) = words::asked_for_with(&self.license_key, self.is_trial);
@@ -290,5 +116,15 @@ impl Shown {
             ]);
         }
         table
+    }
+}
+
+impl LicenseSeats {
+    fn in_words(&self) -> String {
+        let taken = words::taken(self.taken, self.max);
+        match self.transfers_left {
+            Some(left) => format!("{taken} taken, {left} transfers left"),
+            None => format!("{taken} taken"),
+        }
     }
 }

@@ -6,9 +6,9 @@ use schemas::codes::Exit;
 use schemas::ids::LicenseId;
 use schemas::refusal::Refusal;
 use schemas::text::Text;
-use serde::Serialize;
 
 use crate::cli::Context;
+use crate::shown::licenses::LicenseStanding;
 use crate::vendor::Vendor;
 use crate::vendor::licenses::StandingChange;
 
@@ -20,18 +20,12 @@ pub(super) fn change(
     change: StandingChange,
     reason: Option<&Text>,
 ) -> Result<Exit, Refusal> {
-    let license = vendor.change_standing(license, change, reason.map(Text::as_str))?;
-    context.output.result(&Stands { license_id: license.id, status: license.standing.word() })?;
+    let license = vendor.change_standing(license, change, reason.map(Text::as_str), None)?;
+    context.output.result(&LicenseStanding { license_id: license.id, status: license.standing.word() })?;
     Ok(Exit::Done)
 }
 
-#[derive(Serialize)]
-struct Stands {
-    license_id: LicenseId,
-    status: &'static str,
-}
-
-impl fmt::Display for Stands {
+impl fmt::Display for LicenseStanding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "licence {} is {}", self.license_id, self.status)?;
         write!(f, "Its devices learn it with their next licence file.")

@@ -12,8 +12,8 @@ use serde::Serialize;
 
 use super::line::PeriodLine;
 use crate::cli::Context;
-use crate::commands::words;
 use crate::output::Table;
+use crate::shown::words;
 use crate::store::{LicenseFilter, feature_name, feature_names};
 use crate::vendor::Vendor;
 

@@ -13,8 +13,8 @@ use serde::Serialize;
 
 use super::line::PeriodLine;
 use crate::cli::Context;
-use crate::commands::words;
 use crate::output::Fields;
+use crate::shown::words;
 use crate::store::{feature_name, feature_names};
 use crate::vendor::Vendor;
 

@@ -10,8 +10,8 @@ use schemas::text::Text;
 use serde::Serialize;
 
 use crate::cli::Context;
-use crate::commands::words;
 use crate::options::PolicyOptions;
+use crate::shown::words;
 
 /// Define a policy: what the licences issued from it grant, and on what conditions
 #[derive(Args, Debug)]

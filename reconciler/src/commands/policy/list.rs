@@ -4,16 +4,14 @@ use std::fmt;
 
 use clap::Args;
 use schemas::codes::Exit;
-use schemas::numbers::Micros;
 use schemas::refusal::Refusal;
-use schemas::terms::Policy;
 use schemas::text::Text;
-use serde::Serialize;
 
 use crate::cli::Context;
 use crate::commands::filter::LimitOption;
-use crate::commands::words;
 use crate::output::{self, Table};
+use crate::shown::catalog::{Policies, PolicyLine};
+use crate::shown::words;
 use crate::vendor::products::known_product;
 
 /// List the policies
@@ -47,18 +45,6 @@ impl PolicyListArgs {
         context.output.result(&Policies { policies })?;
         Ok(Exit::Done)
     }
-}
-
-#[derive(Serialize)]
-struct Policies {
-    policies: Vec<PolicyLine>,
-}
-
-#[derive(Serialize)]
-struct PolicyLine {
-    #[serde(flatten)]
-    policy: Policy,
-    defined_at: Micros,
 }
 
 impl fmt::Display for Policies {

@@ -11,8 +11,8 @@ use schemas::text::Text;
 use serde::Serialize;
 
 use crate::cli::Context;
-use crate::commands::words;
 use crate::output::Fields;
+use crate::shown::words;
 
 /// Show a policy in full
 #[derive(Args, Debug)]

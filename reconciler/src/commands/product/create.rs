@@ -5,14 +5,13 @@ use std::str::FromStr;
 
 use clap::Args;
 use schemas::codes::Exit;
-use schemas::pack::ProductFeature;
 use schemas::refusal::Refusal;
 use schemas::text::Text;
-use serde::Serialize;
 
 use crate::cli::Context;
-use crate::commands::words;
 use crate::output::Table;
+use crate::shown::catalog::NewProduct;
+use crate::shown::words;
 use crate::vendor::products::NewFeature;
 
 /// Define a product and its features
@@ -36,18 +35,12 @@ impl ProductCreateArgs {
             .map(|feature| NewFeature { name: feature.name, metered: feature.metered })
             .collect();
         let product = context.vendor()?.create_product(&self.product, &features)?;
-        context.output.result(&Created { product: self.product, features: product.features })?;
+        context.output.result(&NewProduct { product: self.product, features: product.features })?;
         Ok(Exit::Done)
     }
 }
 
-#[derive(Serialize)]
-struct Created {
-    product: Text,
-    features: Vec<ProductFeature>,
-}
-
-impl fmt::Display for Created {
+impl fmt::Display for NewProduct {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "created the product {}", self.product)?;
         let mut table = Table::new(&["NUMBER", "FEATURE", "METERED"]);

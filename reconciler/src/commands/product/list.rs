@@ -3,18 +3,15 @@
 use std::fmt;
 
 use clap::Args;
-use ledger::catalog::Product;
 use schemas::codes::Exit;
-use schemas::numbers::Micros;
 use schemas::pack::ProductFeature;
 use schemas::refusal::Refusal;
-use schemas::text::Text;
-use serde::Serialize;
 
 use crate::cli::Context;
 use crate::commands::filter::LimitOption;
-use crate::commands::words;
 use crate::output::{self, Table};
+use crate::shown::catalog::{ProductLine, Products};
+use crate::shown::words;
 
 /// List the products
 #[derive(Args, Debug)]
@@ -38,28 +35,6 @@ impl ProductListArgs {
         context.output.result(&Products { products })?;
         Ok(Exit::Done)
     }
-}
-
-/// What a list tells of a product.
-#[derive(Serialize)]
-pub(super) struct ProductLine {
-    pub(super) product: Text,
-    pub(super) features: Vec<ProductFeature>,
-    /// The newest pack; 0: none was made.
-    pub(super) pack_version: u32,
-    pub(super) defined_at: Micros,
-}
-
-impl ProductLine {
-    pub(super) fn of(product: Text, known: Product) -> Self {
-        let Product { features, pack_version, defined_at } = known;
-        Self { product, features, pack_version, defined_at }
-    }
-}
-
-#[derive(Serialize)]
-struct Products {
-    products: Vec<ProductLine>,
 }
 
 impl fmt::Display for Products {

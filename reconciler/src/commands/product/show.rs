@@ -6,12 +6,11 @@ use clap::Args;
 use schemas::codes::Exit;
 use schemas::refusal::Refusal;
 use schemas::text::Text;
-use serde::Serialize;
 
-use super::list::ProductLine;
 use crate::cli::Context;
-use crate::commands::words;
 use crate::output::{Fields, Table};
+use crate::shown::catalog::{ProductDetails, ProductLine};
+use crate::shown::words;
 use crate::vendor::products::known_product;
 
 /// Show a product, its features and its policies
@@ -34,19 +33,14 @@ impl ProductShowArgs {
             .filter(|(_, policy)| policy.product == self.product)
             .map(|(_, policy)| policy.name.clone())
             .collect();
-        context.output.result(&Shown { product: ProductLine::of(self.product, product), policies })?;
+        context
+            .output
+            .result(&ProductDetails { product: ProductLine::of(self.product, product), policies })?;
         Ok(Exit::Done)
     }
 }
 
-#[derive(Serialize)]
-struct Shown {
-    #[serde(flatten)]
-    product: ProductLine,
-    policies: Vec<Text>,
-}
-
-impl fmt::Display for Shown {
+impl fmt::Display for ProductDetails {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ProductLine { product, features, pack_version, defined_at } = &self.product;
         let policies: Vec<_> = self.policies.iter().map(Text::as_str).collect();

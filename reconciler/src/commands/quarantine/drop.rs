@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use clap::Args;
-use schemas::codes::{Code, Exit};
+use schemas::codes::Exit;
 use schemas::refusal::Refusal;
-use serde::Serialize;
 
 use crate::cli::Context;
+use crate::shown::quarantine::Dropped;
 
 /// Delete entries for good
 #[derive(Args, Debug)]
@@ -23,23 +23,14 @@ pub(crate) struct QuarantineDropArgs {
 impl QuarantineDropArgs {
     pub(crate) fn run(self, context: &Context) -> Result<Exit, Refusal> {
         let mut vendor = context.vendor()?;
-        let known: BTreeSet<i64> = vendor.store.quarantine()?.iter().map(|entry| entry.id).collect();
-        let wanted: BTreeSet<i64> = self.ids.into_iter().collect();
-        if let Some(unknown) = wanted.difference(&known).next() {
-            return Err(Refusal::new(Code::QuarantineUnknown, unknown.to_string()));
-        }
-        let dropped: Vec<i64> = wanted.into_iter().collect();
-        let entries = if dropped.len() == 1 { "entry" } else { "entries" };
-        context.output.confirm(&format!("Delete {} {entries} for good?", dropped.len()))?;
-        vendor.store.drop_from_quarantine(&dropped)?;
+        let ids: BTreeSet<i64> = self.ids.into_iter().collect();
+        vendor.refuse_unknown_entries(&ids)?;
+        let entries = if ids.len() == 1 { "entry" } else { "entries" };
+        context.output.confirm(&format!("Delete {} {entries} for good?", ids.len()))?;
+        let dropped = vendor.drop_entries(&ids)?;
         context.output.result(&Dropped { dropped })?;
         Ok(Exit::Done)
     }
-}
-
-#[derive(Serialize)]
-struct Dropped {
-    dropped: Vec<i64>,
 }
 
 impl fmt::Display for Dropped {

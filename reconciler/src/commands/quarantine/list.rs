@@ -4,16 +4,13 @@ use std::fmt;
 
 use clap::Args;
 use schemas::codes::{Code, Exit};
-use schemas::ids::{ChainId, Digest};
-use schemas::numbers::Micros;
 use schemas::refusal::Refusal;
-use serde::Serialize;
 
 use crate::cli::Context;
 use crate::commands::filter::LimitOption;
-use crate::commands::words;
 use crate::output::{self, Table};
-use crate::store::QuarantineEntry;
+use crate::shown::quarantine::{QuarantineLine, QuarantineLines};
+use crate::shown::words;
 
 /// List what waits in quarantine, with the code that says why
 #[derive(Args, Debug)]
@@ -31,45 +28,21 @@ pub(crate) struct QuarantineListArgs {
 impl QuarantineListArgs {
     pub(crate) fn run(self, context: &Context) -> Result<Exit, Refusal> {
         let entries = context.vendor()?.store.quarantine()?;
-        let mut entries: Vec<EntryLine> = entries
+        let mut entries: Vec<QuarantineLine> = entries
             .into_iter()
             .filter(|entry| self.code.is_none_or(|code| entry.code == code.word()))
-            .map(EntryLine::of)
+            .map(QuarantineLine::of)
             .collect();
         self.limit.cut(&mut entries);
         if entries.is_empty() {
             output::talk(&"nothing waits in quarantine");
         }
-        context.output.result(&Entries { entries })?;
+        context.output.result(&QuarantineLines { entries })?;
         Ok(Exit::Done)
     }
 }
 
-#[derive(Serialize)]
-struct Entries {
-    entries: Vec<EntryLine>,
-}
-
-/// What a list tells of an entry.
-#[derive(Serialize)]
-pub(super) struct EntryLine {
-    pub(super) id: i64,
-    pub(super) code: String,
-    pub(super) source: String,
-    pub(super) chain: Option<ChainId>,
-    pub(super) received_at: Micros,
-    pub(super) size: u64,
-    pub(super) digest: Digest,
-}
-
-impl EntryLine {
-    pub(super) fn of(entry: QuarantineEntry) -> Self {
-        let QuarantineEntry { id, code, source, chain, received_at, digest, size, .. } = entry;
-        Self { id, code, source, chain, received_at, size, digest }
-    }
-}
-
-impl fmt::Display for Entries {
+impl fmt::Display for QuarantineLines {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut table = Table::new(&["N", "CODE", "CHAIN", "RECEIVED AT", "BYTES", "SOURCE"]);
         for entry in &self.entries {

@@ -1,7 +1,9 @@
 //! `counterfoil quarantine retry`
 
+use std::collections::BTreeSet;
+
 use clap::Args;
-use schemas::codes::{Code, Exit};
+use schemas::codes::Exit;
 use schemas::refusal::Refusal;
 
 use crate::cli::Context;
@@ -21,11 +23,9 @@ pub(crate) struct QuarantineRetryArgs {
 impl QuarantineRetryArgs {
     pub(crate) fn run(self, context: &Context) -> Result<Exit, Refusal> {
         let mut vendor = context.vendor()?;
-        let there = vendor.store.quarantine()?;
-        if let Some(id) = self.ids.iter().find(|id| there.iter().all(|entry| entry.id != **id)) {
-            return Err(Refusal::new(Code::QuarantineUnknown, id.to_string()));
-        }
-        let only = (!self.ids.is_empty()).then_some(self.ids.as_slice());
+        let ids: BTreeSet<i64> = self.ids.iter().copied().collect();
+        vendor.refuse_unknown_entries(&ids)?;
+        let only = (!ids.is_empty()).then_some(self.ids.as_slice());
         let report = merging::retry_quarantine(&mut vendor, only)?;
         context.output.result(&report)?;
         Ok(report.exit())

@@ -4,16 +4,15 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use ledger::inspect::{self, Inspection};
-use schemas::codes::{Code, Exit};
+use schemas::codes::Exit;
 use schemas::container::FileKind;
 use schemas::refusal::Refusal;
-use serde::Serialize;
 
-use super::list::EntryLine;
 use crate::cli::Context;
-use crate::commands::{files, words};
+use crate::commands::files;
 use crate::output::Fields;
+use crate::shown::quarantine::QuarantineDetails;
+use crate::shown::words;
 
 /// Show an entry, or write its bytes to a file
 #[derive(Args, Debug)]
@@ -31,12 +30,8 @@ pub(crate) struct QuarantineShowArgs {
 
 impl QuarantineShowArgs {
     pub(crate) fn run(self, context: &Context) -> Result<Exit, Refusal> {
-        let unknown = || Refusal::new(Code::QuarantineUnknown, self.id.to_string());
-        let mut vendor = context.vendor()?;
-        let entries = vendor.store.quarantine()?;
-        let entry = entries.into_iter().find(|entry| entry.id == self.id).ok_or_else(unknown)?;
-        let bytes = vendor.store.quarantined_bytes(self.id)?.ok_or_else(unknown)?;
-        let shown = Shown::of(EntryLine::of(entry), &bytes);
+        let (entry, bytes) = context.vendor()?.quarantined(self.id)?;
+        let shown = QuarantineDetails::of(entry, &bytes);
         let to_stdout = self.output.as_deref() == Some(Path::new("-"));
         if let Some(path) = &self.output {
             // The bytes as they came, whatever they are: no text form is made, so the kind does not matter.
@@ -49,36 +44,7 @@ impl QuarantineShowArgs {
     }
 }
 
-#[derive(Serialize)]
-struct Shown {
-    #[serde(flatten)]
-    entry: EntryLine,
-    title: Option<&'static str>,
-    hint: Option<&'static str>,
-    /// What the bytes say, where they can be read.
-    content: Option<Inspection>,
-    /// Why they cannot.
-    unreadable: Option<Refusal>,
-}
-
-impl Shown {
-    fn of(entry: EntryLine, bytes: &[u8]) -> Self {
-        let code = entry.code.parse::<Code>().ok().map(Code::entry);
-        let (content, unreadable) = match inspect::inspect(bytes) {
-            Ok(inspection) => (Some(inspection), None),
-            Err(refusal) => (None, Some(refusal)),
-        };
-        Self {
-            entry,
-            title: code.map(|code| code.title),
-            hint: code.map(|code| code.hint),
-            content,
-            unreadable,
-        }
-    }
-}
-
-impl fmt::Display for Shown {
+impl fmt::Display for QuarantineDetails {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let entry = &self.entry;
         Fields::default()

@@ -9,10 +9,10 @@ use schemas::refusal::Refusal;
 use schemas::text::Text;
 
 use crate::cli::Context;
-use crate::commands::words;
 use crate::options::SpanOrNever;
 use crate::output::Fields;
 use crate::shown::tokens::NewToken;
+use crate::shown::words;
 use crate::vendor::tokens::VALID;
 
 /// Make a token for an operator; it is shown once

@@ -7,9 +7,9 @@ use schemas::codes::Exit;
 use schemas::refusal::Refusal;
 
 use crate::cli::Context;
-use crate::commands::words;
 use crate::output::{self, Table};
 use crate::shown::tokens::{TokenLine, Tokens};
+use crate::shown::words;
 
 /// List the tokens, the earliest first
 #[derive(Args, Debug)]

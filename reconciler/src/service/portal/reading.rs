@@ -15,7 +15,7 @@ use schemas::text::Text;
 use self::device::Device;
 use super::page::moment;
 use super::trouble::Trouble;
-use crate::commands::words::printable;
+use crate::shown::words::printable;
 
 /// Most rows of a list on a page; the whole text has all of them.
 pub(super) const ROWS: usize = 100;

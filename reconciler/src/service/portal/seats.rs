@@ -10,7 +10,7 @@ use schemas::refusal::Refusal;
 
 use super::page::moment;
 use super::reading::List;
-use crate::commands::words::Attached;
+use crate::shown::words::Attached;
 use crate::store::{ActivationFilter, ActivationSummary};
 use crate::vendor::Vendor;
 

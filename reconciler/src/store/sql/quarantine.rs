@@ -65,6 +65,21 @@ pub(super) fn list(db: &mut dyn Database) -> Result<Vec<QuarantineEntry>, StoreE
     all(db, &statements::QUARANTINE, &[], entry)
 }
 
+/// The entries after one, with a code, and a number of them at most.
+pub(super) fn page(
+    db: &mut dyn Database,
+    after: i64,
+    code: Option<&str>,
+    limit: u64,
+) -> Result<Vec<QuarantineEntry>, StoreError> {
+    all(db, &statements::QUARANTINE_AFTER, &[after.into(), code.into(), limit.into()], entry)
+}
+
+/// The entry of a number.
+pub(super) fn one_of(db: &mut dyn Database, id: i64) -> Result<Option<QuarantineEntry>, StoreError> {
+    one(db, &statements::QUARANTINE_ENTRY, &[id.into()], entry)
+}
+
 /// The entries of a chain, in the order of arrival.
 pub(super) fn of_chain(db: &mut dyn Database, chain: &ChainId) -> Result<Vec<QuarantineEntry>, StoreError> {
     all(db, &statements::QUARANTINE_OF_CHAIN, &[chain.as_bytes().into()], entry)

@@ -235,6 +235,10 @@ statements! {
     QUARANTINE = new("SELECT id, code, source, chain, received_at, digest, size, first_seq, last_seq FROM quarantine ORDER BY id", []);
     QUARANTINE_OF_CHAIN = new("SELECT id, code, source, chain, received_at, digest, size, first_seq, last_seq FROM quarantine
         WHERE chain = $1 ORDER BY id", [Bytes]);
+    QUARANTINE_ENTRY = new("SELECT id, code, source, chain, received_at, digest, size, first_seq, last_seq FROM quarantine
+        WHERE id = $1", [Int]);
+    QUARANTINE_AFTER = new("SELECT id, code, source, chain, received_at, digest, size, first_seq, last_seq FROM quarantine
+        WHERE id > $1 AND (code = $2 OR $2 IS NULL) ORDER BY id LIMIT $3", [Int, Text, Int]);
     QUARANTINED_FOLLOWERS = new("SELECT DISTINCT chain FROM quarantine WHERE follows = $1 AND code = $2 AND chain IS NOT NULL", [Bytes, Text]);
     QUARANTINED_FROM = new("SELECT size FROM quarantine WHERE source = $1", [Text]);
     QUARANTINED = new("SELECT id, code, source, chain, received_at, digest, size, first_seq, last_seq, follows, bytes FROM quarantine

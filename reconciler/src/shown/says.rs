@@ -9,10 +9,10 @@ use schemas::numbers::{Epoch, Seq};
 use schemas::pack::ProductFeature;
 use schemas::terms::{Entitlement, Terms};
 
-use crate::commands::words;
+use super::words;
 
 /// The fields of an event that matter; empty where its kind says all.
-pub(super) fn says(body: &Body, features: &[ProductFeature]) -> String {
+pub(crate) fn says(body: &Body, features: &[ProductFeature]) -> String {
     let name = |number| words::feature_name(features, number);
     match body {
         Body::ChainOpened(opened) => format!("{} ({}), {}", opened.product, opened.environment, opened.agent),

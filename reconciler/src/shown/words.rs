@@ -1,53 +1,14 @@
-//! Words that several commands share: spans, instants, quotas and conditions as people read them, and the values
-//! that commitments stand for.
+//! Words that several commands share: spans, instants, quotas and conditions as people read them.
 
-use std::fmt::{self, Display};
+use std::fmt::Display;
 
 use ledger::quotas;
-use schemas::ids::{Commitment, LicenseId};
-use schemas::numbers::{FeatureNumber, Micros, Seconds};
-use schemas::pack::ProductFeature;
-use schemas::period::Reset;
-use schemas::refusal::Refusal;
-use schemas::terms::{FeatureGrant, Mode, OnFork, QuotaRule, Rules, TransferLimit};
-use serde::Serialize;
+use schemas::numbers::{Micros, Seconds};
+use schemas::terms::{FeatureGrant, Mode, OnFork, Rules, TransferLimit};
 
 use crate::options::UNLIMITED_SEATS;
 use crate::output::Fields;
-use crate::vendor::Vendor;
-
-/// A value that stands beside the signed events. Programs get it as it is; people see no control character of it.
-#[derive(Clone, Debug, Serialize)]
-#[serde(transparent)]
-pub(crate) struct Attached(String);
-
-impl Attached {
-    /// The value of a commitment beside a licence's runs; absent when it was never sent or was erased.
-    ///
-    /// # Errors
-    /// When the ledger cannot be read.
-    pub(crate) fn read(
-        vendor: &mut Vendor,
-        license: &LicenseId,
-        commitment: Option<&Commitment>,
-    ) -> Result<Option<Self>, Refusal> {
-        let Some(commitment) = commitment else { return Ok(None) };
-        let attachment = vendor.store.attachment(Some(license), commitment)?;
-        Ok(attachment.map(|attachment| Self(String::from_utf8_lossy(&attachment.value).into_owned())))
-    }
-}
-
-impl Display for Attached {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&printable(&self.0))
-    }
-}
-
-/// Text from elsewhere without what could move a terminal's cursor.
-pub(crate) fn printable(text: &str) -> String {
-    let shown = |symbol: char| if symbol.is_control() { char::REPLACEMENT_CHARACTER } else { symbol };
-    text.chars().map(shown).collect()
-}
+pub(crate) use crate::shown::values::{Attached, feature_name, printable, quota, short};
 
 /// A word as a POSIX shell takes it, quoted where it must be.
 pub(crate) fn quoted(word: &str) -> String {
@@ -67,11 +28,6 @@ pub(crate) fn or(value: Option<impl Display>, absent: &str) -> String {
 /// An instant of a table: whole seconds.
 pub(crate) fn second(at: Micros) -> Micros {
     Micros::new(at.get() / 1_000_000 * 1_000_000)
-}
-
-/// The beginning of a chain's name that commands take for the whole.
-pub(crate) fn short(chain: &impl Display) -> String {
-    chain.to_string().chars().take(16).collect()
 }
 
 /// A span as options take it.
@@ -101,12 +57,6 @@ pub(crate) fn asked_for_with(key: &str, is_trial: bool) -> (&'static str, String
     }
 }
 
-/// The name of a product's feature.
-pub(crate) fn feature_name(features: &[ProductFeature], number: FeatureNumber) -> String {
-    let feature = features.iter().find(|feature| feature.number == number);
-    feature.map_or_else(|| format!("feature {number}"), |feature| feature.name.to_string())
-}
-
 /// Features that are held, in one line.
 pub(crate) fn features(features: &[FeatureGrant]) -> String {
     let words: Vec<_> = features
@@ -117,16 +67,6 @@ pub(crate) fn features(features: &[FeatureGrant]) -> String {
         })
         .collect();
     if words.is_empty() { "none".to_owned() } else { words.join(", ") }
-}
-
-/// A quota as options take it.
-pub(crate) fn quota(rule: &QuotaRule, features: &[FeatureGrant]) -> String {
-    let held = features.iter().find(|held| held.number == rule.feature);
-    let name = held.map_or_else(|| format!("feature {}", rule.feature), |held| held.name.to_string());
-    match held.map_or(Reset::Never, |held| held.reset) {
-        Reset::Never => format!("{name}={}", rule.limit),
-        reset => format!("{name}={}/{reset}", rule.limit),
-    }
 }
 
 /// Adds the conditions of a policy or a licence.
@@ -226,10 +166,5 @@ mod tests {
             ["14d after each activation", "14d after the first activation", "1970-01-01T00:00:00Z"]
         );
         assert_eq!(validity(None, false, None), "without end");
-    }
-
-    #[test]
-    fn text_from_elsewhere_cannot_move_the_cursor() {
-        assert_eq!(printable("a\u{1b}[2J\n"), "a\u{fffd}[2J\u{fffd}");
     }
 }
