@@ -24,6 +24,7 @@ use schemas::codes::{Code, Exit};
 use schemas::ids::ChainId;
 use schemas::refusal::Refusal;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 pub use self::archive::Format;
 use self::batch::{Batch, Outcome};
@@ -41,7 +42,7 @@ const IN_FLIGHT: usize = 8;
 const IN_FLIGHT_BYTES: usize = 64 * 1024 * 1024;
 
 /// What a merge did, in bundles counted once for each chain that they hold.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, ToSchema)]
 pub struct MergeReport {
     /// Brought something new.
     pub merged: u64,
@@ -63,6 +64,7 @@ pub struct MergeReport {
     pub packed: u64,
     /// Why short runs were left as they are, if they could not be joined. All else was done.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
     pub not_packed: Option<Refusal>,
     /// What was not simply taken in, file by file.
     pub findings: Vec<MergeFinding>,
@@ -80,13 +82,15 @@ pub struct Merged {
 }
 
 /// A bundle that was not simply taken in.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct MergeFinding {
     /// The file.
     pub source: String,
     /// The device chain, where that is known.
+    #[schema(value_type = Option<String>)]
     pub chain: Option<ChainId>,
     /// Why.
+    #[schema(value_type = String)]
     pub code: Code,
     /// What happened, where there is more to say.
     pub detail: String,

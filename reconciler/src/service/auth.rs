@@ -5,8 +5,8 @@ use std::marker::PhantomData;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::extract::FromRequestParts;
-use axum::http::header;
 use axum::http::request::Parts;
+use axum::http::{HeaderMap, header};
 use schemas::codes::Code;
 use schemas::event::authority::Role;
 use schemas::ids::Digest;
@@ -14,6 +14,7 @@ use schemas::refusal::Refusal;
 
 use super::Service;
 use super::problem::Problem;
+use crate::store::Token;
 use crate::vendor::Vendor;
 use crate::vendor::tokens::{Bearer, digest};
 use crate::wall_clock;
@@ -27,12 +28,18 @@ pub(super) trait Rule: Send {
 /// Reading and proving.
 #[derive(Debug)]
 pub(super) struct Audit;
-/// Making and revoking tokens.
+/// Issuing, changing and taking in.
+#[derive(Debug)]
+pub(super) struct Operate;
+/// Making and revoking tokens, and whatever else decides who may do what.
 #[derive(Debug)]
 pub(super) struct Administrate;
 
 impl Rule for Audit {
     const ROLE: Role = Role::Auditor;
+}
+impl Rule for Operate {
+    const ROLE: Role = Role::Operator;
 }
 impl Rule for Administrate {
     const ROLE: Role = Role::Admin;
@@ -40,20 +47,33 @@ impl Rule for Administrate {
 
 /// Whoever asks has a token whose role suffices for `R`.
 #[derive(Debug)]
-pub(super) struct May<R>(PhantomData<R>);
+pub(super) struct May<R> {
+    role: Role,
+    rule: PhantomData<R>,
+}
+
+impl<R> May<R> {
+    /// Whether more is allowed: what `M` needs.
+    pub(super) fn also<M: Rule>(&self) -> bool {
+        suffices(self.role, M::ROLE)
+    }
+}
+
+/// Whether a role is enough where `least` is needed.
+fn suffices(role: Role, least: Role) -> bool {
+    role.number() <= least.number()
+}
 
 impl<R: Rule> FromRequestParts<Arc<Service>> for May<R> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, service: &Arc<Service>) -> Result<Self, Problem> {
-        let shown = shown(parts)?;
-        let found = service.office.lend(move |vendor| Ok(vendor.store.token(&shown)?)).await?;
-        let token = found.filter(|token| token.is_valid(wall_clock::now())).ok_or(Code::Unauthorized)?;
-        if token.role.number() > R::ROLE.number() {
+        let token = token(service, shown(&parts.headers)?).await?;
+        if !suffices(token.role, R::ROLE) {
             let detail = format!("the role {} is needed, and this is {}", R::ROLE, token.role);
             return Err(Refusal::new(Code::Forbidden, detail).into());
         }
-        Ok(Self(PhantomData))
+        Ok(Self { role: token.role, rule: PhantomData })
     }
 }
 
@@ -70,7 +90,7 @@ impl FromRequestParts<Arc<Service>> for Founder {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, service: &Arc<Service>) -> Result<Self, Problem> {
-        let shown = shown(parts)?;
+        let shown = shown(&parts.headers)?;
         if service.setup.is(&shown) {
             return Ok(Self::SetUp(shown));
         }
@@ -78,9 +98,21 @@ impl FromRequestParts<Arc<Service>> for Founder {
     }
 }
 
+/// The token of which this is kept.
+///
+/// # Errors
+/// `unauthorized` for one that is of no use.
+pub(super) async fn token(service: &Service, kept: Digest) -> Result<Token, Problem> {
+    let found = service.office.lend(move |vendor| Ok(vendor.store.token(&kept)?)).await?;
+    Ok(found.filter(|token| token.is_valid(wall_clock::now())).ok_or(Code::Unauthorized)?)
+}
+
 /// What is kept of the token that a request shows.
-fn shown(parts: &Parts) -> Result<Digest, Problem> {
-    let value = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+///
+/// # Errors
+/// `unauthorized` where there is none.
+pub(super) fn shown(headers: &HeaderMap) -> Result<Digest, Problem> {
+    let value = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     let (scheme, token) = value.and_then(|value| value.split_once(' ')).ok_or(Code::Unauthorized)?;
     if scheme.eq_ignore_ascii_case("bearer") {
         Ok(digest(token.trim()))

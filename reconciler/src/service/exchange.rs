@@ -19,7 +19,7 @@ use super::problem::{Details, Problem};
 use crate::merging::{EXCHANGE, Submission};
 
 /// A bundle.
-const BUNDLE: &str = "application/vnd.counterfoil.bundle";
+pub(super) const BUNDLE: &str = "application/vnd.counterfoil.bundle";
 /// Grants.
 pub(super) const GRANT: &str = "application/vnd.counterfoil.grant";
 
@@ -104,7 +104,8 @@ pub(super) async fn newest_grant(
     Ok(grants(&[Answer::Grant(Box::new(grant))]))
 }
 
-fn grants(answers: &[Answer]) -> Response {
+/// Answers as a licence file holds them.
+pub(super) fn grants(answers: &[Answer]) -> Response {
     ([(header::CONTENT_TYPE, GRANT)], encode_answers(answers)).into_response()
 }
 

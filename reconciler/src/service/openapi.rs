@@ -27,7 +27,11 @@ use super::{Service, api, exchange, guard, health, portal};
     ),
     tags(
         (name = "devices", description = "For devices: no token, the chains prove themselves"),
+        (name = "catalog", description = "Products, policies and customers"),
         (name = "licenses", description = "Licences"),
+        (name = "activations", description = "Devices and their seats"),
+        (name = "quarantine", description = "What could not be merged"),
+        (name = "forks", description = "Devices that were copied or set back"),
         (name = "tokens", description = "Who may use the management interface"),
         (name = "operations", description = "For whoever keeps the service running"),
     ),
@@ -49,7 +53,29 @@ fn described() -> (Router<Arc<Service>>, utoipa::openapi::OpenApi) {
     OpenApiRouter::with_openapi(Api::openapi())
         .routes(routes!(exchange::exchange))
         .routes(routes!(exchange::newest_grant))
-        .routes(routes!(api::licenses::list))
+        .routes(routes!(api::catalog::list_products, api::catalog::create_product))
+        .routes(routes!(api::catalog::show_product))
+        .routes(routes!(api::catalog::list_policies, api::catalog::create_policy))
+        .routes(routes!(api::catalog::show_policy))
+        .routes(routes!(api::catalog::list_customers, api::catalog::create_customer))
+        .routes(routes!(api::licenses::list, api::licenses::issue))
+        .routes(routes!(api::licenses::show, api::licenses::change))
+        .routes(routes!(api::licenses::suspend))
+        .routes(routes!(api::licenses::resume))
+        .routes(routes!(api::licenses::revoke))
+        .routes(routes!(api::licenses::history))
+        .routes(routes!(api::licenses::release_silent))
+        .routes(routes!(api::activations::list))
+        .routes(routes!(api::activations::show))
+        .routes(routes!(api::activations::release))
+        .routes(routes!(api::activations::write_off))
+        .routes(routes!(api::activations::refresh))
+        .routes(routes!(api::quarantine::list))
+        .routes(routes!(api::quarantine::retry))
+        .routes(routes!(api::quarantine::show, api::quarantine::discard))
+        .routes(routes!(api::quarantine::content))
+        .routes(routes!(api::forks::list))
+        .routes(routes!(api::forks::proof))
         .routes(routes!(api::tokens::list, api::tokens::create))
         .routes(routes!(api::tokens::revoke))
         .routes(routes!(health::live))

@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use schemas::codes::Code;
 use schemas::refusal::Refusal;
 use serde::Serialize;
-use utoipa::ToSchema;
+use utoipa::{IntoResponses, ToSchema};
 
 /// How long those who are refused for want of room are asked to wait.
 const AGAIN_IN: Duration = Duration::from_secs(1);
@@ -37,6 +37,36 @@ pub(super) struct Details {
     code: &'static str,
     /// The way out.
     hint: &'static str,
+}
+
+/// What a route of the management interface may refuse with, as its description tells.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "it describes answers, and is none")]
+pub(super) enum Refusals {
+    /// It is not understood
+    #[response(status = 400, content_type = "application/problem+json")]
+    NotUnderstood(Details),
+    /// A token is needed
+    #[response(status = 401, content_type = "application/problem+json")]
+    Unauthorized(Details),
+    /// The token does not allow this
+    #[response(status = 403, content_type = "application/problem+json")]
+    Forbidden(Details),
+    /// It names what does not exist
+    #[response(status = 404, content_type = "application/problem+json")]
+    Unknown(Details),
+    /// It does not go with what stands
+    #[response(status = 409, content_type = "application/problem+json")]
+    Conflict(Details),
+    /// It contradicts itself
+    #[response(status = 422, content_type = "application/problem+json")]
+    Contradiction(Details),
+    /// Too many requests
+    #[response(status = 429, content_type = "application/problem+json")]
+    TooMany(Details),
+    /// Too much to do
+    #[response(status = 503, content_type = "application/problem+json")]
+    Busy(Details),
 }
 
 /// What was refused, for the log.

@@ -15,6 +15,7 @@ use schemas::numbers::{Epoch, FeatureNumber, Micros, Seq};
 use schemas::pack::ProductFeature;
 use schemas::period::Period;
 use schemas::refusal::Refusal;
+use schemas::text::Text;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -22,6 +23,7 @@ use super::stranded::Stranded;
 use super::values::{Attached, feature_name};
 use crate::store::{ActivationFilter, ActivationSummary, StoreError};
 use crate::vendor::Vendor;
+use crate::vendor::activations::{Released, WrittenOff};
 use crate::vendor::customers::customer_name;
 use crate::vendor::products::known_product;
 
@@ -343,10 +345,24 @@ pub(crate) struct ReleasedSeat {
     pub(crate) overridden: bool,
 }
 
+impl ReleasedSeat {
+    pub(crate) fn of(license_id: LicenseId, chain: ChainId, done: &Released, overridden: bool) -> Self {
+        let Released { seat_free_at, is_free, .. } = *done;
+        Self { chain, license_id, state: GrantStatus::Released, seat_free_at, is_free, overridden }
+    }
+}
+
 /// Seats of silent devices that were taken back.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct SilentSeats {
     pub(crate) released: Vec<SilentSeat>,
+}
+
+impl SilentSeats {
+    pub(crate) fn of(released: Vec<(LicenseId, ChainId)>) -> Self {
+        let seats = released.into_iter().map(|(license_id, chain)| SilentSeat { chain, license_id });
+        Self { released: seats.collect() }
+    }
 }
 
 /// One of them.
@@ -379,4 +395,29 @@ pub(crate) struct UnitsWrittenOff {
     pub(crate) units: u64,
     /// Units written off so far, these included.
     pub(crate) total: u64,
+}
+
+impl WriteOff {
+    /// Writes off, as [`Vendor::write_off`].
+    ///
+    /// # Errors
+    /// Those of [`Vendor::write_off`].
+    pub(crate) fn carry_out(
+        vendor: &mut Vendor,
+        license_id: LicenseId,
+        chain: ChainId,
+        feature: Option<&Text>,
+        overridden: bool,
+    ) -> Result<Self, Refusal> {
+        let done = vendor.write_off(&license_id, chain, feature, overridden)?;
+        let product = vendor.find_license(&license_id.to_string())?.product;
+        let features = vendor.product(&product)?.features;
+        let named = |done: WrittenOff| UnitsWrittenOff {
+            feature: feature_name(&features, done.feature),
+            period: done.period,
+            units: done.units,
+            total: done.total,
+        };
+        Ok(Self { chain, license_id, overridden, written_off: done.into_iter().map(named).collect() })
+    }
 }

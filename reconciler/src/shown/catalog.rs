@@ -1,15 +1,17 @@
 //! Products, policies and customers.
 
-use ledger::catalog::Product;
+use ledger::catalog::{Catalog, Product};
 use schemas::ids::CustomerId;
 use schemas::numbers::Micros;
 use schemas::pack::ProductFeature;
+use schemas::refusal::Refusal;
 use schemas::terms::Policy;
 use schemas::text::Text;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::vendor::customers::Customer;
+use crate::vendor::products::known_product;
 
 /// What a list tells of a product.
 #[derive(Serialize, ToSchema)]
@@ -44,6 +46,19 @@ pub(crate) struct ProductDetails {
     pub(crate) product: ProductLine,
     #[schema(value_type = Vec<String>)]
     pub(crate) policies: Vec<Text>,
+}
+
+impl ProductDetails {
+    /// That of a product of the catalog.
+    ///
+    /// # Errors
+    /// `product_unknown`.
+    pub(crate) fn of(catalog: &Catalog, product: Text) -> Result<Self, Refusal> {
+        let known = known_product(catalog, &product)?.clone();
+        let of_product = catalog.policies.values().filter(|(_, policy)| policy.product == product);
+        let policies = of_product.map(|(_, policy)| policy.name.clone()).collect();
+        Ok(Self { product: ProductLine::of(product, known), policies })
+    }
 }
 
 /// A product that was made.

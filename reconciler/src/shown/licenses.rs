@@ -82,7 +82,8 @@ impl LicenseLine {
 pub(crate) struct LicenseDetails {
     #[schema(value_type = String)]
     pub(crate) license_id: LicenseId,
-    pub(crate) license_key: String,
+    /// Absent for whoever may only read.
+    pub(crate) license_key: Option<String>,
     #[schema(value_type = String)]
     pub(crate) product: Text,
     #[schema(value_type = String)]
@@ -202,7 +203,7 @@ impl LicenseDetails {
         let features = &known_product(&catalog, &license.product)?.features;
         Ok(Self {
             license_id: license.id,
-            license_key: vendor.license_key(&license).reveal(),
+            license_key: Some(vendor.license_key(&license).reveal()),
             customer,
             customer_id: license.customer,
             status: license.standing.word(),
@@ -254,22 +255,23 @@ fn stranded_units(license: &License, features: &[ProductFeature], now: Micros) -
 
 /// A licence that was issued. The key is shown here, and by `license show`.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct IssuedLine<'a> {
+pub(crate) struct IssuedLine {
     #[schema(value_type = String)]
     pub(crate) license_id: LicenseId,
     pub(crate) license_key: String,
     #[schema(value_type = String)]
     pub(crate) customer_id: CustomerId,
-    pub(crate) customer: &'a str,
+    pub(crate) customer: String,
     #[schema(value_type = String)]
-    pub(crate) policy: &'a Text,
+    pub(crate) policy: Text,
     pub(crate) is_trial: bool,
 }
 
-impl<'a> IssuedLine<'a> {
-    pub(crate) fn of(issued: &IssuedLicense, policy: &'a Text, customer: &'a str) -> Self {
+impl IssuedLine {
+    pub(crate) fn of(issued: &IssuedLicense, policy: &Text, customer: &str) -> Self {
         let IssuedLicense { id, key, customer: customer_id, is_trial } = issued;
         let (license_key, is_trial) = (key.reveal(), *is_trial);
+        let (policy, customer) = (policy.clone(), customer.to_owned());
         Self { license_id: *id, license_key, customer_id: *customer_id, customer, policy, is_trial }
     }
 }

@@ -68,6 +68,8 @@ pub struct ActivationFilter {
     pub product: Option<String>,
     /// With this status.
     pub status: Option<GrantStatus>,
+    /// Only those after this one, in the order of licence and chain.
+    pub after: Option<(LicenseId, ChainId)>,
     /// At most so many.
     pub limit: Option<u64>,
 }

@@ -1,5 +1,7 @@
 //! Products, policies, packs and the issuer's certificate: what stands on the catalog chain.
 
+use std::str::FromStr;
+
 use ledger::catalog::{Catalog, CatalogDraft, Product};
 use ledger::trust;
 use schemas::codes::Code;
@@ -25,6 +27,21 @@ pub struct NewFeature {
     pub name: Text,
     /// Whether its use is metered.
     pub metered: bool,
+}
+
+/// `NAME` or `NAME:metered`
+impl FromStr for NewFeature {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.rsplit_once(':') {
+            Some(("", _)) => Err("a feature has a name".to_owned()),
+            Some((name, "metered")) => Ok(Self { name: name.parse()?, metered: true }),
+            Some(_) => Err("expected NAME or NAME:metered".to_owned()),
+            None if text.is_empty() => Err("a feature has a name".to_owned()),
+            None => Ok(Self { name: text.parse()?, metered: false }),
+        }
+    }
 }
 
 impl Vendor {
@@ -211,5 +228,19 @@ mod tests {
         assert_eq!(second.iter().map(|feature| feature.number.0).collect::<Vec<_>>(), [1, 2, 3]);
         let twice = number(&first, &[feature("a")]).expect_err("named twice");
         assert_eq!(twice.code(), Code::TermsInvalid);
+    }
+
+    #[test]
+    fn a_feature_is_on_or_off_unless_it_is_said_to_be_metered() {
+        for (text, expected) in [
+            ("export", Some(("export", false))),
+            ("render:metered", Some(("render", true))),
+            ("a:b", None),
+            ("", None),
+        ] {
+            let expected =
+                expected.map(|(name, metered)| NewFeature { name: name.parse().expect("short"), metered });
+            assert_eq!(text.parse().ok(), expected, "{text:?}");
+        }
     }
 }

@@ -46,6 +46,7 @@ impl ActivationListArgs {
             chain: None,
             product: self.product.map(|product| product.to_string()),
             status: self.status,
+            after: None,
             limit: self.limit.limit,
         };
         let activations = ActivationLine::read(&mut vendor, &filter)?;

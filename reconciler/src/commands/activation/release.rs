@@ -7,7 +7,6 @@ use clap::Args;
 use schemas::bundle::{Answer, encode_answers};
 use schemas::codes::Exit;
 use schemas::container::FileKind;
-use schemas::grant::GrantStatus;
 use schemas::refusal::Refusal;
 use schemas::text::Text;
 use serde::Serialize;
@@ -71,18 +70,11 @@ impl ActivationReleaseArgs {
         let reason = self.reason.as_ref().map(Text::as_str);
         let done = vendor.release(&license_id, chain, self.overridden, reason)?;
         if let Some(path) = &self.told.output {
-            let answer = [Answer::Grant(Box::new(done.grant))];
+            let answer = [Answer::Grant(Box::new(done.grant.clone()))];
             files::write(path, FileKind::Grants, encode_answers(&answer), self.told.armor)?;
         }
         if self.told.output.as_deref() != Some(Path::new("-")) {
-            let released = ReleasedSeat {
-                chain,
-                license_id,
-                state: GrantStatus::Released,
-                seat_free_at: done.seat_free_at,
-                is_free: done.is_free,
-                overridden: self.overridden,
-            };
+            let released = ReleasedSeat::of(license_id, chain, &done, self.overridden);
             context.output.result(&Released { released, file: self.told.output })?;
         }
         Ok(Exit::Done)
@@ -96,8 +88,7 @@ fn release_silent(context: &Context, license: Option<&str>) -> Result<Exit, Refu
     if released.is_empty() {
         output::talk(&"no device is silent past its deadline");
     }
-    let released = released.into_iter().map(|(license_id, chain)| SilentSeat { chain, license_id }).collect();
-    context.output.result(&SilentSeats { released })?;
+    context.output.result(&SilentSeats::of(released))?;
     Ok(Exit::Done)
 }
 

@@ -9,8 +9,6 @@ use schemas::text::Text;
 
 use crate::cli::Context;
 use crate::shown::activations::{UnitsWrittenOff, WriteOff};
-use crate::shown::words;
-use crate::vendor::activations::WrittenOff;
 
 /// Write off the units that a silent device holds and has not used
 ///
@@ -37,17 +35,9 @@ impl ActivationWriteOffArgs {
     pub(crate) fn run(self, context: &Context) -> Result<Exit, Refusal> {
         let mut vendor = context.vendor()?;
         let (license_id, chain) = vendor.find_chain(&self.chain)?;
-        let done = vendor.write_off(&license_id, chain, self.feature.as_ref(), self.overridden)?;
-        let product = vendor.find_license(&license_id.to_string())?.product;
-        let features = vendor.product(&product)?.features;
-        let named = |done: WrittenOff| UnitsWrittenOff {
-            feature: words::feature_name(&features, done.feature),
-            period: done.period,
-            units: done.units,
-            total: done.total,
-        };
-        let written_off = done.into_iter().map(named).collect();
-        context.output.result(&WriteOff { chain, license_id, overridden: self.overridden, written_off })?;
+        let done =
+            WriteOff::carry_out(&mut vendor, license_id, chain, self.feature.as_ref(), self.overridden)?;
+        context.output.result(&done)?;
         Ok(Exit::Done)
     }
 }

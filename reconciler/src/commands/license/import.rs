@@ -101,15 +101,15 @@ fn issue(
 
 /// One line of a table that is written while licences are issued.
 #[derive(Serialize)]
-struct Row<'a> {
+struct Row {
     #[serde(flatten)]
-    issued: IssuedLine<'a>,
+    issued: IssuedLine,
     /// Whether the headings stand before it.
     #[serde(skip)]
     is_first: bool,
 }
 
-impl fmt::Display for Row<'_> {
+impl fmt::Display for Row {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.is_first {
             writeln!(f, "{:<36}  {:<31}  {:<12}  CUSTOMER", "LICENCE", "LICENCE KEY", "POLICY")?;

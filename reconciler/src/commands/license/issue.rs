@@ -57,14 +57,14 @@ impl LicenseIssueArgs {
     }
 }
 
-impl fmt::Display for IssuedLine<'_> {
+impl fmt::Display for IssuedLine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (how, key) = words::asked_for_with(&self.license_key, self.is_trial);
         Fields::default()
             .with("licence", self.license_id)
             .with(how, key)
-            .with("customer", self.customer)
-            .with("policy", self.policy)
+            .with("customer", &self.customer)
+            .with("policy", &self.policy)
             .fmt(f)
     }
 }

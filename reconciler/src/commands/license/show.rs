@@ -60,7 +60,8 @@ impl fmt::Display for LicenseDetails {
 impl LicenseDetails {
     fn fields(&self) -> Fields {
         let entitlement = &self.entitlement;
-        let (how, key) = words::asked_for_with(&self.license_key, self.is_trial);
+        let (how, key) =
+            words::asked_for_with(self.license_key.as_deref().unwrap_or_default(), self.is_trial);
         Fields::default()
             .with("licence", self.license_id)
             .with(how, key)

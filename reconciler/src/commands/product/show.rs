@@ -11,7 +11,6 @@ use crate::cli::Context;
 use crate::output::{Fields, Table};
 use crate::shown::catalog::{ProductDetails, ProductLine};
 use crate::shown::words;
-use crate::vendor::products::known_product;
 
 /// Show a product, its features and its policies
 #[derive(Args, Debug)]
@@ -26,16 +25,7 @@ pub(crate) struct ProductShowArgs {
 impl ProductShowArgs {
     pub(crate) fn run(self, context: &Context) -> Result<Exit, Refusal> {
         let catalog = context.vendor()?.catalog()?;
-        let product = known_product(&catalog, &self.product)?.clone();
-        let policies = catalog
-            .policies
-            .values()
-            .filter(|(_, policy)| policy.product == self.product)
-            .map(|(_, policy)| policy.name.clone())
-            .collect();
-        context
-            .output
-            .result(&ProductDetails { product: ProductLine::of(self.product, product), policies })?;
+        context.output.result(&ProductDetails::of(&catalog, self.product)?)?;
         Ok(Exit::Done)
     }
 }

@@ -4,7 +4,9 @@
 use data_encoding::BASE64URL_NOPAD;
 use schemas::codes::Code;
 use schemas::refusal::Refusal;
+use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
+use utoipa::IntoParams;
 
 /// Bytes of the filter's digest.
 const FILTER_BYTES: usize = 8;
@@ -22,11 +24,57 @@ pub(super) fn after(key: &[u8], filter: &str) -> String {
 /// # Errors
 /// `cursor_invalid` for what is none, or one of another list.
 pub(super) fn read<const N: usize>(cursor: &str, filter: &str) -> Result<[u8; N], Refusal> {
+    key(cursor, filter)?.try_into().map_err(|_| Code::CursorInvalid.into())
+}
+
+fn key(cursor: &str, filter: &str) -> Result<Vec<u8>, Refusal> {
     let bytes = BASE64URL_NOPAD.decode(cursor.as_bytes()).map_err(|_| Code::CursorInvalid)?;
     match bytes.split_at_checked(FILTER_BYTES) {
-        Some((of, key)) if of == digest(filter) => key.try_into().map_err(|_| Code::CursorInvalid.into()),
+        Some((of, key)) if of == digest(filter) => Ok(key.to_vec()),
         _ => Err(Code::CursorInvalid.into()),
     }
+}
+
+/// The part of a list that one page shows, and the cursor of the next, where there is one. `found` begins after the cursor's
+/// key and holds one more than the page, if there is one.
+pub(super) fn page<T>(
+    mut found: Vec<T>,
+    size: u64,
+    filter: &str,
+    key: impl Fn(&T) -> Vec<u8>,
+) -> (Vec<T>, Option<String>) {
+    let is_last = found.len() as u64 <= size;
+    found.truncate(usize::try_from(size).unwrap_or(usize::MAX));
+    let next = found.last().filter(|_| !is_last).map(|last| after(&key(last), filter));
+    (found, next)
+}
+
+/// As [`page`], of a list that is there as a whole, in the order of its keys.
+///
+/// # Errors
+/// `cursor_invalid`, `request_invalid`.
+pub(super) fn page_of<T>(
+    all: Vec<T>,
+    asked: &Paging,
+    filter: &str,
+    key_of: impl Fn(&T) -> Vec<u8>,
+) -> Result<(Vec<T>, Option<String>), Refusal> {
+    let (size, after) = (size(asked.limit)?, asked.cursor.as_deref().map(|cursor| key(cursor, filter)));
+    let after = after.transpose()?;
+    let rest = all.into_iter().filter(|entry| after.as_ref().is_none_or(|after| key_of(entry) > *after));
+    let found = rest.take(usize::try_from(size + 1).unwrap_or(usize::MAX)).collect();
+    Ok(page(found, size, filter, key_of))
+}
+
+/// Which page of a list is asked for.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(in crate::service) struct Paging {
+    /// At most so many, up to 500; 50 where nothing is said.
+    pub(super) limit: Option<u64>,
+    /// Where the page before ended: its `next_cursor`.
+    pub(super) cursor: Option<String>,
 }
 
 /// How many entries a page has for which `asked` were asked.
@@ -60,6 +108,25 @@ mod tests {
         assert_eq!(refused(&cursor, "licenses product=other"), Err(Code::CursorInvalid));
         for cursor in ["", "AA", "ä", &cursor[1..], &after(&[7; 15], "licenses product=studio")] {
             assert_eq!(refused(cursor, "licenses product=studio"), Err(Code::CursorInvalid), "{cursor}");
+        }
+    }
+
+    #[test]
+    fn a_list_is_parted_into_pages_whatever_their_size() {
+        let all: Vec<u8> = (0..7).collect();
+        for limit in 1..=8 {
+            let (mut seen, mut cursor) = (Vec::new(), None);
+            loop {
+                let asked = Paging { limit: Some(limit), cursor };
+                let (page, next) = page_of(all.clone(), &asked, "all", |entry| vec![*entry]).expect("valid");
+                assert!(!page.is_empty() && page.len() as u64 <= limit);
+                seen.extend(page);
+                cursor = next;
+                if cursor.is_none() {
+                    break;
+                }
+            }
+            assert_eq!(seen, all, "{limit}");
         }
     }
 }

@@ -202,13 +202,14 @@ statements! {
             c.sync_by, c.seq, c.last_at, c.fork_seq
         FROM chains c JOIN licenses l ON l.license_id = c.license_id
         WHERE c.status IS NOT NULL AND (c.chain = $1 OR $1 IS NULL) AND (l.product = $2 OR $2 IS NULL) AND (c.status = $3 OR $3 IS NULL)
-        ORDER BY c.license_id, c.chain LIMIT $4", [Bytes, Text, Int, Int]);
+            AND ((c.license_id, c.chain) > ($4, $5) OR $4 IS NULL)
+        ORDER BY c.license_id, c.chain LIMIT $6", [Bytes, Text, Int, Bytes, Bytes, Int]);
     ACTIVATIONS_OF_LICENSE = new("SELECT c.license_id, c.chain, c.status, c.reason, c.agent, c.host, c.requested_at, c.granted_at, c.released_at,
             c.sync_by, c.seq, c.last_at, c.fork_seq
         FROM chains c JOIN licenses l ON l.license_id = c.license_id
         WHERE c.license_id = $1 AND c.status IS NOT NULL AND (c.chain = $2 OR $2 IS NULL) AND (l.product = $3 OR $3 IS NULL)
-            AND (c.status = $4 OR $4 IS NULL)
-        ORDER BY c.chain LIMIT $5", [Bytes, Bytes, Text, Int, Int]);
+            AND (c.status = $4 OR $4 IS NULL) AND (c.chain > $5 OR $5 IS NULL)
+        ORDER BY c.chain LIMIT $6", [Bytes, Bytes, Text, Int, Bytes, Int]);
     USAGE_LIST = new("SELECT u.license_id, l.product, u.chain, u.feature, u.period, u.day, u.n, u.refunded, u.events
         FROM usage u JOIN licenses l ON l.license_id = u.license_id
         WHERE (l.product = $1 OR $1 IS NULL) AND u.day >= $2 AND u.day < $3
