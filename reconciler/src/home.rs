@@ -36,6 +36,7 @@ use zeroize::Zeroizing;
 
 pub use self::backup::{Backup, Part};
 pub use self::files::Layout;
+pub(crate) use self::files::make_private_directory;
 pub use self::pack::build_pack;
 pub use self::root_key::{Passphrase, RootKeyFile};
 pub use self::store_url::StoreUrl;

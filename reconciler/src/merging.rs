@@ -23,7 +23,7 @@ use schemas::bundle::{Answer, encode_answers};
 use schemas::codes::{Code, Exit};
 use schemas::ids::ChainId;
 use schemas::refusal::Refusal;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 pub use self::archive::Format;
@@ -82,7 +82,7 @@ pub struct Merged {
 }
 
 /// A bundle that was not simply taken in.
-#[derive(Clone, Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
 pub struct MergeFinding {
     /// The file.
     pub source: String,
@@ -111,6 +111,22 @@ pub fn merge(
     jobs: usize,
     progress: &mut dyn FnMut(Merged),
 ) -> Result<MergeReport, Refusal> {
+    merge_while(vendor, sources, jobs, &mut |merged| {
+        progress(merged);
+        Ok(())
+    })
+}
+
+/// As [`merge`], until `progress` refuses to go on: what was committed then stays, and the same merged again goes on.
+///
+/// # Errors
+/// Those of [`merge`]; what `progress` refused with.
+pub fn merge_while(
+    vendor: &mut Vendor,
+    sources: &[Source],
+    jobs: usize,
+    progress: &mut dyn FnMut(Merged) -> Result<(), Refusal>,
+) -> Result<MergeReport, Refusal> {
     merge_decoded(vendor, sources, jobs, parse_bytes, progress)
 }
 
@@ -119,18 +135,17 @@ fn merge_decoded(
     sources: &[Source],
     jobs: usize,
     decode: Decode,
-    progress: &mut dyn FnMut(Merged),
+    progress: &mut dyn FnMut(Merged) -> Result<(), Refusal>,
 ) -> Result<MergeReport, Refusal> {
     let mut merging = Merging::new(vendor, Files, Room::UNBOUNDED);
     let mut bytes = 0;
     intake::read_all(sources, jobs, decode, |read, share| {
         merging.take(read)?;
         bytes += share;
-        progress(merging.so_far(bytes));
-        Ok(())
+        progress(merging.so_far(bytes))
     })?;
     merging.finish_all()?;
-    progress(merging.so_far(bytes));
+    progress(merging.so_far(bytes))?;
     merging.retry()?;
     Ok(merging.finished())
 }

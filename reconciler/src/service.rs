@@ -15,6 +15,7 @@ mod desk;
 mod exchange;
 mod guard;
 mod health;
+mod imports;
 mod input;
 mod listen;
 mod log;
@@ -43,6 +44,7 @@ use self::body::Bodies;
 use self::client::Proxies;
 use self::desk::Desk;
 use self::health::Health;
+use self::imports::Imports;
 use self::metrics::Metrics;
 use self::office::Office;
 pub(crate) use self::portal::Brand;
@@ -58,6 +60,7 @@ struct Service {
     bodies: Bodies,
     office: Office,
     health: Health,
+    imports: Imports,
     metrics: Metrics,
     portal: Portal,
     rates: Rates,
@@ -85,6 +88,7 @@ pub(crate) fn serve(
     let (setup, first_token) = Setup::begin(&mut vendor)?;
     let office = Office::of(&vendor)?;
     let health = Health::of(&vendor);
+    let (imports, importing) = Imports::begin(&vendor)?;
     let runtime = runtime(jobs)?;
     let (desk, handed_in) = Desk::open(jobs);
     let desk_thread = thread::Builder::new()
@@ -96,6 +100,7 @@ pub(crate) fn serve(
         bodies: Bodies::new(jobs),
         office,
         health,
+        imports,
         metrics,
         portal: Portal::new(brand),
         rates: Rates::new(settings.rate_per_address, settings.rate_per_license),
@@ -109,10 +114,12 @@ pub(crate) fn serve(
         started(listener.local_addr().map_err(failed)?, first_token.as_ref())?;
         listen::until_told(listener, tls, Arc::clone(&service), settings.connections).await
     });
+    service.imports.end();
     drop(runtime);
     // Outside the runtime: a store may wait while it is closed. With the service goes the way to the desk, which then ends.
     drop(service);
     desk_thread.join().map_err(|_| Refusal::from(Code::Internal))?;
+    importing.join()?;
     ended
 }
 

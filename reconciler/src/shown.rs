@@ -6,6 +6,7 @@ pub(crate) mod catalog;
 pub(crate) mod debts;
 pub(crate) mod forks;
 pub(crate) mod history;
+pub(crate) mod imports;
 pub(crate) mod licenses;
 pub(crate) mod quarantine;
 pub(crate) mod says;

@@ -38,9 +38,9 @@ use self::postgres::Postgres;
 pub use self::sql::SqlStore;
 use self::sqlite::Sqlite;
 pub use self::views::{
-    ActivationFilter, ActivationSummary, EvidenceRow, ForkRow, LicenseFilter, LicenseSummary, Mismatch,
-    NewQuarantine, Packed, PlacedTable, Placement, QuarantineEntry, RunPlace, Tail, Token, UsageFilter,
-    UsageRow,
+    ActivationFilter, ActivationSummary, EvidenceRow, ForkRow, KeptRequest, LicenseFilter, LicenseSummary,
+    Mismatch, NewQuarantine, Packed, PlacedTable, Placement, QuarantineEntry, RunPlace, Tail, Token,
+    UsageFilter, UsageRow,
 };
 
 /// Why a unit of work was not done.
@@ -322,6 +322,20 @@ pub trait Store: Send {
 
     /// Evidence that contradicts itself: licence, chain, place, code.
     fn findings(&mut self) -> Result<Vec<(LicenseId, ChainId, Seq, String)>, StoreError>;
+
+    /// Notes a request by its key, unless one with the same key came before: that one.
+    fn begin_request(
+        &mut self,
+        key: &Digest,
+        request: &Digest,
+        now: Micros,
+    ) -> Result<Option<KeptRequest>, StoreError>;
+
+    /// Keeps what the request of a key was answered, or, without an answer, forgets it.
+    fn finish_request(&mut self, key: &Digest, answer: Option<&[u8]>) -> Result<(), StoreError>;
+
+    /// Forgets requests from before a time.
+    fn forget_requests(&mut self, before: Micros) -> Result<(), StoreError>;
 
     /// Puts bytes into quarantine; the same bytes for the same chain are kept once.
     fn put_in_quarantine(&mut self, entries: &[NewQuarantine], now: Micros) -> Result<(), StoreError>;

@@ -10,6 +10,7 @@ pub mod licenses;
 pub mod periods;
 pub mod products;
 pub mod quarantine;
+pub mod requests;
 pub mod restore;
 pub mod tokens;
 

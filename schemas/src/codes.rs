@@ -176,6 +176,13 @@ impl serde::Serialize for Code {
     }
 }
 
+impl<'de> serde::Deserialize<'de> for Code {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let word = std::borrow::Cow::<'_, str>::deserialize(deserializer)?;
+        word.parse().map_err(serde::de::Error::custom)
+    }
+}
+
 codes! {
     // Form of bytes.
     Truncated "truncated" Verification 422
@@ -810,6 +817,22 @@ codes! {
         "the service has too much to do"
         "More is waiting than can be held, or the service is ending. Nothing of this request was taken in."
         "Wait as long as `Retry-After` says, then send it again.",
+    ImportUnknown "import_unknown" NotFound 404
+        "there is no such import"
+        "No import of this service has this identifier: it is of another one, or was done so long ago that it was removed."
+        "See `GET /v1/imports`.",
+    ImportUnfinished "import_unfinished" Refused 409
+        "the import is not done"
+        "What this asks for is there when all of it was merged. It is not yet, or it failed."
+        "See how far it has come with `GET /v1/imports/ID`.",
+    IdempotencyKeyReused "idempotency_key_reused" Usage 422
+        "this Idempotency-Key was used for another request"
+        "A request with the same `Idempotency-Key` and another content or path came before. Nothing of this one was done."
+        "Use a new key for each new request, and the same only to send the same again.",
+    RequestUnfinished "request_unfinished" Refused 409
+        "it is not known what became of the same request"
+        "A request with the same `Idempotency-Key` is being worked on, or the service ended while it was: it may have been done."
+        "Wait, and look whether it was done. If it was not, send it with a new key.",
     PreconditionFailed "precondition_failed" Refused 412
         "it was changed meanwhile"
         "What the change was meant for is not what stands now: somebody else changed it since it was read. Nothing was changed."

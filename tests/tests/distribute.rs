@@ -85,6 +85,7 @@ const PLACED: [&str; 23] = [
     "local counters",
     "local commits",
     "local tokens",
+    "local requests",
     "local schema_versions",
 ];
 /// Children first; nothing was ever parked, and no total was ever wrong.

@@ -31,6 +31,7 @@ const SOURCES: &[&str] = &[
     "counters",
     "parked",
     "quarantine",
+    "requests",
     "runs",
     "tokens",
 ];

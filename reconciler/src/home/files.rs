@@ -69,6 +69,11 @@ impl Layout {
         self.keys().join("license.key")
     }
 
+    /// The directory of what was uploaded to be merged.
+    pub fn imports(&self) -> PathBuf {
+        self.dir.join("imports")
+    }
+
     /// Every file that none but the owner may read.
     pub fn secrets(&self) -> [PathBuf; 4] {
         [self.root_key(), self.issuer_key(), self.sealing_key(), self.license_key()]
@@ -111,7 +116,7 @@ pub(super) fn put_in_place(building: TempDir, dir: &Path) -> Result<(), Refusal>
     sync_directory(parent_of(dir))
 }
 
-pub(super) fn make_private_directory(path: &Path) -> Result<(), Refusal> {
+pub(crate) fn make_private_directory(path: &Path) -> Result<(), Refusal> {
     let mut builder = DirBuilder::new();
     #[cfg(unix)]
     {

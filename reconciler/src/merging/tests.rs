@@ -35,8 +35,11 @@ fn a_bundle_that_the_program_fails_on_waits_in_quarantine_with_its_bytes() {
     let found = sources(std::slice::from_ref(&inbox), None).expect("a folder");
     for _ in 0..2 {
         let mut told = Merged::default();
-        let report = merge_decoded(&mut vendor, &found, 2, faulty, &mut |merged| told = merged)
-            .expect("a fault of one file is no error");
+        let report = merge_decoded(&mut vendor, &found, 2, faulty, &mut |merged| {
+            told = merged;
+            Ok(())
+        })
+        .expect("a fault of one file is no error");
         assert_eq!((report.files, report.refused, report.exit()), (3, 3, Exit::Findings));
         assert_eq!((told.files, told.bytes), (3, found.iter().map(|source| source.size).sum()));
         let mut codes: Vec<Code> = report.findings.iter().map(|finding| finding.code).collect();

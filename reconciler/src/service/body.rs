@@ -25,6 +25,8 @@ const SHORT: usize = 4 * 1024;
 const LONG_AT_ONCE: usize = 1_024;
 /// For each of the service's jobs, bodies that may lie in a file at the same time.
 const FILES_A_JOB: usize = 16;
+/// Bytes of an upload that are written at once.
+const WRITTEN_AT_ONCE: usize = 1024 * 1024;
 /// How long nothing may come.
 const SILENCE: Duration = Duration::from_secs(30);
 /// Beyond the first minute a body comes at this rate at least, in bytes a second.
@@ -108,6 +110,36 @@ impl Bodies {
         }
         if received.file.is_some() { write_out(received).await } else { Ok(received) }
     }
+}
+
+/// Receives a body of up to `most` bytes into a file, durably; its bytes.
+///
+/// # Errors
+/// As [`Bodies::receive`].
+pub(super) async fn save(mut body: Body, file: File, most: u64) -> Result<u64, Refusal> {
+    let begun = wall_clock::instant();
+    let mut size = 0;
+    let mut pending = Received { memory: Vec::new(), file: Some(file), size, _room: None };
+    loop {
+        let wait = patience(begun, size).ok_or(Code::RequestTimeout)?;
+        let frame = tokio::time::timeout(wait, body.frame()).await.map_err(|_| Code::RequestTimeout)?;
+        let Some(frame) = frame else { break };
+        let frame = frame.map_err(|error| Refusal::from_error(Code::RequestInvalid, &error))?;
+        let Ok(bytes) = frame.into_data() else { continue };
+        size += bytes.len() as u64;
+        if size > most {
+            return Err(Refusal::new(Code::TooLarge, format!("an upload has {most} bytes at most")));
+        }
+        pending.memory.extend_from_slice(&bytes);
+        if pending.memory.len() >= WRITTEN_AT_ONCE {
+            pending = write_out(pending).await?;
+        }
+    }
+    let Received { file, .. } = write_out(pending).await?;
+    let Some(file) = file else { return Err(Code::Internal.into()) };
+    let synced = spawn_blocking(move || file.sync_all()).await.map_err(|_| Code::Internal)?;
+    synced.map_err(|error| failed(&error))?;
+    Ok(size)
 }
 
 /// Room for one more.

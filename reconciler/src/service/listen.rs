@@ -78,6 +78,7 @@ pub(super) async fn until_told(
             _ = tidy.tick() => {
                 service.rates.forget();
                 service.metrics.tidy();
+                tokio::spawn(tidied(Arc::clone(&service)));
             }
             _ = terminate.recv() => break Exit::Done,
             _ = interrupt.recv() => break Exit::Interrupted,
@@ -85,11 +86,20 @@ pub(super) async fn until_told(
     };
     drop(listener);
     service.health.end();
+    service.imports.end();
     tracing::info!("ending");
     if tokio::time::timeout(ENDING, connections.shutdown()).await.is_err() {
         tracing::warn!("some requests were cut off: they took too long");
     }
     Ok(exit)
+}
+
+/// Removes what was kept long enough.
+async fn tidied(service: Arc<Service>) {
+    let forgotten = service.office.lend(crate::vendor::Vendor::forget_requests).await;
+    for refusal in [forgotten, service.imports.tidy().await].into_iter().filter_map(Result::err) {
+        tracing::warn!(code = refusal.code().word(), detail = refusal.detail(), "tidying up failed");
+    }
 }
 
 /// Where connections come in.

@@ -32,6 +32,7 @@ use super::{Service, api, exchange, guard, health, portal};
         (name = "activations", description = "Devices and their seats"),
         (name = "quarantine", description = "What could not be merged"),
         (name = "forks", description = "Devices that were copied or set back"),
+        (name = "imports", description = "Bundles that are uploaded to be merged"),
         (name = "tokens", description = "Who may use the management interface"),
         (name = "operations", description = "For whoever keeps the service running"),
     ),
@@ -76,6 +77,10 @@ fn described() -> (Router<Arc<Service>>, utoipa::openapi::OpenApi) {
         .routes(routes!(api::quarantine::content))
         .routes(routes!(api::forks::list))
         .routes(routes!(api::forks::proof))
+        .routes(routes!(api::imports::list, api::imports::create))
+        .routes(routes!(api::imports::show))
+        .routes(routes!(api::imports::findings))
+        .routes(routes!(api::imports::answers))
         .routes(routes!(api::tokens::list, api::tokens::create))
         .routes(routes!(api::tokens::revoke))
         .routes(routes!(health::live))
@@ -95,6 +100,7 @@ pub(super) fn router(service: Arc<Service>) -> Router {
     let (router, api) = described();
     let api = text(&api);
     router
+        .layer(axum::middleware::from_fn_with_state(Arc::clone(&service), api::repeat::once))
         .merge(portal::router())
         .route(
             "/openapi.json",

@@ -12,6 +12,7 @@ mod lists;
 mod packing;
 mod quarantine;
 mod rebuild;
+mod requests;
 mod runs;
 pub(super) mod statements;
 mod tokens;
@@ -35,8 +36,9 @@ use schemas::text::Text;
 use self::database::{Access, Database};
 use super::durable::Durable;
 use super::views::{
-    ActivationFilter, ActivationSummary, EvidenceRow, ForkRow, LicenseFilter, LicenseSummary, Mismatch,
-    NewQuarantine, Packed, PlacedTable, QuarantineEntry, RunPlace, Tail, Token, UsageFilter, UsageRow,
+    ActivationFilter, ActivationSummary, EvidenceRow, ForkRow, KeptRequest, LicenseFilter, LicenseSummary,
+    Mismatch, NewQuarantine, Packed, PlacedTable, QuarantineEntry, RunPlace, Tail, Token, UsageFilter,
+    UsageRow,
 };
 use super::{Change, ChangeCatalog, ChangeLicense, ChangeLicenses, Store, StoreError};
 
@@ -354,6 +356,23 @@ impl Store for SqlStore {
 
     fn findings(&mut self) -> Result<Vec<(LicenseId, ChainId, Seq, String)>, StoreError> {
         self.read(|db| lists::findings(db))
+    }
+
+    fn begin_request(
+        &mut self,
+        key: &Digest,
+        request: &Digest,
+        now: Micros,
+    ) -> Result<Option<KeptRequest>, StoreError> {
+        self.write(|db| requests::begin(db, key, request, now))
+    }
+
+    fn finish_request(&mut self, key: &Digest, answer: Option<&[u8]>) -> Result<(), StoreError> {
+        self.write(|db| requests::finish(db, key, answer))
+    }
+
+    fn forget_requests(&mut self, before: Micros) -> Result<(), StoreError> {
+        self.write(|db| requests::forget(db, before))
     }
 
     fn put_in_quarantine(&mut self, entries: &[NewQuarantine], now: Micros) -> Result<(), StoreError> {

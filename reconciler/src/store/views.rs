@@ -188,6 +188,15 @@ pub struct NewQuarantine {
     pub bytes: Vec<u8>,
 }
 
+/// A request that came before.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct KeptRequest {
+    /// The SHA-256 of what was asked for.
+    pub request: Digest,
+    /// What it was answered, sealed; nothing while it is being worked on, or where that was cut off.
+    pub answer: Option<Vec<u8>>,
+}
+
 /// What is in quarantine, without the bytes.
 #[derive(Clone, Debug)]
 pub struct QuarantineEntry {

@@ -18,3 +18,14 @@ CREATE INDEX quarantine_by_chain ON quarantine (chain) WHERE chain IS NOT NULL;
 CREATE INDEX quarantine_by_followed ON quarantine (follows) WHERE follows IS NOT NULL;
 -- How much of it came from where: what anybody may hand in has bounded room.
 CREATE INDEX quarantine_by_source ON quarantine (source, size);
+
+-- What was asked for with an Idempotency-Key, by its SHA-256 with the token, and what was answered, sealed. It is forgotten after
+-- a day.
+
+CREATE TABLE requests (
+    key     BLOB NOT NULL PRIMARY KEY,
+    request BLOB NOT NULL,
+    at      INTEGER NOT NULL,
+    answer  BLOB
+) WITHOUT ROWID;
+CREATE INDEX requests_by_time ON requests (at);

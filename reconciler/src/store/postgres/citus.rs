@@ -8,7 +8,7 @@ use super::StoreError;
 use crate::store::views::{PlacedTable, Placement};
 
 /// Every table with its place in a cluster, parents first.
-const PLACES: [(&str, Placement); 23] = [
+const PLACES: [(&str, Placement); 24] = [
     ("products", Placement::Everywhere),
     ("policies", Placement::Everywhere),
     ("customers", Placement::Everywhere),
@@ -31,6 +31,7 @@ const PLACES: [(&str, Placement); 23] = [
     ("counters", Placement::Coordinator),
     ("commits", Placement::Coordinator),
     ("tokens", Placement::Coordinator),
+    ("requests", Placement::Coordinator),
     ("schema_versions", Placement::Coordinator),
 ];
 

@@ -22,6 +22,7 @@ pub(super) fn everything(
     copy(from, to, &statements::CATALOG_RUNS, &[], &statements::NEW_CATALOG_RUN)?;
     copy(from, to, &statements::CATALOG_ATTACHMENTS, &[], &statements::NEW_CATALOG_ATTACHMENT)?;
     copy(from, to, &statements::TOKENS, &[], &statements::NEW_TOKEN)?;
+    copy(from, to, &statements::REQUESTS, &[], &statements::NEW_REQUEST)?;
     copy_quarantine(from, to)?;
     let mut page = runs::licenses_after(from, &LicenseId([0; 16]))?;
     while let Some(last) = page.last().copied() {

@@ -228,6 +228,13 @@ statements! {
     TOKEN = new("SELECT digest, operator, role, created_at, expires_at, revoked_at FROM tokens WHERE digest = $1", [Bytes]);
     REVOKE_TOKEN = new("UPDATE tokens SET revoked_at = $1 WHERE digest = $2 AND revoked_at IS NULL", [Int, Bytes]);
 
+    // Requests that may come again.
+    REQUESTS = new("SELECT key, request, at, answer FROM requests ORDER BY key", []);
+    REQUEST = new("SELECT request, answer FROM requests WHERE key = $1", [Bytes]);
+    ANSWER_REQUEST = new("UPDATE requests SET answer = $1 WHERE key = $2", [Bytes, Bytes]);
+    FORGET_REQUEST = new("DELETE FROM requests WHERE key = $1", [Bytes]);
+    FORGET_REQUESTS = new("DELETE FROM requests WHERE at < $1", [Int]);
+
     // Quarantine.
     NEXT_NUMBER = new("UPDATE counters SET value = value + $1 WHERE name = $2 RETURNING value", [Int, Text]);
     COUNTERS = new("SELECT value, name FROM counters ORDER BY name", []);
@@ -295,6 +302,7 @@ inserts! {
     FINDING_ROW = findings(license_id Bytes, chain Bytes, branch Int, seq Int, code Text)
         "ON CONFLICT (license_id, chain, branch, seq, code) DO NOTHING";
     NEW_TOKEN = tokens(digest Bytes, operator Bytes, role Int, created_at Int, expires_at Int, revoked_at Int) "";
+    NEW_REQUEST = requests(key Bytes, request Bytes, at Int, answer Bytes) "ON CONFLICT (key) DO NOTHING";
     NEW_QUARANTINE = quarantine(id Int, code Text, source Text, chain Bytes, received_at Int, digest Bytes, size Int, first_seq Int,
             last_seq Int, follows Bytes, bytes Bytes) "";
 }

@@ -1,0 +1,233 @@
+//! Where imports lie: a folder in the home for each.
+//!
+//! ```text
+//! imports/ID/import.json     how far it has come
+//! imports/ID/lock            held by the process that is to merge it
+//! imports/ID/upload          what was uploaded, until it is merged
+//! imports/ID/answers/        the answers, while it is merged
+//! imports/ID/answers.tar     the answers, when it is done
+//! imports/ID/findings.json   what was not simply taken in, when it is done
+//! ```
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use ledger::durable::{self, Access};
+use schemas::codes::Code;
+use schemas::refusal::Refusal;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use uuid::Uuid;
+
+use crate::home::make_private_directory;
+use crate::merging::MergeFinding;
+use crate::shown::imports::Import;
+
+/// The folder of all imports.
+#[derive(Clone, Debug)]
+pub(super) struct Folder(PathBuf);
+
+/// The folder of one.
+#[derive(Clone, Debug)]
+pub(super) struct Place(PathBuf);
+
+impl Folder {
+    /// That of a home, which is made where it is missing.
+    ///
+    /// # Errors
+    /// `io_failed`.
+    pub(super) fn of(path: PathBuf) -> Result<Self, Refusal> {
+        if !path.is_dir() {
+            make_private_directory(&path)?;
+        }
+        Ok(Self(path))
+    }
+
+    /// A new place, which is none before [`Place::begin`].
+    ///
+    /// # Errors
+    /// `io_failed`.
+    pub(super) fn unfinished(&self, id: Uuid) -> Result<Place, Refusal> {
+        let path = self.0.join(format!(".{id}"));
+        make_private_directory(&path)?;
+        Ok(Place(path))
+    }
+
+    /// The place of an import.
+    ///
+    /// # Errors
+    /// `import_unknown`.
+    pub(super) fn place(&self, id: Uuid) -> Result<Place, Refusal> {
+        let path = self.0.join(id.to_string());
+        if path.is_dir() { Ok(Place(path)) } else { Err(Refusal::new(Code::ImportUnknown, id.to_string())) }
+    }
+
+    /// Every import, the earliest first.
+    ///
+    /// # Errors
+    /// `io_failed`.
+    pub(super) fn all(&self) -> Result<Vec<Uuid>, Refusal> {
+        let entries = fs::read_dir(&self.0).map_err(|error| failed(&self.0, &error))?;
+        let names = entries.filter_map(Result::ok).map(|entry| entry.file_name());
+        let mut ids: Vec<Uuid> = names.filter_map(|name| name.to_str()?.parse().ok()).collect();
+        ids.sort_unstable();
+        Ok(ids)
+    }
+
+    /// Removes what was begun to be uploaded and never came to its end.
+    ///
+    /// # Errors
+    /// `io_failed`.
+    pub(super) fn sweep(&self) -> Result<(), Refusal> {
+        let entries = fs::read_dir(&self.0).map_err(|error| failed(&self.0, &error))?;
+        for entry in entries.filter_map(Result::ok) {
+            let is_unfinished = entry.file_name().to_str().is_some_and(|name| name.starts_with('.'));
+            // What somebody is uploading now is locked.
+            if is_unfinished && Place(entry.path()).lock()?.is_some() {
+                fs::remove_dir_all(entry.path()).map_err(|error| failed(&entry.path(), &error))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Place {
+    pub(super) fn upload(&self) -> PathBuf {
+        self.0.join("upload")
+    }
+
+    pub(super) fn answers(&self) -> PathBuf {
+        self.0.join("answers")
+    }
+
+    pub(super) fn answers_tar(&self) -> PathBuf {
+        self.0.join("answers.tar")
+    }
+
+    /// Makes it the process's that calls, until what is returned is dropped; nothing where it is another's.
+    ///
+    /// # Errors
+    /// `io_failed`.
+    pub(super) fn lock(&self) -> Result<Option<File>, Refusal> {
+        let path = self.0.join("lock");
+        let file = File::options().create(true).truncate(false).write(true).open(&path);
+        let file = file.map_err(|error| failed(&path, &error))?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(file)),
+            Err(fs::TryLockError::WouldBlock) => Ok(None),
+            Err(fs::TryLockError::Error(error)) => Err(failed(&path, &error)),
+        }
+    }
+
+    /// Lets an upload that is whole be an import from now on, durably.
+    ///
+    /// # Errors
+    /// `io_failed`.
+    pub(super) fn begin(self, import: &Import) -> Result<Self, Refusal> {
+        self.write(import)?;
+        let path = self.0.with_file_name(import.import_id.to_string());
+        fs::rename(&self.0, &path).map_err(|error| failed(&path, &error))?;
+        durable::sync_directory(&path).map_err(|error| failed(&path, &error))?;
+        Ok(Self(path))
+    }
+
+    /// How far it has come.
+    ///
+    /// # Errors
+    /// `io_failed`.
+    pub(super) fn read(&self) -> Result<Import, Refusal> {
+        self.json("import.json")
+    }
+
+    /// Notes how far it has come, durably.
+    ///
+    /// # Errors
+    /// `io_failed`.
+    pub(super) fn write(&self, import: &Import) -> Result<(), Refusal> {
+        let path = self.0.join("import.json");
+        durable::write(&path, &json(import), Access::OwnerOnly).map_err(|error| failed(&path, &error))
+    }
+
+    /// Notes how far it has come, for whoever looks.
+    ///
+    /// # Errors
+    /// `io_failed`.
+    pub(super) fn note(&self, import: &Import) -> Result<(), Refusal> {
+        let path = self.0.join("import.json");
+        durable::write_derived(&path, &json(import)).map_err(|error| failed(&path, &error))
+    }
+
+    /// What was not simply taken in.
+    ///
+    /// # Errors
+    /// `io_failed`.
+    pub(super) fn findings(&self) -> Result<Vec<MergeFinding>, Refusal> {
+        self.json("findings.json")
+    }
+
+    /// Keeps what was not simply taken in.
+    ///
+    /// # Errors
+    /// `io_failed`.
+    pub(super) fn write_findings(&self, findings: &[MergeFinding]) -> Result<(), Refusal> {
+        let path = self.0.join("findings.json");
+        durable::write(&path, &json(&findings), Access::OwnerOnly).map_err(|error| failed(&path, &error))
+    }
+
+    /// Packs the answers into one archive.
+    ///
+    /// # Errors
+    /// `io_failed`.
+    pub(super) fn pack_answers(&self) -> Result<(), Refusal> {
+        let (folder, path) = (self.answers(), self.answers_tar());
+        let pack = || -> io::Result<()> {
+            let unfinished = path.with_extension("tmp");
+            let mut tar = tar::Builder::new(File::create(&unfinished)?);
+            tar.mode(tar::HeaderMode::Deterministic);
+            if folder.is_dir() {
+                tar.append_dir_all("", &folder)?;
+            }
+            tar.into_inner()?.sync_all()?;
+            fs::rename(&unfinished, &path)?;
+            if folder.is_dir() {
+                fs::remove_dir_all(&folder)?;
+            }
+            durable::sync_directory(&path)
+        };
+        pack().map_err(|error| failed(&path, &error))
+    }
+
+    /// Removes what was uploaded: it is in the ledger, or in quarantine.
+    ///
+    /// # Errors
+    /// `io_failed`.
+    pub(super) fn drop_upload(&self) -> Result<(), Refusal> {
+        match fs::remove_file(self.upload()) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed(&self.upload(), &error)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Removes all of it.
+    ///
+    /// # Errors
+    /// `io_failed`.
+    pub(super) fn remove(&self) -> Result<(), Refusal> {
+        fs::remove_dir_all(&self.0).map_err(|error| failed(&self.0, &error))
+    }
+
+    fn json<T: DeserializeOwned>(&self, name: &str) -> Result<T, Refusal> {
+        let path = self.0.join(name);
+        let bytes = fs::read(&path).map_err(|error| failed(&path, &error))?;
+        serde_json::from_slice(&bytes).map_err(|error| Refusal::from_error(Code::IoFailed, &error))
+    }
+}
+
+fn json(content: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(content).expect("numbers and texts are JSON")
+}
+
+fn failed(path: &Path, error: &io::Error) -> Refusal {
+    Refusal::from_error(Code::IoFailed, error).at(path.display())
+}
