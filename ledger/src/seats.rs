@@ -101,6 +101,19 @@ pub fn free_at(license: &License, chain: &ChainId, now: Micros, overridden: bool
     }
 }
 
+/// When the seat of an activation is free if whoever holds the licence key takes it back now: when its device is certain to
+/// have stopped, and only as long as all seats that are given up may move to another device.
+///
+/// # Errors
+/// As [`free_at`]; `transfers_exhausted`.
+pub fn free_at_for_customer(license: &License, chain: &ChainId, now: Micros) -> Result<Micros, Code> {
+    let free_at = free_at(license, chain, now, false)?;
+    let moves = transfers(license, now);
+    let is_awaited = |known: &&Activation| known.released.is_some_and(|released| released.seat_free_at > now);
+    let given_up = moves.vacant + license.activations.values().filter(is_awaited).count();
+    if moves.left.is_some_and(|left| given_up >= left) { Err(Code::TransfersExhausted) } else { Ok(free_at) }
+}
+
 /// The activations that hold a seat and whose devices were silent past deadline, grace and clock tolerance at `now`.
 pub fn silent(license: &License, now: Micros) -> Vec<ChainId> {
     let holding = license.activations.iter().filter(|(_, activation)| activation.holds_seat());

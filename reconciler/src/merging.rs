@@ -23,7 +23,7 @@ use schemas::bundle::{Answer, encode_answers};
 use schemas::codes::{Code, Exit};
 use schemas::ids::ChainId;
 use schemas::refusal::Refusal;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use utoipa::ToSchema;
 
 pub use self::archive::Format;
@@ -82,7 +82,7 @@ pub struct Merged {
 }
 
 /// A bundle that was not simply taken in.
-#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct MergeFinding {
     /// The file.
     pub source: String,

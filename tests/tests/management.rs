@@ -1,5 +1,7 @@
 //! What operators do over HTTP: the same as on the command line, with the same answers, and nothing twice.
 
+use std::net::SocketAddr;
+
 use counterfoil_tests::http::Answer;
 use counterfoil_tests::lab::text;
 use counterfoil_tests::{Lab, Served, http};
@@ -10,23 +12,23 @@ const FREE: &str = "--rate-per-address 0 --rate-per-license 0";
 const SCRIPT: &str = "<script>alert(1)</script>";
 
 /// An operator's way to a service.
-struct Desk<'a> {
-    served: &'a Served,
+struct Desk {
+    address: SocketAddr,
     token: String,
 }
 
-impl<'a> Desk<'a> {
+impl Desk {
     #[track_caller]
-    fn of(lab: &Lab, served: &'a Served, role: &str) -> Self {
+    fn of(lab: &Lab, served: &Served, role: &str) -> Self {
         let token = text(&lab.vendor(&format!("token create --role {role}")).done(), "token");
-        Self { served, token }
+        Self { address: served.address, token }
     }
 
     #[track_caller]
     fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
         let authorization = format!("Bearer {}", self.token);
         let headers = [headers, &[("authorization", authorization.as_str())]].concat();
-        http::send(self.served.address, &http::request(method, path, &headers, body)).expect("it answers")
+        http::send(self.address, &http::request(method, path, &headers, body)).expect("it answers")
     }
 
     #[track_caller]
@@ -104,12 +106,8 @@ fn a_licence_is_made_changed_and_ended_over_http_as_on_the_command_line() {
     assert_eq!(desk.done(&changed)["entitlement"]["revision"], 2);
     assert_eq!(changed.header("etag"), "\"2-active\"");
     assert_eq!(desk.patch(&path, &tag, &change).problem(412), "precondition_failed", "somebody changed it");
-    let blind = desk.send(
-        "PATCH",
-        &path,
-        &[("content-type", "application/json")],
-        change.to_string().as_bytes(),
-    );
+    let blind =
+        desk.send("PATCH", &path, &[("content-type", "application/json")], change.to_string().as_bytes());
     assert_eq!(blind.problem(428), "precondition_required");
     let again = json!({"terms": {"max_activations": 8}, "remove_feature": ["beta"]});
     assert_eq!(desk.done(&desk.patch(&path, "*", &again))["entitlement"]["revision"], 3);
@@ -167,7 +165,10 @@ fn seats_are_taken_back_and_refreshed_over_http() {
     let path = format!("/v1/activations/{chain}");
     assert_eq!(desk.done(&desk.get(&path)), lab.vendor(&format!("activation show {chain}")).done());
     let refreshed = desk.post(&format!("{path}/refresh"), &json!({}));
-    assert_eq!((refreshed.status, refreshed.header("content-type")), (200, "application/vnd.counterfoil.grant"));
+    assert_eq!(
+        (refreshed.status, refreshed.header("content-type")),
+        (200, "application/vnd.counterfoil.grant")
+    );
     let newest = served.get(&format!("/v1/grants/{chain}"));
     assert_eq!(newest.body, refreshed.body, "it is the newest");
 
@@ -266,7 +267,9 @@ fn many_bundles_are_uploaded_at_once_and_answered_file_by_file() {
     assert_eq!((&done["counts"]["merged"], &done["counts"]["refused"]), (&json!(3), &json!(1)), "{done}");
     let findings = desk.done(&desk.get(&format!("/v1/imports/{id}/findings")));
     assert_eq!(findings["findings"].as_array().map(Vec::len), Some(1));
-    assert!(findings["findings"][0]["source"].as_str().is_some_and(|source| source.ends_with("in/junk.cfbundle")));
+    assert!(
+        findings["findings"][0]["source"].as_str().is_some_and(|source| source.ends_with("in/junk.cfbundle"))
+    );
     assert!(!findings.to_string().contains(lab.path("").to_str().expect("text")), "no path of the machine");
 
     let answers = desk.get(&format!("/v1/imports/{id}/answers"));
@@ -290,12 +293,15 @@ fn many_bundles_are_uploaded_at_once_and_answered_file_by_file() {
     let again = desk.ended(&text(&desk.send("POST", "/v1/imports", &[], &tar).json(), "import_id"));
     assert_eq!((&again["counts"]["merged"], &again["counts"]["known"]), (&json!(0), &json!(3)), "{again}");
     let one = std::fs::read(lab.path("one.cfbundle")).expect("written");
-    let one = desk.ended(&text(&desk.send("POST", "/v1/imports?name=../../one", &[], &one).json(), "import_id"));
+    let one =
+        desk.ended(&text(&desk.send("POST", "/v1/imports?name=../../one", &[], &one).json(), "import_id"));
     assert_eq!((&one["state"], &one["files"]), (&json!("done"), &json!(1)));
     let listed = desk.done(&desk.get("/v1/imports?limit=2"));
     assert_eq!(listed["imports"][0], one, "the newest first");
     assert!(listed["next_cursor"].is_string());
-    for (path, code) in [("none", "import_unknown"), ("01a20d53-3d26-72cd-9e59-5a0d0cf04e7a", "import_unknown")] {
+    for (path, code) in
+        [("none", "import_unknown"), ("01a20d53-3d26-72cd-9e59-5a0d0cf04e7a", "import_unknown")]
+    {
         for part in ["", "/findings", "/answers"] {
             assert_eq!(desk.get(&format!("/v1/imports/{path}{part}")).problem(404), code);
         }
@@ -322,7 +328,7 @@ fn an_import_that_a_kill_or_an_end_interrupts_is_taken_up_again() {
         served.signal(signal);
         served.wait();
         let served = lab.serve(FREE);
-        let desk = Desk { served: &served, ..desk };
+        let desk = Desk { address: served.address, ..desk };
         let done = desk.ended(&id);
         assert_eq!((&done["state"], &done["files"]), (&json!("done"), &json!(40)), "after {signal}: {done}");
         assert_eq!(desk.get(&format!("/v1/imports/{id}/answers")).status, 200);
@@ -337,7 +343,7 @@ fn what_is_sent_again_with_its_key_is_not_done_again() {
     let served = lab.serve(FREE);
     let desk = Desk::of(&lab, &served, "operator");
     let order = json!({"policy": "standard", "customer": "ACME GmbH"});
-    let send = |desk: &Desk<'_>, key: &str, body: &Value| {
+    let send = |desk: &Desk, key: &str, body: &Value| {
         let headers = [("content-type", "application/json"), ("idempotency-key", key)];
         desk.send("POST", "/v1/licenses", &headers, body.to_string().as_bytes())
     };
@@ -357,11 +363,11 @@ fn what_is_sent_again_with_its_key_is_not_done_again() {
     for key in ["", "ä", &"x".repeat(256)] {
         assert_eq!(send(&desk, key, &order).problem(400), "request_invalid", "{key:?}");
     }
-    let stranger = Desk { served: &served, token: "cft_none".to_owned() };
+    let stranger = Desk { address: served.address, token: "cft_none".to_owned() };
     assert_eq!(send(&stranger, "order-1", &order).problem(401), "unauthorized");
     drop(served);
     let served = lab.serve(FREE);
-    let desk = Desk { served: &served, ..desk };
+    let desk = Desk { address: served.address, ..desk };
     assert_eq!(send(&desk, "order-1", &order).body, first.body, "also after the service began anew");
     let listed = lab.vendor("license list --customer 'ACME GmbH'").done();
     assert_eq!(listed["licenses"].as_array().map(Vec::len), Some(3), "{listed}");
@@ -398,7 +404,9 @@ fn every_route_refuses_what_is_not_understood() {
             }
             let method = method.to_uppercase();
             // In the place of a parameter stands what is there, what is not, and what leads elsewhere.
-            for (value, is_there) in [(chain.as_str(), true), ("..%2f..%2fetc%2fpasswd", false), ("%ff%00", false)] {
+            for (value, is_there) in
+                [(chain.as_str(), true), ("..%2f..%2fetc%2fpasswd", false), ("%ff%00", false)]
+            {
                 let path = fill(path, value);
                 let told = format!("{method} {path}");
                 if path.contains('%') {

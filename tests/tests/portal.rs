@@ -482,3 +482,58 @@ fn who_has_the_licence_key_sees_its_seats() {
         assert!(!page.html.contains(&chain));
     }
 }
+
+#[test]
+fn who_has_the_licence_key_takes_back_the_seat_of_a_lost_device_within_the_limit() {
+    let lab = Lab::with_policy("--max-activations 3 --sync-every 30d --grace 7d --transfers 1/365d");
+    let license = lab.issue();
+    let served = lab.serve(FREE);
+    let chains = ["dev1", "dev2"].map(|name| {
+        let chain = lab.request(name, &license);
+        served.answered(&lab.read(format!("{name}.cfbundle")));
+        chain
+    });
+    let release = |key: &str, chain: &str| {
+        served.form("/release", &[("key", None, key.as_bytes()), ("chain", None, chain.as_bytes())])
+    };
+    let other = lab.issue();
+    let mixed = format!("{}{}", &license.key[..16], &other.key[16..]);
+    for (key, chain, status, code) in [
+        (mixed.as_str(), chains[0].as_str(), 404, "license_not_found"),
+        (&other.key, &chains[0], 404, "chain_unknown"),
+        (&license.key, &chains[0][..16], 404, "chain_unknown"),
+        (&license.key, "<script>", 404, "chain_unknown"),
+        ("", &chains[0], 422, "license_key_mistyped"),
+    ] {
+        let page = Page::read(release(key, chain), status);
+        page.says(&format!("<code>{code}</code>"));
+        assert!(!page.html.contains("<script>alert"));
+    }
+    assert_eq!(listed(&lab, "activation list --status released", "activations").len(), 0, "nothing changed");
+
+    // The device may be at work until its deadline, its grace and the clock tolerance have passed.
+    let page = Page::read(release(&license.key, &chains[0]), 200);
+    page.says("The seat is free for another device from ").says("not free yet");
+    let history = lab.vendor(&format!("audit history {}", license.id)).done();
+    let events = history["events"].as_array().expect("events");
+    let released =
+        events.iter().find(|event| event["kind"] == "activation.released").expect("it is recorded");
+    assert_eq!(released["body"]["activation.released"]["why"], "customer", "{released}");
+    Page::read(release(&license.key, &chains[0]), 409).says("<code>status_unchanged</code>");
+    // The one seat that may move is on its way.
+    Page::read(release(&license.key, &chains[1]), 409).says("<code>transfers_exhausted</code>");
+    lab.vendor("rebuild --check").done();
+}
+
+#[test]
+fn a_device_without_a_deadline_is_the_vendors_to_release() {
+    let lab = Lab::with_policy("--max-activations 3");
+    let license = lab.issue();
+    let served = lab.serve(FREE);
+    let chain = lab.request("dev1", &license);
+    served.answered(&lab.read("dev1.cfbundle"));
+    let page = Page::read(served.form("/seats", &[("key", None, license.key.as_bytes())]), 200);
+    assert!(!page.html.contains("action=\"/release\""), "it cannot be done here");
+    let form = [("key", None, license.key.as_bytes()), ("chain", None, chain.as_bytes())];
+    Page::read(served.form("/release", &form), 409).says("<code>no_deadline</code>");
+}

@@ -17,13 +17,14 @@ use axum::body::Body;
 use schemas::codes::Code;
 use schemas::numbers::{Micros, Seconds};
 use schemas::refusal::Refusal;
+use serde_json::Value;
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 use uuid::Uuid;
 
 use self::folder::{Folder, Place};
 use super::{body, metrics};
-use crate::merging::{AnswerTo, Format, MergeFinding, MergeReport, Source, merge_while};
+use crate::merging::{AnswerTo, Format, MergeReport, Source, merge_while};
 use crate::shown::imports::{Import, ImportCounts, ImportState};
 use crate::vendor::Vendor;
 use crate::wall_clock;
@@ -90,14 +91,18 @@ impl Imports {
         Ok((imports, Worker(worker)))
     }
 
+    /// One that cannot be read is passed over, and is there to be looked at.
     fn take_up_again(&self) -> Result<(), Refusal> {
         for id in self.folder.all()? {
             let place = self.folder.place(id)?;
-            let import = place.read()?;
-            if matches!(import.state, ImportState::Waiting | ImportState::Running)
-                && let Some(lock) = place.lock()?
-            {
-                self.enqueue(Job { place, import, _lock: lock })?;
+            match (place.read(), place.lock()?) {
+                (Ok(import), Some(lock)) if import.is_unfinished() => {
+                    self.enqueue(Job { place, import, _lock: lock })?;
+                }
+                (Err(refusal), _) => {
+                    tracing::error!(import = %id, detail = refusal.detail(), "an import cannot be read")
+                }
+                _ => {}
             }
         }
         Ok(())
@@ -180,11 +185,11 @@ impl Imports {
         self.look(move |folder| folder.place(id)?.read()).await
     }
 
-    /// What of an import was not simply taken in.
+    /// What of an import was not simply taken in, as it is shown.
     ///
     /// # Errors
     /// `import_unknown`, `import_unfinished`.
-    pub(super) async fn findings(&self, id: Uuid) -> Result<Vec<MergeFinding>, Refusal> {
+    pub(super) async fn findings(&self, id: Uuid) -> Result<Vec<Value>, Refusal> {
         self.look(move |folder| finished(folder, id)?.findings()).await
     }
 
@@ -229,7 +234,7 @@ impl Imports {
 }
 
 fn is_old(import: &Import, now: Micros) -> bool {
-    matches!(import.state, ImportState::Done | ImportState::Failed) && import.updated_at + KEPT <= now
+    !import.is_unfinished() && import.updated_at + KEPT <= now
 }
 
 fn finished(folder: &Folder, id: Uuid) -> Result<Place, Refusal> {

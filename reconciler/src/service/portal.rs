@@ -55,6 +55,7 @@ pub(super) fn router() -> Router<Arc<Service>> {
         .route("/answer", post(routes::answer).get(routes::begin))
         .route("/refresh", post(routes::refresh).get(routes::begin))
         .route("/seats", post(routes::seats).get(routes::begin))
+        .route("/release", post(routes::release).get(routes::begin))
         .route("/licence-file", post(routes::licence_file).get(routes::begin))
         .layer(axum::middleware::from_fn(origin::refuse_other_sites))
         .route("/assets/{name}", get(assets::asset))
@@ -69,6 +70,7 @@ fn is_page(route: &str) -> bool {
             | "/answer"
             | "/refresh"
             | "/seats"
+            | "/release"
             | "/licence-file"
             | "/assets/{name}"
     )

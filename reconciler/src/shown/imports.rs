@@ -2,7 +2,8 @@
 
 use schemas::codes::Code;
 use schemas::numbers::Micros;
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -32,9 +33,11 @@ pub(crate) struct Import {
     pub(crate) name: String,
     pub(crate) state: ImportState,
     /// When it was uploaded (RFC 3339).
+    #[serde(deserialize_with = "instant")]
     #[schema(value_type = String)]
     pub(crate) created_at: Micros,
     /// When it came as far as this.
+    #[serde(deserialize_with = "instant")]
     #[schema(value_type = String)]
     pub(crate) updated_at: Micros,
     /// Bytes that there are, as they were uploaded.
@@ -52,6 +55,12 @@ pub(crate) struct Import {
     pub(crate) code: Option<Code>,
     /// What happened then.
     pub(crate) detail: String,
+}
+
+/// An instant as it is shown.
+fn instant<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Micros, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    Micros::parse(&text).ok_or_else(|| D::Error::custom("no instant"))
 }
 
 /// What became of an import, in bundles counted once for each chain that they hold.
@@ -81,6 +90,11 @@ impl ImportCounts {
 }
 
 impl Import {
+    /// Whether something of it is still to be merged.
+    pub(crate) fn is_unfinished(&self) -> bool {
+        matches!(self.state, ImportState::Waiting | ImportState::Running)
+    }
+
     /// The part of it that is read, of a hundred.
     pub(crate) fn percent(&self) -> u64 {
         match self.state {

@@ -128,6 +128,30 @@ impl Vendor {
         Ok(Released { grant: self.grant(license, &chain)?, seat_free_at: free_at, is_free })
     }
 
+    /// Takes an activation's seat back for whoever holds the licence's key, when its device is certain to have stopped, and
+    /// within the limit for transfers.
+    ///
+    /// # Errors
+    /// `chain_unknown` for a device of another licence; those of [`seats::free_at_for_customer`].
+    pub fn release_for_customer(&mut self, license: &License, chain: ChainId) -> Result<Released, Refusal> {
+        let revocations = self.store.revocations()?;
+        let mut free_at = self.now;
+        self.change_license(&license.id, None, |draft| {
+            let license = draft.license();
+            if !license.activations.contains_key(&chain) {
+                return Err(Refusal::new(Code::ChainUnknown, chain.to_string()));
+            }
+            free_at = seats::free_at_for_customer(license, &chain, draft.now())
+                .map_err(|code| refused(license, &chain, code))?;
+            let why = ReleaseReason::Customer;
+            let release = Release { why, seat_free_at: free_at, overridden: false, reason: None };
+            grants::release(draft, chain, release, revocations.clone())?;
+            Ok(())
+        })?;
+        let is_free = free_at <= self.now;
+        Ok(Released { grant: self.grant(&license.id, &chain)?, seat_free_at: free_at, is_free })
+    }
+
     /// Takes back the seats of all activations of a licence, or of every licence, whose devices were silent past
     /// deadline, grace and clock tolerance: one commit a licence.
     ///

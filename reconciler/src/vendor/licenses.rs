@@ -9,7 +9,7 @@ use schemas::bundle::Attachment;
 use schemas::codes::Code;
 use schemas::event::Body;
 use schemas::event::authority::{EntitlementChanged, LicenseIssued, LicenseStatusChanged};
-use schemas::ids::{CustomerId, KeyReference, LicenseId};
+use schemas::ids::{ChainId, CustomerId, KeyReference, LicenseId};
 use schemas::numbers::Epoch;
 use schemas::refusal::Refusal;
 use schemas::run::AuthorityOrigin;
@@ -189,6 +189,22 @@ impl Vendor {
             self.store.license_of_key(&key.reference())?.ok_or_else(not_found)?
         };
         self.store.license(&id)?.ok_or_else(not_found)
+    }
+
+    /// The licence of a whole key, whose secret part proves that whoever typed it holds it.
+    ///
+    /// # Errors
+    /// `license_key_mistyped`; `license_not_found` also where only the secret part is wrong.
+    pub fn license_of_holder(&mut self, typed: &str) -> Result<License, Refusal> {
+        let key = LicenseKey::parse(typed)
+            .map_err(|error| Refusal::from_error(Code::LicenseKeyMistyped, &error))?;
+        let known = self.store.license_of_key(&key.reference())?.ok_or(Code::LicenseNotFound)?;
+        let license = self.store.license(&known)?.ok_or(Code::LicenseNotFound)?;
+        if is_same(&self.license_key(&license), &key) {
+            Ok(license)
+        } else {
+            Err(Code::LicenseNotFound.into())
+        }
     }
 
     /// The filter that finds what is wanted.
@@ -387,6 +403,12 @@ fn reference(order: &Order) -> Result<KeyReference, Refusal> {
     let mut reference = KeyReference([0; 5]);
     getrandom::fill(&mut reference.0).map_err(|error| Refusal::from_error(Code::Failed, &error))?;
     Ok(reference)
+}
+
+/// Whether two keys have the same secret, in a time that tells nothing.
+fn is_same(known: &LicenseKey, typed: &LicenseKey) -> bool {
+    let any = ChainId([0; 32]);
+    known.proves(&any, &typed.proof(&any))
 }
 
 /// Terms are refused before a grant that rests on them would be too long for its device.

@@ -68,6 +68,8 @@ choices! {
         Superseded = 2 "superseded",
         /// The device was silent past its deadline.
         Silent = 3 "silent",
+        /// Whoever holds the licence key released it, within the limit for transfers.
+        Customer = 4 "customer",
     }
 
     /// What an operator may do.

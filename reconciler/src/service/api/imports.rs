@@ -14,6 +14,7 @@ use schemas::codes::Code;
 use schemas::refusal::Refusal;
 use schemas::text::Text;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use tokio::task::spawn_blocking;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
@@ -108,7 +109,8 @@ pub(in crate::service) async fn show(
 #[derive(Serialize, ToSchema)]
 pub(in crate::service) struct FindingPage {
     /// In the order of the files.
-    findings: Vec<MergeFinding>,
+    #[schema(value_type = Vec<MergeFinding>)]
+    findings: Vec<Value>,
     /// From where the next page goes on; absent: this is the last one.
     next_cursor: Option<String>,
 }
@@ -126,8 +128,8 @@ pub(in crate::service) async fn findings(
     Query(paging): Query<Paging>,
 ) -> Result<Answer<FindingPage>, Problem> {
     let id = named(&import)?;
-    let numbered: Vec<(u64, MergeFinding)> = (0..).zip(service.imports.findings(id).await?).collect();
-    let key = |(number, _): &(u64, MergeFinding)| number.to_be_bytes().to_vec();
+    let numbered: Vec<(u64, Value)> = (0..).zip(service.imports.findings(id).await?).collect();
+    let key = |(number, _): &(u64, Value)| number.to_be_bytes().to_vec();
     let (page, next_cursor) = cursor::page_of(numbered, &paging, &format!("findings {id}"), key)?;
     let findings = page.into_iter().map(|(_, finding)| finding).collect();
     Ok(Answer(FindingPage { findings, next_cursor }))

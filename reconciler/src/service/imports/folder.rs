@@ -18,6 +18,7 @@ use schemas::codes::Code;
 use schemas::refusal::Refusal;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use uuid::Uuid;
 
 use crate::home::make_private_directory;
@@ -158,11 +159,11 @@ impl Place {
         durable::write_derived(&path, &json(import)).map_err(|error| failed(&path, &error))
     }
 
-    /// What was not simply taken in.
+    /// What was not simply taken in: [`MergeFinding`]s as they are shown.
     ///
     /// # Errors
     /// `io_failed`.
-    pub(super) fn findings(&self) -> Result<Vec<MergeFinding>, Refusal> {
+    pub(super) fn findings(&self) -> Result<Vec<Value>, Refusal> {
         self.json("findings.json")
     }
 

@@ -122,6 +122,18 @@ pub(super) async fn seats(
     }
 }
 
+/// `POST /release`: takes back the seat of a device that is lost, for whoever types the licence key once more.
+pub(super) async fn release(
+    State(service): State<Arc<Service>>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    let words = |form: Form| (form.word("key").to_owned(), form.word("chain").to_owned());
+    let ((key, chain), _place) = Form::receive(&service, &headers, body, words).await?;
+    let seats = service.office.lend(move |vendor| Seats::release(vendor, &key, &chain)).await?;
+    Ok(show(StatusCode::OK, &SeatsPage { frame: &service.portal.frame, seats: &seats }))
+}
+
 /// `POST /licence-file`: the licence file that a page carries, to be saved.
 pub(super) async fn licence_file(
     State(service): State<Arc<Service>>,

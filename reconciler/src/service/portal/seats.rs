@@ -1,7 +1,7 @@
-//! The seats of a licence, for whoever holds its key: which devices have them, and how many are left. It shows and changes
-//! nothing: a seat comes back by its device, and an operator of the vendor's takes one back.
+//! The seats of a licence, for whoever holds its key: which devices have them, how many are left, and one taken back from a
+//! device that is lost, as far as seats may move to another one.
 
-use ledger::license_key::LicenseKey;
+use ledger::authority::License;
 use ledger::seats;
 use schemas::codes::Code;
 use schemas::ids::ChainId;
@@ -29,6 +29,8 @@ pub(super) struct Seats {
     pub(super) taken: usize,
     /// How often a seat may still move to another device for now; absent: without limit.
     pub(super) moves_left: Option<usize>,
+    /// What was just done.
+    pub(super) told: Option<String>,
     /// The devices that have them.
     pub(super) devices: List<Seat>,
 }
@@ -46,21 +48,38 @@ pub(super) struct Seat {
     pub(super) heard_of: Option<String>,
     /// Until when, where that is known.
     pub(super) until: Option<String>,
+    /// From when it is free if it is taken back now; nothing where it cannot be, or is given back already.
+    pub(super) free_from: Option<String>,
 }
 
 impl Seats {
     /// Those of the licence whose whole key was typed.
     ///
     /// # Errors
-    /// `license_key_mistyped`; `license_not_found` also where only the secret part is wrong.
+    /// Those of [`Vendor::license_of_holder`].
     pub(super) fn of(vendor: &mut Vendor, typed: &str) -> Result<Self, Refusal> {
-        let key = LicenseKey::parse(typed)
-            .map_err(|error| Refusal::from_error(Code::LicenseKeyMistyped, &error))?;
-        let known = vendor.store.license_of_key(&key.reference())?.ok_or(Code::LicenseNotFound)?;
-        let license = vendor.store.license(&known)?.ok_or(Code::LicenseNotFound)?;
-        if !is_same(&vendor.license_key(&license), &key) {
-            return Err(Code::LicenseNotFound.into());
-        }
+        let license = vendor.license_of_holder(typed)?;
+        Self::read(vendor, &license, None)
+    }
+
+    /// Takes a device's seat back, and tells the seats afterwards.
+    ///
+    /// # Errors
+    /// Those of [`Vendor::license_of_holder`] and [`Vendor::release_for_customer`].
+    pub(super) fn release(vendor: &mut Vendor, typed: &str, chain: &str) -> Result<Self, Refusal> {
+        let license = vendor.license_of_holder(typed)?;
+        let chain: ChainId = chain.parse().map_err(|_| Refusal::from(Code::ChainUnknown))?;
+        let done = vendor.release_for_customer(&license, chain)?;
+        let license = vendor.license_of_holder(typed)?;
+        let told = if done.is_free {
+            "The seat is free for another device.".to_owned()
+        } else {
+            format!("The seat is free for another device from {} on.", moment(done.seat_free_at))
+        };
+        Self::read(vendor, &license, Some(told))
+    }
+
+    fn read(vendor: &mut Vendor, license: &License, told: Option<String>) -> Result<Self, Refusal> {
         let now = vendor.now();
         let filter = ActivationFilter { license: Some(license.id), ..ActivationFilter::default() };
         let mut seated = vendor.store.activations(&filter)?;
@@ -69,7 +88,11 @@ impl Seats {
         });
         let shown = List::of(seated.iter());
         let devices = List {
-            rows: shown.rows.into_iter().map(|device| Seat::of(vendor, device)).collect::<Result<_, _>>()?,
+            rows: shown
+                .rows
+                .into_iter()
+                .map(|device| Seat::of(vendor, license, device))
+                .collect::<Result<_, _>>()?,
             more: shown.more,
         };
         Ok(Self {
@@ -78,14 +101,15 @@ impl Seats {
             standing: license.standing.word(),
             all: license.terms.rules.max_activations,
             taken: license.seats_taken(now),
-            moves_left: seats::transfers(&license, now).left,
+            moves_left: seats::transfers(license, now).left,
+            told,
             devices,
         })
     }
 }
 
 impl Seat {
-    fn of(vendor: &mut Vendor, device: &ActivationSummary) -> Result<Self, Refusal> {
+    fn of(vendor: &mut Vendor, license: &License, device: &ActivationSummary) -> Result<Self, Refusal> {
         let host = Attached::read(vendor, &device.license, device.host.as_ref())?;
         let until = |released: Micros| format!("given back on {}; not free yet", moment(released));
         Ok(Self {
@@ -97,12 +121,7 @@ impl Seat {
                 .released_at
                 .map(until)
                 .or_else(|| device.sync_by.map(|by| format!("has to report by {}", moment(by)))),
+            free_from: seats::free_at_for_customer(license, &device.chain, vendor.now()).ok().map(moment),
         })
     }
-}
-
-/// Whether two keys have the same secret, in a time that tells nothing.
-fn is_same(known: &LicenseKey, typed: &LicenseKey) -> bool {
-    let any = ChainId([0; 32]);
-    known.proves(&any, &typed.proof(&any))
 }
