@@ -3,6 +3,7 @@
 //!
 //! The libraries of the workspace are used only for that last part, and to look into what the programs wrote.
 
+pub mod browser;
 pub mod chance;
 pub mod container;
 pub mod cut;

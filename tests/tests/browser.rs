@@ -1,0 +1,137 @@
+//! The portal as people use it, in a real browser: at a desk and on a phone, with scripts and without. What a browser saved
+//! is taken to the devices.
+
+use std::collections::BTreeMap;
+
+use counterfoil_tests::browser::{WAYS, file, kept, walk};
+use counterfoil_tests::device::bundle;
+use counterfoil_tests::{HandMade, Lab, License};
+use schemas::armor;
+use schemas::bundle::{Attachment, Bundle};
+use schemas::ids::{Commitment, Salt};
+use serde_json::{Value, json};
+
+const STANDARD: &str = "--max-activations 20 --quota render=1000000/month --sync-every 30d";
+/// Limits that a test on one machine would meet.
+const FREE: &str = "--rate-per-address 0 --rate-per-license 0";
+
+/// Something for each way in which a journey is walked.
+#[track_caller]
+fn each_way(prepare: impl Fn(&str) -> Value) -> Value {
+    let ways: BTreeMap<&str, Value> = WAYS.iter().map(|way| (*way, prepare(way))).collect();
+    json!(ways)
+}
+
+/// A licence with a single seat.
+#[track_caller]
+fn single_seat(lab: &Lab) -> License {
+    lab.vendor("policy create single --product studio --max-activations 1 --same-device count").done();
+    License::read(&lab.vendor("license issue --policy single --customer 'ACME GmbH'").done())
+}
+
+/// The device takes what a browser saved, and is in this state then.
+#[track_caller]
+fn takes(lab: &Lab, device: &str, file: &str, state: &str) {
+    lab.device(device, &format!("apply {file}")).done();
+    assert_eq!(lab.device(device, "status").done()["state"], state);
+}
+
+/// The text that a journey has kept is the licence file that it has saved.
+#[track_caller]
+fn is_the_same(lab: &Lab, way: &str) {
+    let text = kept(lab, &format!("{way}.txt"));
+    assert_eq!(armor::dearmor(text.into_bytes()).expect("whole"), lab.read(format!("{way}.cfgrant")));
+}
+
+#[test]
+fn a_device_is_activated_by_its_request() {
+    let lab = Lab::with_policy(STANDARD);
+    let license = lab.issue();
+    lab.write("letter.txt", "Dear vendor");
+    let ways = each_way(|way| {
+        lab.request(way, &license);
+        json!({ "request": file(&lab, &format!("{way}.cfbundle")) })
+    });
+    let served = lab.serve(FREE);
+    walk(&lab, &served, "activation", json!({ "key": license.key, "ways": ways }));
+    for way in WAYS {
+        is_the_same(&lab, way);
+        takes(&lab, way, &format!("{way}.cfgrant"), "active");
+    }
+}
+
+#[test]
+fn devices_report_and_give_back_and_learn_why_not() {
+    let lab = Lab::with_policy(STANDARD);
+    let (license, single) = (lab.issue(), single_seat(&lab));
+    let ways = each_way(|way| {
+        let [works, ends, denied] = ["works", "ends", "denied"].map(|what| format!("{way}-{what}"));
+        lab.activate(&works, &license);
+        lab.device(&works, "consume render 9 --ref 'job 7'").done();
+        lab.device(&works, "consume render 4 --ref '<b>job</b>'").done();
+        lab.device(&works, "set operator 'M. Muster'").done();
+        lab.report(&works, &format!("{works}.cfbundle"));
+        lab.activate(&ends, &license);
+        lab.device(&ends, &format!("deactivate --file {ends}.cfbundle")).done();
+        lab.request(&denied, &single);
+        let [usage, deactivation, denied] =
+            [works, ends, denied].map(|name| file(&lab, &format!("{name}.cfbundle")));
+        json!({ "usage": usage, "deactivation": deactivation, "denied": denied })
+    });
+    let both = bundle([1, 2].map(|seed| HandMade::new(seed, &single).run(1, 2)).to_vec());
+    lab.write("several.cfbundle", both);
+    let value =
+        Attachment { commitment: Commitment([7; 32]), salt: Salt([7; 16]), value: vec![b'x'; 60 * 1024] };
+    let large = Bundle {
+        runs: vec![HandMade::new(3, &license).run(1, 2)],
+        attachments: vec![value; 32],
+        last_grant: None,
+    };
+    lab.write("large.cfbundle", large.encode());
+    let served = lab.serve(FREE);
+    // The only seat of that licence is taken by the first of the devices in one file.
+    served.answered(&HandMade::new(1, &single).bundle());
+    walk(&lab, &served, "reports", json!({ "ways": ways }));
+    for way in WAYS {
+        takes(&lab, &format!("{way}-works"), &format!("{way}-usage.cfgrant"), "active");
+        lab.device(&format!("{way}-ends"), &format!("apply {way}-deactivation.cfgrant")).done();
+        takes(&lab, &format!("{way}-denied"), &format!("{way}-denied.cfgrant"), "denied");
+    }
+    assert_eq!(lab.vendor("audit usage").done()["rows"][0]["n"], 13 * WAYS.len());
+    lab.vendor("rebuild --check").done();
+}
+
+#[test]
+fn a_device_is_refreshed_and_the_seats_are_seen() {
+    let lab = Lab::with_policy(STANDARD);
+    let license = lab.issue();
+    let ways = each_way(|way| {
+        let chain = lab.activate(way, &license);
+        json!({ "chain": chain, "request": file(&lab, &format!("{way}.cfbundle")) })
+    });
+    let chains: Vec<&Value> = WAYS.iter().map(|way| &ways[way]["chain"]).collect();
+    let served = lab.serve(FREE);
+    walk(&lab, &served, "refresh", json!({ "key": license.key, "chains": chains, "ways": ways }));
+    for way in WAYS {
+        for file in ["first", "second"] {
+            takes(&lab, way, &format!("{way}-{file}.cfgrant"), "active");
+        }
+        assert_eq!(lab.read(format!("{way}-again.cfgrant")), lab.read(format!("{way}-second.cfgrant")));
+    }
+}
+
+#[test]
+fn a_request_is_answered_by_keyboard() {
+    let lab = Lab::with_policy(STANDARD);
+    let license = lab.issue();
+    let ways = each_way(|way| {
+        lab.request(way, &license);
+        json!({ "request": file(&lab, &format!("{way}.cfbundle")) })
+    });
+    let served = lab.serve(FREE);
+    walk(&lab, &served, "keyboard", json!({ "ways": ways }));
+    for way in WAYS.iter().filter(|way| way.starts_with("desk")) {
+        is_the_same(&lab, way);
+        takes(&lab, way, &format!("{way}.cfgrant"), "active");
+    }
+}
