@@ -21,7 +21,7 @@ use schemas::event::device::{
 use schemas::event::{Body, Event};
 use schemas::ids::{Digest, InstanceId};
 use schemas::limits;
-use schemas::numbers::{Amount, FeatureNumber, Micros, Total};
+use schemas::numbers::{Amount, FeatureNumber, Micros, Seq, Total};
 use schemas::period::{Period, Reset};
 use schemas::run::{DeviceOrigin, Origin};
 use schemas::text::Text;
@@ -61,27 +61,56 @@ impl Fleet {
         })
     }
 
-    /// Writes a bundle of what each device did, on every core.
+    /// Lets every device record so many events for each of so many bundles: its bundles, in their order.
+    pub(crate) fn bundles(&mut self, each: u64, events: u64) -> anyhow::Result<Vec<Vec<Vec<u8>>>> {
+        self.on_every_core(|_, device| {
+            let bundle = |_| {
+                device.work(events);
+                device.bundle()
+            };
+            Ok((0..each).map(bundle).collect())
+        })
+    }
+
+    /// The place of every device's last event.
+    pub(crate) fn heads(&self) -> Vec<Seq> {
+        self.devices.iter().map(|device| device.head.seq).collect()
+    }
+
+    /// Writes a bundle of what each device did.
     fn each(
         &mut self,
         folder: &Path,
         act: impl Fn(&mut Device) -> anyhow::Result<()> + Sync,
     ) -> anyhow::Result<()> {
+        let written = self.on_every_core(|number, device| {
+            act(device)?;
+            put(folder, number as u64, &device.bundle())
+        });
+        written.map(drop)
+    }
+
+    /// Does something with each device and its number, and returns what came of it in the same order.
+    fn on_every_core<T: Send>(
+        &mut self,
+        act: impl Fn(usize, &mut Device) -> anyhow::Result<T> + Sync,
+    ) -> anyhow::Result<Vec<T>> {
         let threads = thread::available_parallelism().map_or(1, NonZeroUsize::get);
         let each = self.devices.len().div_ceil(threads).max(1);
         let act = &act;
         thread::scope(|scope| {
             let parts = self.devices.chunks_mut(each).enumerate().map(|(part, devices)| {
                 scope.spawn(move || {
-                    for (number, device) in (part * each..).zip(devices) {
-                        act(device)?;
-                        put(folder, number as u64, &device.bundle())?;
-                    }
-                    Ok(())
+                    let numbered = (part * each..).zip(devices);
+                    numbered.map(|(number, device)| act(number, device)).collect::<anyhow::Result<Vec<T>>>()
                 })
             });
             let parts: Vec<_> = parts.collect();
-            parts.into_iter().try_for_each(|part| part.join().map_err(|_| anyhow!("a thread died"))?)
+            let mut all = Vec::new();
+            for part in parts {
+                all.extend(part.join().map_err(|_| anyhow!("a thread died"))??);
+            }
+            Ok(all)
         })
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! cargo run --release -p counterfoil-benches -- import --events 1000000 --bundle 1000
+//! cargo run --release -p counterfoil-benches -- syncs --syncs 50000 --connections 64
 //! cargo run --release -p counterfoil-benches -- agent --events 5000000
 //! ```
 //!
@@ -21,6 +22,7 @@ mod options;
 mod program;
 mod rebuild;
 mod report;
+mod syncs;
 mod vendor;
 
 use std::process::ExitCode;
@@ -43,6 +45,8 @@ enum What {
     Grow(grow::GrowArgs),
     /// Everything that follows from the events, folded anew with one thread and with two: medians
     Rebuild(rebuild::RebuildArgs),
+    /// A service: syncs of many devices at one time over HTTP, each with new events or with none
+    Syncs(syncs::SyncsArgs),
     /// A device: checks, use from a block, durable appends beside what they cost at least, and a long life
     Agent(agent::AgentArgs),
     #[command(hide = true)]
@@ -57,6 +61,7 @@ fn main() -> ExitCode {
         What::Import(args) => args.run(),
         What::Grow(args) => args.run(),
         What::Rebuild(args) => args.run(),
+        What::Syncs(args) => args.run(),
         What::Agent(args) => args.run(),
         What::AgentPart(args) => args.run(),
     };

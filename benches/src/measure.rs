@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::ops::AddAssign;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
@@ -20,10 +21,7 @@ pub(crate) struct Cost {
 impl Cost {
     /// Of this process so far.
     pub(crate) fn so_far() -> anyhow::Result<Self> {
-        let status = fs::read_to_string("/proc/self/status")?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("VmHWM")?;
-        let kibibytes: u64 = line.trim().trim_end_matches("kB").trim().parse()?;
-        Ok(Self { peak: kibibytes * 1024, cpu: cpu()? })
+        Ok(Self { peak: peak(Path::new("/proc/self"))?, cpu: cpu()? })
     }
 }
 
@@ -64,6 +62,14 @@ impl Watch {
         let cpu = cpu()? - self.ran;
         Ok(Spent { took, cost: Cost { cpu, ..Cost::so_far()? } })
     }
+}
+
+/// Most memory that a process ever had resident, in bytes, by its folder in `/proc`.
+pub(crate) fn peak(process: &Path) -> anyhow::Result<u64> {
+    let status = fs::read_to_string(process.join("status"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("VmHWM")?;
+    let kibibytes: u64 = line.trim().trim_end_matches("kB").trim().parse()?;
+    Ok(kibibytes * 1024)
 }
 
 /// A count as a number to divide.

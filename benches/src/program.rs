@@ -1,15 +1,19 @@
 //! The program `counterfoil` as a process of its own: this executable, told to be it.
 
 use std::env;
-use std::fs;
+use std::fs::{self, File};
+use std::io::{BufRead as _, BufReader};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode, Stdio};
+use std::process::{Child, ChildStdout, Command, ExitCode, Stdio};
 use std::time::Instant;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
+use rustix::param::clock_ticks_per_second;
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-use crate::measure::{Cost, Spent};
+use crate::measure::{Cost, Spent, as_float, peak};
 
 /// Says that this process is `counterfoil`, and where it leaves what it took.
 const COST_FILE: &str = "LOAD_COST_FILE";
@@ -49,11 +53,27 @@ impl Program {
         self.home.join("ledger.db")
     }
 
-    /// Runs a command and reads what it prints.
-    pub(crate) fn run(&self, words: &[&str]) -> anyhow::Result<Done> {
+    /// Serves on a free port of this machine until what is returned is ended. Its log lies beside the home.
+    pub(crate) fn serve(&self, options: &[&str]) -> anyhow::Result<Serving> {
+        let log = self.home.with_extension("log");
+        let log = File::create(&log).with_context(|| log.display().to_string())?;
+        let mut command = self.command(&["serve", "--listen", "127.0.0.1:0"])?;
+        let mut child = command.args(options).stdout(Stdio::piped()).stderr(log).spawn()?;
+        let stdout = child.stdout.take().context("stdout is a pipe")?;
+        Serving::begin(child, stdout)
+    }
+
+    fn command(&self, words: &[&str]) -> anyhow::Result<Command> {
         let mut command = Command::new(env::current_exe().context("this executable")?);
         command.args(["--json", "--home"]).arg(&self.home).args(words);
-        command.env(COST_FILE, &self.cost_file).stdin(Stdio::null()).stderr(Stdio::piped());
+        command.env(COST_FILE, &self.cost_file).stdin(Stdio::null());
+        Ok(command)
+    }
+
+    /// Runs a command and reads what it prints.
+    pub(crate) fn run(&self, words: &[&str]) -> anyhow::Result<Done> {
+        let mut command = self.command(words)?;
+        command.stderr(Stdio::piped());
         let start = Instant::now();
         let ended = command.output().context("this executable runs")?;
         let took = start.elapsed();
@@ -67,8 +87,77 @@ impl Program {
     }
 }
 
+/// A service that runs. It is killed when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Serving {
+    child: Child,
+    /// Where it listens.
+    pub(crate) address: SocketAddr,
+    /// Kept open, as a terminal would be.
+    stdout: BufReader<ChildStdout>,
+}
+
+impl Serving {
+    /// Waits until it says where it listens.
+    fn begin(child: Child, stdout: ChildStdout) -> anyhow::Result<Self> {
+        let nowhere = SocketAddr::from(([0, 0, 0, 0], 0));
+        let mut serving = Self { child, address: nowhere, stdout: BufReader::new(stdout) };
+        let mut said = String::new();
+        serving.stdout.read_line(&mut said)?;
+        let said: Value = serde_json::from_str(&said).context("the service did not begin")?;
+        serving.address = said["listen"].as_str().context("an address")?.parse()?;
+        Ok(serving)
+    }
+
+    /// What it took so far.
+    pub(crate) fn cost(&self) -> anyhow::Result<Cost> {
+        let process = PathBuf::from(format!("/proc/{}", self.child.id()));
+        let stat = fs::read_to_string(process.join("stat"))?;
+        let cpu =
+            as_float(ticks(&stat).context("what the service ran")?) / as_float(clock_ticks_per_second());
+        Ok(Cost { peak: peak(&process)?, cpu })
+    }
+
+    /// Lets it answer what it has accepted, and end.
+    pub(crate) fn end(mut self) -> anyhow::Result<()> {
+        let process = Pid::from_child(&self.child);
+        kill_process(process, Signal::TERM)?;
+        let status = self.child.wait()?;
+        ensure!(status.success(), "the service ended with {status}");
+        Ok(())
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        // One that has ended cannot be killed.
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+/// Ticks that a process ran, by itself and in the system, from its line in `/proc/PID/stat` (proc(5)): the 14th and 15th
+/// field. The second one, its name, may hold blanks and ends with the last bracket.
+fn ticks(stat: &str) -> Option<u64> {
+    let (_, fields) = stat.rsplit_once(')')?;
+    let mut fields = fields.split_whitespace().skip(11);
+    Some(fields.next()?.parse::<u64>().ok()? + fields.next()?.parse::<u64>().ok()?)
+}
+
 fn read(printed: &str) -> anyhow::Result<Value> {
     let lines = serde_json::Deserializer::from_str(printed).into_iter::<Value>();
     let mut documents = lines.collect::<Result<Vec<Value>, _>>()?;
     Ok(if documents.len() == 1 { documents.remove(0) } else { Value::Array(documents) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_process_ran_is_found_behind_any_name() {
+        let stat = "7 (a b) c) S 1 7 7 0 -1 4194560 10 20 30 40 250 50 60 70 20 0 4 0 9";
+        assert_eq!(ticks(stat), Some(300));
+        assert_eq!(ticks("7 (a) S 1"), None);
+    }
 }

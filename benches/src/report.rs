@@ -39,6 +39,30 @@ pub(crate) struct Step {
     pub(crate) cost: Cost,
     /// Bytes on disk for each of them, where the step stores.
     pub(crate) bytes_each: Option<f64>,
+    /// How long callers waited for one of them, where the step has callers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) waits: Option<Waits>,
+}
+
+/// How long callers waited, in seconds.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+pub(crate) struct Waits {
+    /// Half of them not longer.
+    pub(crate) p50: f64,
+    /// 99 of 100 not longer.
+    pub(crate) p99: f64,
+    /// The longest.
+    pub(crate) max: f64,
+}
+
+impl Waits {
+    /// Of all that were taken down; none where nobody waited.
+    pub(crate) fn of(mut waits: Vec<Duration>) -> Option<Self> {
+        waits.sort_unstable();
+        let at = |percent: usize| waits.get((waits.len() * percent).div_ceil(100).max(1) - 1);
+        let at = |percent| at(percent).map(Duration::as_secs_f64);
+        Some(Self { p50: at(50)?, p99: at(99)?, max: at(100)? })
+    }
 }
 
 impl Step {
@@ -54,6 +78,7 @@ impl Step {
             rate,
             cost: spent.cost,
             bytes_each: None,
+            waits: None,
         }
     }
 }
@@ -97,7 +122,12 @@ impl fmt::Display for Report {
                 step.bytes_each.map_or_else(String::new, |bytes| format!("{bytes:.1}")),
             ]);
         }
-        write!(f, "{table}")
+        write!(f, "{table}")?;
+        for (step, waits) in self.steps.iter().filter_map(|step| Some((step, step.waits?))) {
+            let [p50, p99, max] = [waits.p50, waits.p99, waits.max].map(each);
+            write!(f, "\n{}: half within {p50}, 99 of 100 within {p99}, all within {max}", step.what)?;
+        }
+        Ok(())
     }
 }
 
@@ -125,4 +155,22 @@ pub(crate) fn median(numbers: impl Iterator<Item = f64>) -> f64 {
     let mut numbers: Vec<f64> = numbers.collect();
     numbers.sort_by(f64::total_cmp);
     numbers.get(numbers.len() / 2).copied().unwrap_or(0.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ops::RangeInclusive;
+
+    use super::*;
+
+    #[test]
+    fn waits_are_told_by_how_many_were_not_longer() {
+        let told = |all: RangeInclusive<u64>| {
+            let waits = Waits::of(all.rev().map(Duration::from_secs).collect()).expect("somebody waited");
+            [waits.p50, waits.p99, waits.max].map(|seconds| Duration::from_secs_f64(seconds).as_secs())
+        };
+        assert_eq!(told(1..=100), [50, 99, 100]);
+        assert_eq!(told(7..=7), [7; 3]);
+        assert!(Waits::of(Vec::new()).is_none());
+    }
 }

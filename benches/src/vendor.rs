@@ -9,7 +9,7 @@ use postgres::{Client, NoTls};
 use serde_json::Value;
 
 use crate::fleet::Fleet;
-use crate::program::{Done, Program};
+use crate::program::{Done, Program, Serving};
 
 /// Where a vendor keeps the ledger.
 #[derive(Args, Debug)]
@@ -67,6 +67,19 @@ impl Vendor {
     /// Runs a command.
     pub(crate) fn run(&self, words: &[&str]) -> anyhow::Result<Done> {
         self.program.run(words)
+    }
+
+    /// Serves the ledger over HTTP, without limits on how much one address or licence asks for.
+    pub(crate) fn serve(&self, connections: usize) -> anyhow::Result<Serving> {
+        let connections = (connections + 8).to_string();
+        self.program.serve(&[
+            "--rate-per-address",
+            "0",
+            "--rate-per-license",
+            "0",
+            "--connections",
+            &connections,
+        ])
     }
 
     /// Issues so many licences: their keys.
