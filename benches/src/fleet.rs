@@ -5,20 +5,21 @@
 
 use std::fs;
 use std::num::NonZeroUsize;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context as _, anyhow};
+use anyhow::{Context as _, anyhow, bail};
 use ledger::chain::{self, Head};
 use ledger::keys::SecretKey;
 use ledger::license_key::LicenseKey;
 use ledger::run::RunBuilder;
-use schemas::bundle::Bundle;
+use schemas::bundle::{Answer, Bundle, decode_answers};
 use schemas::event::device::{
     ActivationRequested, AgentStarted, ChainOpened, Claim, FeatureConsumed, LicenseKeyClaim,
 };
 use schemas::event::{Body, Event};
+use schemas::grant::Grant;
 use schemas::ids::{Digest, InstanceId};
 use schemas::limits;
 use schemas::numbers::{Amount, FeatureNumber, Micros, Seq, Total};
@@ -59,6 +60,21 @@ impl Fleet {
             device.work(events);
             Ok(())
         })
+    }
+
+    /// Gives every device its answer to the request that [`Fleet::ask`] wrote, below `folder`: its reports enclose it from now
+    /// on, as those of agents enclose the newest one.
+    pub(crate) fn apply(&mut self, folder: &Path) -> anyhow::Result<()> {
+        let applied = self.on_every_core(|number, device| {
+            let path = place(folder, number as u64, "cfgrant");
+            let file = fs::read(&path).with_context(|| path.display().to_string())?;
+            device.last_grant = match decode_answers(&file)?.as_slice() {
+                [Answer::Grant(grant)] => Some((**grant).clone()),
+                _ => bail!("{} is no licence file of one device", path.display()),
+            };
+            Ok(())
+        });
+        applied.map(drop)
     }
 
     /// Lets every device record so many events for each of so many bundles: its bundles, in their order.
@@ -132,6 +148,7 @@ struct Device {
     total: u64,
     /// Events that no bundle holds yet.
     events: Vec<Event>,
+    last_grant: Option<Grant>,
 }
 
 impl Device {
@@ -141,7 +158,16 @@ impl Device {
         bytes[8..16].copy_from_slice(&number.to_be_bytes());
         let secret = SecretKey::from_seed(&bytes);
         let origin = DeviceOrigin { signer: secret.public(), reference: key.reference() };
-        Self { key, secret, origin, head: Head::START, at: start, total: 0, events: Vec::new() }
+        Self {
+            key,
+            secret,
+            origin,
+            head: Head::START,
+            at: start,
+            total: 0,
+            events: Vec::new(),
+            last_grant: None,
+        }
     }
 
     fn record(&mut self, body: Body) {
@@ -185,7 +211,7 @@ impl Device {
     /// A bundle of the events that none holds yet.
     fn bundle(&mut self) -> Vec<u8> {
         let events = std::mem::take(&mut self.events);
-        let mut bundle = Bundle::default();
+        let mut bundle = Bundle { last_grant: self.last_grant.clone(), ..Bundle::default() };
         for events in events.chunks(limits::RUN_EVENTS) {
             let mut run = RunBuilder::new(Origin::Device(self.origin.clone()), self.head);
             for event in events {
@@ -198,9 +224,14 @@ impl Device {
     }
 }
 
+/// Where the file of a device is.
+fn place(folder: &Path, number: u64, ending: &str) -> PathBuf {
+    folder.join((number / PER_FOLDER).to_string()).join(format!("{number}.{ending}"))
+}
+
 fn put(folder: &Path, number: u64, bytes: &[u8]) -> anyhow::Result<()> {
-    let folder = folder.join((number / PER_FOLDER).to_string());
-    fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
-    let path = folder.join(format!("{number}.cfbundle"));
+    let path = place(folder, number, "cfbundle");
+    let folder = path.parent().context("a path in a folder")?;
+    fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
     fs::write(&path, bytes).with_context(|| path.display().to_string())
 }

@@ -72,9 +72,10 @@ impl SyncsArgs {
         let what = format!("{chains} devices, {connections} connections, {carries} in a sync, seed {seed}");
         eprintln!("making {what}");
         let (vendor, mut fleet) = Vendor::with_fleet(work, &self.store, chains, seed)?;
-        let activations = work.join("requests");
+        let (activations, licences) = (work.join("requests"), work.join("licences"));
         fleet.ask(&activations)?;
-        vendor.merge(&activations, None)?;
+        vendor.merge(&activations, Some(&licences))?;
+        fleet.apply(&licences)?;
         let new = if self.nothing_new { 1 } else { warming + rounds };
         let requests = Requests::of(&fleet.bundles(new, events)?, connections);
 

@@ -81,7 +81,7 @@ fn devices_report_and_give_back_and_learn_why_not() {
     let both = bundle([1, 2].map(|seed| HandMade::new(seed, &single).run(1, 2)).to_vec());
     lab.write("several.cfbundle", both);
     let value =
-        Attachment { commitment: Commitment([7; 32]), salt: Salt([7; 16]), value: vec![b'x'; 60 * 1024] };
+        Attachment { commitment: Commitment([7; 32]), salt: Salt([7; 16]), value: vec![0xff; 60 * 1024] };
     let large = Bundle {
         runs: vec![HandMade::new(3, &license).run(1, 2)],
         attachments: vec![value; 32],
