@@ -191,22 +191,12 @@ export class Person {
       const path = join(prepared.screenshots, `${name}-${this.way.name}-${kind}.png`);
       await page.screenshot({ path, fullPage: true });
     };
-    await page.emulateMedia({ colorScheme: "light" });
-    await shoot("light");
-    await this.#judges(name);
-    // Without a script the same stands on the page, in the same style.
-    if (this.way.hasScript) await this.#measures(name, shoot);
-    await page.emulateMedia({ media: null, colorScheme: null });
-    await page.setViewportSize(size);
-  }
-
-  async #measures(name, shoot) {
-    const { page } = this;
-    const size = page.viewportSize();
-    await page.emulateMedia({ colorScheme: "dark" });
-    await shoot("dark");
-    await this.#judges(`${name} in the dark`);
-    await page.emulateMedia({ colorScheme: "light" });
+    // A judge of a page without scripts takes long, and the style is the same.
+    for (const colorScheme of this.way.hasScript ? ["dark", "light"] : ["light"]) {
+      await page.emulateMedia({ colorScheme });
+      await shoot(colorScheme);
+      await this.#judges(`${name}, ${colorScheme}`);
+    }
     await this.#fits(name, { width: 320, height: 640 });
     // Twice as large on a desk's screen.
     await this.#fits(name, { width: 640, height: 400 });
@@ -221,6 +211,8 @@ export class Person {
     const lost = onScreen.texts.filter((text) => !onPaper.texts.includes(text));
     assert.deepEqual({ lost, cut: onPaper.cut }, { lost: [], cut: [] }, `${name} on paper`);
     await shoot("print");
+    await page.emulateMedia({ media: null, colorScheme: null });
+    await page.setViewportSize(size);
   }
 
   async #fits(name, size) {
