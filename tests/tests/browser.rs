@@ -135,3 +135,17 @@ fn a_request_is_answered_by_keyboard() {
         takes(&lab, way, &format!("{way}.cfgrant"), "active");
     }
 }
+
+#[test]
+fn pages_look_as_the_vendor_says() {
+    let lab = Lab::with_policy(STANDARD);
+    let other = Lab::with_policy(STANDARD);
+    lab.write("stranger.cfbundle", HandMade::new(1, &other.issue()).bundle());
+    let logo = "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"96\" height=\"32\" viewBox=\"0 0 96 32\">\
+                <rect width=\"96\" height=\"32\" rx=\"6\" fill=\"#cc8800\"/></svg>";
+    lab.write("logo.svg", logo);
+    let table = "[brand]\nname = \"ACME Software\"\nlogo = \"logo.svg\"\naccent = \"#ffcc00\"\n";
+    lab.write("counterfoil-home/config.toml", table);
+    let served = lab.serve(FREE);
+    walk(&lab, &served, "brand", json!({}));
+}
