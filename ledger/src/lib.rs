@@ -23,6 +23,7 @@ pub mod fingerprint;
 mod fixture;
 pub mod forks;
 pub mod grants;
+pub mod happening;
 pub mod inspect;
 pub mod keys;
 pub mod known;

@@ -15,7 +15,7 @@ use schemas::text::Text;
 use crate::commands::{
     activation, audit, backup, completions, config, customer, db, demo, digest, doctor, explain, export,
     init, keys, license, merge, period, policy, product, quarantine, rebuild, refresh, restore, serve, show,
-    store, token, verify,
+    store, token, verify, webhook,
 };
 use crate::config::{Config, Flags};
 use crate::home::Home;
@@ -94,6 +94,8 @@ enum Command {
     Serve(serve::ServeArgs),
     #[command(subcommand)]
     Token(token::TokenCommand),
+    #[command(subcommand)]
+    Webhook(webhook::WebhookCommand),
     Show(show::ShowArgs),
     Verify(verify::VerifyArgs),
     #[command(subcommand)]
@@ -129,6 +131,7 @@ impl Command {
             Self::Db(command) => command.run(context),
             Self::Serve(args) => args.run(context),
             Self::Token(command) => command.run(context),
+            Self::Webhook(command) => command.run(context),
             Self::Show(args) => args.run(context),
             Self::Verify(args) => args.run(context),
             Self::Keys(command) => command.run(context),

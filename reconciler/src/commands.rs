@@ -29,6 +29,7 @@ pub(crate) mod restore;
 pub(crate) mod serve;
 pub(crate) mod store;
 pub(crate) mod token;
+pub(crate) mod webhook;
 
 mod debts;
 mod files;

@@ -12,6 +12,7 @@ pub mod options;
 pub mod packing;
 pub mod store;
 pub mod vendor;
+pub mod webhooks;
 
 mod cli;
 mod commands;

@@ -5,7 +5,8 @@
 //! ```
 //!
 //! Routes are thin: what a request asks for is done by the same units of work as on the command line, on threads that may
-//! wait. Several processes may serve one PostgreSQL; they share nothing but the ledger.
+//! wait. Several processes may serve one PostgreSQL; they share nothing but the ledger. Beside the routes, what the ledger has
+//! for endpoints of webhooks is sent.
 
 mod api;
 mod auth;
@@ -29,6 +30,7 @@ mod rates;
 mod settings;
 mod tls;
 mod watch;
+mod webhooks;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -38,6 +40,7 @@ use schemas::codes::{Code, Exit};
 use schemas::refusal::Refusal;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
+use tokio::sync::Notify;
 
 use self::auth::Setup;
 use self::body::Bodies;
@@ -112,7 +115,13 @@ pub(crate) fn serve(
             |error: std::io::Error| Refusal::from_error(Code::ListenFailed, &error).at(settings.listen);
         let listener = TcpListener::bind(settings.listen).await.map_err(failed)?;
         started(listener.local_addr().map_err(failed)?, first_token.as_ref())?;
-        listen::until_told(listener, tls, Arc::clone(&service), settings.connections).await
+        let ended = Notify::new();
+        let served = async {
+            let exit = listen::until_told(listener, tls, Arc::clone(&service), settings.connections).await;
+            ended.notify_one();
+            exit
+        };
+        tokio::join!(served, webhooks::until(Arc::clone(&service), &ended)).0
     });
     service.imports.end();
     drop(runtime);

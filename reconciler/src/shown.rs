@@ -13,4 +13,5 @@ pub(crate) mod says;
 pub(crate) mod stranded;
 pub(crate) mod tokens;
 pub(crate) mod values;
+pub(crate) mod webhooks;
 pub(crate) mod words;

@@ -27,7 +27,7 @@ use schemas::bundle::Attachment;
 use schemas::canonical::DecodeError;
 use schemas::codes::Code;
 use schemas::grant::{Grant, Revocations};
-use schemas::ids::{ChainId, Commitment, Digest, KeyReference, LicenseId};
+use schemas::ids::{ChainId, Commitment, Digest, HookId, KeyReference, LicenseId, MessageId};
 use schemas::numbers::{FeatureNumber, Micros, Seq};
 use schemas::refusal::Refusal;
 use schemas::text::Text;
@@ -42,6 +42,7 @@ pub use self::views::{
     Mismatch, NewQuarantine, Packed, PlacedTable, Placement, QuarantineEntry, RunPlace, Tail, Token,
     UsageFilter, UsageRow,
 };
+use crate::webhooks::{Delivery, DeliveryFilter, Hook, Settled};
 
 /// Why a unit of work was not done.
 #[derive(Debug, Error)]
@@ -225,6 +226,58 @@ pub trait Store: Send {
         now: Micros,
         token: &Token,
     ) -> Result<bool, StoreError>;
+
+    /// Every endpoint of webhooks, the earliest first. Units of work that begin when one is there tell it, in their own
+    /// commit, what it wants to know of what they did to licences.
+    fn hooks(&mut self) -> Result<Vec<Hook>, StoreError>;
+
+    /// Keeps a new endpoint where there are fewer than `most`; whether it did.
+    fn add_hook(&mut self, hook: &Hook, most: usize) -> Result<bool, StoreError>;
+
+    /// Has nothing more told to an endpoint.
+    fn disable_hook(&mut self, hook: &HookId, now: Micros) -> Result<(), StoreError>;
+
+    /// Takes an endpoint away, or, while there are messages to it, a bounded number of them; whether it is gone.
+    fn remove_hook(&mut self, hook: &HookId) -> Result<bool, StoreError>;
+
+    /// Puts messages off to `until` that are due to an endpoint, a bounded number, those that have waited longest first.
+    /// Until then nobody else is given the same. They are durable, and with them what they tell.
+    fn put_off_deliveries(
+        &mut self,
+        hook: &HookId,
+        now: Micros,
+        until: Micros,
+        limit: u64,
+    ) -> Result<Vec<Delivery>, StoreError>;
+
+    /// Notes what became of messages that were put off: one commit. One that somebody else was given meanwhile is left.
+    fn settle_deliveries(&mut self, settled: &[Settled]) -> Result<(), StoreError>;
+
+    /// Messages that match, the latest first.
+    fn deliveries(&mut self, filter: &DeliveryFilter) -> Result<Vec<Delivery>, StoreError>;
+
+    /// One message.
+    fn delivery(&mut self, message: &MessageId) -> Result<Option<Delivery>, StoreError>;
+
+    /// Lets messages be sent again as if they never were: one commit.
+    fn replay_deliveries(&mut self, deliveries: &[Delivery], now: Micros) -> Result<(), StoreError>;
+
+    /// Takes away messages after one that were delivered or given up before `before`, or whose endpoint is gone, a bounded
+    /// number; after which one to go on, if there may be more.
+    fn forget_deliveries(
+        &mut self,
+        after: &MessageId,
+        before: Micros,
+    ) -> Result<Option<MessageId>, StoreError>;
+
+    /// Tells the endpoints that want it of devices whose check-in deadline passed since it was last looked for them, of
+    /// those after one a bounded number; after which one to go on, if there may be more. Each is told once, by however many
+    /// processes look.
+    fn tell_overdue(
+        &mut self,
+        now: Micros,
+        after: Option<(LicenseId, ChainId)>,
+    ) -> Result<Option<(LicenseId, ChainId)>, StoreError>;
 
     /// Stores new licences: one commit. A key reference that is taken is `false`, and nothing was stored.
     fn create_licenses(&mut self, created: &[Change]) -> Result<bool, StoreError>;

@@ -13,6 +13,7 @@ pub mod quarantine;
 pub mod requests;
 pub mod restore;
 pub mod tokens;
+pub mod webhooks;
 
 use std::fmt;
 use std::sync::Arc;

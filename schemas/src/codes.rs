@@ -765,6 +765,30 @@ codes! {
         "there is no such token"
         "The token is not among those that were made."
         "See `counterfoil token list`.",
+    WebhookUnknown "webhook_unknown" NotFound 404
+        "there is no such endpoint"
+        "The endpoint is not among those to which webhooks are sent; it may have been removed."
+        "See `counterfoil webhook list`.",
+    WebhookUrlInvalid "webhook_url_invalid" Usage 422
+        "webhooks cannot be sent to this URL"
+        "An endpoint is an `https` URL with a host, without a name or password and without a fragment, of at most 2,048 bytes."
+        "Correct the URL. `http` is for an endpoint on one's own network, with `--allow-private`.",
+    WebhookAddressRefused "webhook_address_refused" Refused 422
+        "webhooks are not sent to this address"
+        "The endpoint is, or its name stands for, an address that is not a public one: of this machine, of a private network, or one that is never an endpoint. Whoever may name an endpoint could otherwise reach through the service what is not for them."
+        "Name an endpoint that is public. One on one's own network needs `--allow-private`; link-local and metadata addresses are always refused.",
+    WebhookDisabled "webhook_disabled" Refused 409
+        "the endpoint is disabled"
+        "It answered that it is gone for good (410), and nothing is sent to it any more."
+        "Create it anew once it takes messages again, and remove the old one.",
+    WebhooksFull "webhooks_full" Refused 409
+        "there are too many endpoints"
+        "A ledger has at most 64 endpoints, those that are disabled among them."
+        "Remove one that is not needed with `counterfoil webhook remove`.",
+    DeliveryUnknown "delivery_unknown" NotFound 404
+        "there is no such message"
+        "The message was never written, its endpoint was removed, or it was delivered so long ago that it is not kept any more."
+        "See `counterfoil webhook deliveries`.",
     Unauthorized "unauthorized" Refused 401
         "a token is needed"
         "The request carries no token, or one that is not known, has expired or was revoked."

@@ -40,6 +40,10 @@ uuid_ids! {
     LicenseId;
     /// Names a customer: a UUID.
     CustomerId;
+    /// Names an endpoint of webhooks: a UUID.
+    HookId;
+    /// Names a message to an endpoint, however often it is sent: a UUID.
+    MessageId;
 }
 
 impl Link {

@@ -23,4 +23,5 @@ pub mod refusal;
 pub mod run;
 pub mod terms;
 pub mod text;
+pub mod webhook;
 mod wire;

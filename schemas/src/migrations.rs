@@ -20,6 +20,11 @@ pub const LEDGER_SQLITE: &[Migration] = &[
         sql: include_str!("../sql/ledger-sqlite/V3__service.sql"),
         folds: false,
     },
+    Migration {
+        name: "V4__webhooks",
+        sql: include_str!("../sql/ledger-sqlite/V4__webhooks.sql"),
+        folds: false,
+    },
 ];
 
 /// The vendor's ledger on PostgreSQL.
@@ -34,6 +39,11 @@ pub const LEDGER_POSTGRES: &[Migration] = &[
     Migration {
         name: "V2__service",
         sql: include_str!("../sql/ledger-postgres/V2__service.sql"),
+        folds: false,
+    },
+    Migration {
+        name: "V3__webhooks",
+        sql: include_str!("../sql/ledger-postgres/V3__webhooks.sql"),
         folds: false,
     },
 ];

@@ -124,7 +124,12 @@ impl Lab {
 
     /// Starts `counterfoil` without waiting; all three streams are pipes.
     pub fn start_vendor(&self, line: &str) -> Child {
-        self.start(Program::Vendor, &format!("--json {line}"))
+        self.start_vendor_with(line, &[])
+    }
+
+    /// The same with variables of the environment.
+    pub fn start_vendor_with(&self, line: &str, variables: &[(&str, &str)]) -> Child {
+        self.start(Program::Vendor, &format!("--json {line}"), variables)
     }
 
     /// Runs `counterfoil` where no file may grow beyond `kibibytes`, as on a disk that fills up.
@@ -140,7 +145,7 @@ impl Lab {
 
     /// Starts `counterfoil-agent` for the device `name` without waiting; all three streams are pipes.
     pub fn start_device(&self, name: &str, line: &str) -> Child {
-        self.start(Program::Device, &device_line(name, line))
+        self.start(Program::Device, &device_line(name, line), &[])
     }
 
     /// Waits for a program that was started.
@@ -229,7 +234,7 @@ impl Lab {
     }
 
     fn run(&self, program: Program, line: &str, stdin: &[u8]) -> Ran {
-        let mut child = self.start(program, line);
+        let mut child = self.start(program, line, &[]);
         let mut input = child.stdin.take().expect("stdin is a pipe");
         if let Err(error) = input.write_all(stdin) {
             // A program that ends before it read everything is judged by its exit code.
@@ -240,9 +245,9 @@ impl Lab {
         Ran::new(format!("{} {line}", program.name()), &output)
     }
 
-    fn start(&self, program: Program, line: &str) -> Child {
+    fn start(&self, program: Program, line: &str, variables: &[(&str, &str)]) -> Child {
         let mut command: Command = program.command();
-        command.args(words(line)).current_dir(self.folder.path());
+        command.args(words(line)).envs(variables.iter().copied()).current_dir(self.folder.path());
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command.spawn().expect("the program was just built")
     }

@@ -30,8 +30,25 @@ impl Lab {
     /// Serves the home, on a free port unless the options name one, and returns once requests are taken.
     #[track_caller]
     pub fn serve(&self, options: &str) -> Served {
-        let listen = if options.contains("--listen ") { "" } else { "--listen 127.0.0.1:0" };
-        let mut child = self.start_vendor(&format!("serve {listen} {options}"));
+        Served::begun(self.start_vendor(&serve_line(options)))
+    }
+
+    /// The same where the system trusts the authorities in a PEM file of the lab, and no others.
+    #[track_caller]
+    pub fn serve_trusting(&self, options: &str, authorities: &str) -> Served {
+        let authorities = self.path(authorities).display().to_string();
+        Served::begun(self.start_vendor_with(&serve_line(options), &[("SSL_CERT_FILE", &authorities)]))
+    }
+}
+
+fn serve_line(options: &str) -> String {
+    let listen = if options.contains("--listen ") { "" } else { "--listen 127.0.0.1:0" };
+    format!("serve {listen} {options}")
+}
+
+impl Served {
+    #[track_caller]
+    fn begun(mut child: Child) -> Self {
         let mut log = child.stderr.take().expect("stderr is a pipe");
         let log = thread::spawn(move || {
             let mut lines = String::new();
@@ -43,11 +60,9 @@ impl Lab {
         stdout.read_line(&mut line).expect("readable");
         let started: Value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line:?}"));
         let address = text(&started, "listen").parse().expect("an address");
-        Served { child, started, address, _stdout: stdout, log: Some(log) }
+        Self { child, started, address, _stdout: stdout, log: Some(log) }
     }
-}
 
-impl Served {
     /// Its URL.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)

@@ -62,7 +62,7 @@ const CITUS: &str = r"
     END $$;
 ";
 
-const PLACED: [&str; 23] = [
+const PLACED: [&str; 26] = [
     "reference products",
     "reference policies",
     "reference customers",
@@ -75,6 +75,7 @@ const PLACED: [&str; 23] = [
     "distributed variables by license_id, beside licenses, in as many shards",
     "distributed history by license_id, beside licenses, in as many shards",
     "distributed findings by license_id, beside licenses, in as many shards",
+    "distributed deliveries by license_id, beside licenses, in as many shards",
     "distributed license_keys by reference, beside none, in 32 shards",
     "distributed chain_licenses by chain, beside none, in 32 shards",
     "local catalog_runs",
@@ -86,6 +87,7 @@ const PLACED: [&str; 23] = [
     "local commits",
     "local tokens",
     "local requests",
+    "local hooks",
     "local schema_versions",
 ];
 /// Children first; nothing was ever parked, and no total was ever wrong.

@@ -29,6 +29,8 @@ const SOURCES: &[&str] = &[
     "catalog_attachments",
     "catalog_runs",
     "counters",
+    "deliveries",
+    "hooks",
     "parked",
     "quarantine",
     "requests",

@@ -10,3 +10,4 @@ pub(super) mod quarantine;
 pub(super) mod repeat;
 pub(super) mod terms;
 pub(super) mod tokens;
+pub(super) mod webhooks;

@@ -9,7 +9,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use schemas::codes::Code;
 use schemas::event::authority::Role;
-use schemas::ids::Digest;
+use schemas::ids::{Commitment, Digest};
 use schemas::refusal::Refusal;
 
 use super::Service;
@@ -31,7 +31,7 @@ pub(super) struct Audit;
 /// Issuing, changing and taking in.
 #[derive(Debug)]
 pub(super) struct Operate;
-/// Making and revoking tokens, and whatever else decides who may do what.
+/// Making and revoking tokens, and naming endpoints of webhooks.
 #[derive(Debug)]
 pub(super) struct Administrate;
 
@@ -49,10 +49,16 @@ impl Rule for Administrate {
 #[derive(Debug)]
 pub(super) struct May<R> {
     role: Role,
+    operator: Commitment,
     rule: PhantomData<R>,
 }
 
 impl<R> May<R> {
+    /// Whose token it is: what stands for the operator's name.
+    pub(super) fn operator(&self) -> Commitment {
+        self.operator
+    }
+
     /// Whether more is allowed: what `M` needs.
     pub(super) fn also<M: Rule>(&self) -> bool {
         suffices(self.role, M::ROLE)
@@ -73,7 +79,7 @@ impl<R: Rule> FromRequestParts<Arc<Service>> for May<R> {
             let detail = format!("the role {} is needed, and this is {}", R::ROLE, token.role);
             return Err(Refusal::new(Code::Forbidden, detail).into());
         }
-        Ok(Self { role: token.role, rule: PhantomData })
+        Ok(Self { role: token.role, operator: token.operator, rule: PhantomData })
     }
 }
 

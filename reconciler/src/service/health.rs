@@ -70,10 +70,15 @@ impl Health {
         writable
     }
 
+    /// Whether it ends: nothing new is begun.
+    pub(super) fn is_ending(&self) -> bool {
+        self.is_ending.load(Ordering::Relaxed)
+    }
+
     /// Why it is not ready at the time `now`, the ledger aside.
     fn judge(&self, now: Micros) -> Result<(), Refusal> {
         let seen = Micros::new(self.seen.fetch_max(now.get(), Ordering::Relaxed));
-        let why = if self.is_ending.load(Ordering::Relaxed) {
+        let why = if self.is_ending() {
             "the service is ending".to_owned()
         } else if now + BACK < seen {
             format!("the clock went back from {seen} to {now}")

@@ -17,6 +17,7 @@ const REQUEST_SECONDS: &str = "counterfoil_http_request_duration_seconds";
 const CONNECTIONS: &str = "counterfoil_http_connections";
 const CHAINS: &str = "counterfoil_merged_chains_total";
 const EVENTS: &str = "counterfoil_merged_events_total";
+const WEBHOOKS: &str = "counterfoil_webhook_attempts_total";
 const BUILD: &str = "counterfoil_build_info";
 
 /// What was counted so far.
@@ -40,6 +41,7 @@ impl Metrics {
         describe_gauge!(CONNECTIONS, "Connections that are open");
         describe_counter!(CHAINS, "Chains of bundles that were handed in, by what became of them");
         describe_counter!(EVENTS, "Events that were new");
+        describe_counter!(WEBHOOKS, "Webhooks that were sent, by where the message stands afterwards");
         describe_gauge!(BUILD, "1, with the version");
         gauge!(BUILD, "version" => env!("CARGO_PKG_VERSION")).set(1.0);
         Ok(Self(handle))
@@ -90,4 +92,9 @@ pub(super) fn merged(report: &MergeReport) {
         counter!(CHAINS, "outcome" => outcome).increment(count);
     }
     counter!(EVENTS).increment(report.events);
+}
+
+/// A webhook was sent; `state` says where its message stands now.
+pub(super) fn sent(state: &'static str) {
+    counter!(WEBHOOKS, "state" => state).increment(1);
 }

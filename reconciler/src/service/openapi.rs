@@ -34,6 +34,7 @@ use super::{Service, api, exchange, guard, health, portal};
         (name = "forks", description = "Devices that were copied or set back"),
         (name = "imports", description = "Bundles that are uploaded to be merged"),
         (name = "tokens", description = "Who may use the management interface"),
+        (name = "webhooks", description = "Endpoints that are told what happens"),
         (name = "operations", description = "For whoever keeps the service running"),
     ),
     modifiers(&Bearers),
@@ -83,6 +84,10 @@ fn described() -> (Router<Arc<Service>>, utoipa::openapi::OpenApi) {
         .routes(routes!(api::imports::answers))
         .routes(routes!(api::tokens::list, api::tokens::create))
         .routes(routes!(api::tokens::revoke))
+        .routes(routes!(api::webhooks::list, api::webhooks::create))
+        .routes(routes!(api::webhooks::remove))
+        .routes(routes!(api::webhooks::deliveries))
+        .routes(routes!(api::webhooks::replay))
         .routes(routes!(health::live))
         .routes(routes!(health::ready))
         .routes(routes!(health::version))

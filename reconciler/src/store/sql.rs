@@ -16,6 +16,7 @@ mod requests;
 mod runs;
 pub(super) mod statements;
 mod tokens;
+mod webhooks;
 
 use std::collections::BTreeSet;
 use std::panic::resume_unwind;
@@ -29,7 +30,7 @@ use ledger::known::KnownSince;
 use ledger::rows::{HistoryEntry, StoredRun, Variable};
 use schemas::bundle::Attachment;
 use schemas::grant::{Grant, Revocations};
-use schemas::ids::{ChainId, Commitment, Digest, KeyReference, LicenseId};
+use schemas::ids::{ChainId, Commitment, Digest, HookId, KeyReference, LicenseId, MessageId};
 use schemas::numbers::{Micros, Seq};
 use schemas::text::Text;
 
@@ -41,6 +42,7 @@ use super::views::{
     UsageRow,
 };
 use super::{Change, ChangeCatalog, ChangeLicense, ChangeLicenses, Store, StoreError};
+use crate::webhooks::{Delivery, DeliveryFilter, Hook, Settled};
 
 /// How often a unit of work is tried when another one came first or the connection was lost: for about ten seconds.
 const ATTEMPTS: u32 = 12;
@@ -215,6 +217,68 @@ impl Store for SqlStore {
 
     fn revoke_token(&mut self, issuer: &Issuer, now: Micros, token: &Token) -> Result<bool, StoreError> {
         self.write(|db| tokens::revoke(db, issuer, now, token))
+    }
+
+    fn hooks(&mut self) -> Result<Vec<Hook>, StoreError> {
+        self.read(|db| webhooks::hooks(db))
+    }
+
+    fn add_hook(&mut self, hook: &Hook, most: usize) -> Result<bool, StoreError> {
+        self.write(|db| webhooks::add(db, hook, most))
+    }
+
+    fn disable_hook(&mut self, hook: &HookId, now: Micros) -> Result<(), StoreError> {
+        self.write(|db| webhooks::disable(db, hook, now))
+    }
+
+    fn remove_hook(&mut self, hook: &HookId) -> Result<bool, StoreError> {
+        self.write(|db| webhooks::remove(db, hook))
+    }
+
+    fn put_off_deliveries(
+        &mut self,
+        hook: &HookId,
+        now: Micros,
+        until: Micros,
+        limit: u64,
+    ) -> Result<Vec<Delivery>, StoreError> {
+        // Where nothing is due, nothing is locked.
+        if self.read(|db| webhooks::due(db, hook, now, 1))?.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.write(|db| webhooks::put_off(db, hook, now, until, limit))
+    }
+
+    fn settle_deliveries(&mut self, settled: &[Settled]) -> Result<(), StoreError> {
+        self.write(|db| webhooks::settle(db, settled))
+    }
+
+    fn deliveries(&mut self, filter: &DeliveryFilter) -> Result<Vec<Delivery>, StoreError> {
+        self.read(|db| webhooks::list(db, filter))
+    }
+
+    fn delivery(&mut self, message: &MessageId) -> Result<Option<Delivery>, StoreError> {
+        self.read(|db| webhooks::one_of(db, message))
+    }
+
+    fn replay_deliveries(&mut self, deliveries: &[Delivery], now: Micros) -> Result<(), StoreError> {
+        self.write(|db| deliveries.iter().try_for_each(|delivery| webhooks::replay(db, delivery, now)))
+    }
+
+    fn forget_deliveries(
+        &mut self,
+        after: &MessageId,
+        before: Micros,
+    ) -> Result<Option<MessageId>, StoreError> {
+        self.write(|db| webhooks::forget_old(db, after, before))
+    }
+
+    fn tell_overdue(
+        &mut self,
+        now: Micros,
+        after: Option<(LicenseId, ChainId)>,
+    ) -> Result<Option<(LicenseId, ChainId)>, StoreError> {
+        self.write(|db| webhooks::tell_overdue(db, now, after))
     }
 
     fn create_licenses(&mut self, created: &[Change]) -> Result<bool, StoreError> {

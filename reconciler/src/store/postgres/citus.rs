@@ -8,7 +8,7 @@ use super::StoreError;
 use crate::store::views::{PlacedTable, Placement};
 
 /// Every table with its place in a cluster, parents first.
-const PLACES: [(&str, Placement); 24] = [
+const PLACES: [(&str, Placement); 26] = [
     ("products", Placement::Everywhere),
     ("policies", Placement::Everywhere),
     ("customers", Placement::Everywhere),
@@ -21,6 +21,7 @@ const PLACES: [(&str, Placement); 24] = [
     ("variables", Placement::ByLicense),
     ("history", Placement::ByLicense),
     ("findings", Placement::ByLicense),
+    ("deliveries", Placement::ByLicense),
     ("license_keys", Placement::ByKey("reference")),
     ("chain_licenses", Placement::ByKey("chain")),
     ("catalog_runs", Placement::Coordinator),
@@ -32,6 +33,7 @@ const PLACES: [(&str, Placement); 24] = [
     ("commits", Placement::Coordinator),
     ("tokens", Placement::Coordinator),
     ("requests", Placement::Coordinator),
+    ("hooks", Placement::Coordinator),
     ("schema_versions", Placement::Coordinator),
 ];
 

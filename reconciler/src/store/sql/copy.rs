@@ -23,6 +23,7 @@ pub(super) fn everything(
     copy(from, to, &statements::CATALOG_ATTACHMENTS, &[], &statements::NEW_CATALOG_ATTACHMENT)?;
     copy(from, to, &statements::TOKENS, &[], &statements::NEW_TOKEN)?;
     copy(from, to, &statements::REQUESTS, &[], &statements::NEW_REQUEST)?;
+    copy(from, to, &statements::HOOKS, &[], &statements::NEW_HOOK)?;
     copy_quarantine(from, to)?;
     let mut page = runs::licenses_after(from, &LicenseId([0; 16]))?;
     while let Some(last) = page.last().copied() {
@@ -44,7 +45,8 @@ fn copy_license(
     let key = [license.as_bytes().into()];
     copy(from, to, &statements::RUN_ROWS, &key, &statements::RUN)?;
     copy(from, to, &statements::ATTACHMENT_ROWS, &key, &statements::NEW_ATTACHMENT)?;
-    copy(from, to, &statements::PARKED_ROWS, &key, &statements::PARK)
+    copy(from, to, &statements::PARKED_ROWS, &key, &statements::PARK)?;
+    copy(from, to, &statements::DELIVERY_ROWS, &key, &statements::NEW_DELIVERY)
 }
 
 fn copy_quarantine(from: &mut dyn Database, to: &mut dyn Database) -> Result<(), StoreError> {

@@ -18,6 +18,7 @@ use schemas::numbers::Seq;
 
 use super::database::{Database, Row, Value, Values, one};
 use super::statements::{self, Insert};
+use super::webhooks::Outbox;
 use super::{StoreError, runs};
 use crate::store::{Change, ChangeLicense};
 
@@ -44,18 +45,25 @@ pub(super) fn load(
     Ok(licenses)
 }
 
-/// Lets `change` work on each of the licences that are there, and writes what it leaves.
+/// Lets `change` work on each of the licences that are there, and writes what it leaves, and to whom that is told.
 pub(super) fn change(
     db: &mut dyn Database,
     ids: &BTreeSet<LicenseId>,
     change: &mut ChangeLicense<'_>,
 ) -> Result<(), StoreError> {
+    let mut outbox = Outbox::open(db)?;
     let mut changes = Vec::new();
     for license in load(db, ids, true)? {
         let id = license.id;
-        changes.push(change(license, &mut StoredEvidence { db, license: id })?);
+        let before = outbox.before(&license);
+        let change = change(license, &mut StoredEvidence { db, license: id })?;
+        if let Some(before) = before {
+            outbox.add(&before, &change.update);
+        }
+        changes.push(change);
     }
-    write(db, &changes)
+    write(db, &changes)?;
+    outbox.write(db)
 }
 
 /// Reads one licence, and of its device chains only `chain`.

@@ -235,6 +235,37 @@ statements! {
     FORGET_REQUEST = new("DELETE FROM requests WHERE key = $1", [Bytes]);
     FORGET_REQUESTS = new("DELETE FROM requests WHERE at < $1", [Int]);
 
+    // Webhooks.
+    HOOKS = new("SELECT hook, url, topics, signature, secret, allow_private, maker, created_at, disabled_at FROM hooks
+        ORDER BY created_at, hook", []);
+    ADDRESSEES = new("SELECT hook, topics, created_at FROM hooks WHERE disabled_at IS NULL ORDER BY hook", []);
+    DISABLE_HOOK = new("UPDATE hooks SET disabled_at = $1 WHERE hook = $2 AND disabled_at IS NULL", [Int, Bytes]);
+    REMOVE_HOOK = new("DELETE FROM hooks WHERE hook = $1", [Bytes]);
+    DELIVERY_ROWS = new("SELECT license_id, message, hook, topic, body, created_at, attempts, due_at, delivered_at, failed_at, status, answer
+        FROM deliveries WHERE license_id = $1 ORDER BY message", [Bytes]);
+    PUT_OFF = new("UPDATE deliveries SET due_at = $1 WHERE license_id = $2 AND message = $3 AND due_at = $4", [Int, Bytes, Bytes, Int]);
+    SETTLE_DELIVERY = new("UPDATE deliveries SET attempts = $1, due_at = $2, delivered_at = $3, failed_at = $4, status = $5, answer = $6
+        WHERE license_id = $7 AND message = $8 AND due_at = $9", [Int, Int, Int, Int, Int, Text, Bytes, Bytes, Int]);
+    REPLAY_DELIVERY = new("UPDATE deliveries SET attempts = $1, due_at = $2, delivered_at = $3, failed_at = $3
+        WHERE license_id = $4 AND message = $5", [Int, Int, Int, Bytes, Bytes]);
+    FORGET_DELIVERY = new("DELETE FROM deliveries WHERE license_id = $1 AND message = $2", [Bytes, Bytes]);
+    DUE_DELIVERIES = new("SELECT license_id, message, hook, topic, body, created_at, attempts, due_at, delivered_at, failed_at, status, answer
+        FROM deliveries WHERE hook = $1 AND due_at <= $2 ORDER BY due_at, message LIMIT $3", [Bytes, Int, Int]);
+    DELIVERIES = new("SELECT license_id, message, hook, topic, body, created_at, attempts, due_at, delivered_at, failed_at, status, answer
+        FROM deliveries WHERE message < $1 AND (hook = $2 OR $2 IS NULL) AND (failed_at IS NOT NULL OR $3 = 0)
+        ORDER BY message DESC LIMIT $4", [Bytes, Bytes, Int, Int]);
+    DELIVERY = new("SELECT license_id, message, hook, topic, body, created_at, attempts, due_at, delivered_at, failed_at, status, answer
+        FROM deliveries WHERE message = $1", [Bytes]);
+    DELIVERIES_OF_HOOK = new("SELECT license_id, message FROM deliveries WHERE hook = $1 ORDER BY license_id, message LIMIT $2", [Bytes, Int]);
+    DELIVERIES_AFTER = new("SELECT license_id, message, hook, delivered_at, failed_at FROM deliveries
+        WHERE message > $1 AND message < $2 ORDER BY message LIMIT $3", [Bytes, Bytes, Int]);
+    OVERDUE_CHAINS = new("SELECT c.license_id, c.chain, c.sync_by, l.product, l.customer_id
+        FROM chains c JOIN licenses l ON l.license_id = c.license_id
+        WHERE c.sync_by > $1 AND c.sync_by <= $2 AND c.status = $3 AND c.released_at IS NULL AND (c.license_id, c.chain) > ($4, $5)
+        ORDER BY c.license_id, c.chain LIMIT $6", [Int, Int, Int, Bytes, Bytes, Int]);
+    COUNTER = new("SELECT value FROM counters WHERE name = $1", [Text]);
+    RAISE_COUNTER = new("UPDATE counters SET value = $1 WHERE name = $2 AND value < $1", [Int, Text]);
+
     // Quarantine.
     NEXT_NUMBER = new("UPDATE counters SET value = value + $1 WHERE name = $2 RETURNING value", [Int, Text]);
     COUNTERS = new("SELECT value, name FROM counters ORDER BY name", []);
@@ -303,6 +334,12 @@ inserts! {
         "ON CONFLICT (license_id, chain, branch, seq, code) DO NOTHING";
     NEW_TOKEN = tokens(digest Bytes, operator Bytes, role Int, created_at Int, expires_at Int, revoked_at Int) "";
     NEW_REQUEST = requests(key Bytes, request Bytes, at Int, answer Bytes) "ON CONFLICT (key) DO NOTHING";
+    NEW_HOOK = hooks(hook Bytes, url Text, topics Text, signature Int, secret Bytes, allow_private Int, maker Bytes, created_at Int,
+            disabled_at Int) "";
+    /// What is found again is the same.
+    NEW_DELIVERY = deliveries(license_id Bytes, message Bytes, hook Bytes, topic Int, body Text, created_at Int, attempts Int, due_at Int,
+            delivered_at Int, failed_at Int, status Int, answer Text)
+        "ON CONFLICT (license_id, message) DO NOTHING";
     NEW_QUARANTINE = quarantine(id Int, code Text, source Text, chain Bytes, received_at Int, digest Bytes, size Int, first_seq Int,
             last_seq Int, follows Bytes, bytes Bytes) "";
 }

@@ -15,10 +15,23 @@ use super::*;
 /// How many rows inserts write at once.
 const SIZES: [usize; 4] = [1, 4, 16, 128];
 
-/// Statements that read over licences on purpose: reports, and pages of identifiers. What they show of several licences
-/// is of no one moment.
-const ACROSS_LICENSES: [&str; 7] =
-    ["ACTIVATION_LIST", "BRANCHES", "FINDINGS", "FORKS", "LICENSES_AFTER", "LICENSE_LIST", "USAGE_LIST"];
+/// Statements that read over licences on purpose: reports, pages of identifiers, and what is due of the messages. What they
+/// show of several licences is of no one moment.
+const ACROSS_LICENSES: [&str; 13] = [
+    "ACTIVATION_LIST",
+    "BRANCHES",
+    "DELIVERIES",
+    "DELIVERIES_AFTER",
+    "DELIVERIES_OF_HOOK",
+    "DELIVERY",
+    "DUE_DELIVERIES",
+    "FINDINGS",
+    "FORKS",
+    "LICENSES_AFTER",
+    "LICENSE_LIST",
+    "OVERDUE_CHAINS",
+    "USAGE_LIST",
+];
 
 /// The text as it is given to a database where several write.
 fn text(statement: &Statement) -> String {
