@@ -29,6 +29,7 @@ use utoipa::ToSchema;
 pub use self::archive::Format;
 use self::batch::{Batch, Outcome};
 pub(crate) use self::desk::{EXCHANGE, Handed, PORTAL, Submission, work};
+pub(crate) use self::intake::guarded;
 use self::intake::{Decode, Parcel, Read, Unread, parse_bytes};
 pub use self::paths::{AnswerTo, Source, sources};
 use self::room::Room;

@@ -1,7 +1,8 @@
 //! The service: the ledger over HTTP.
 //!
 //! ```text
-//! listen -> guard (request id, limits, log) -> a route -> desk (bundles, many a commit) or office (all else)
+//! listen -> guard (request id, limits, log) -> a route -> desk (bundles, many a commit), imports (uploads, one after the
+//!                                                        other) or office (all else)
 //! ```
 //!
 //! Routes are thin: what a request asks for is done by the same units of work as on the command line, on threads that may

@@ -841,6 +841,10 @@ codes! {
         "the service has too much to do"
         "More is waiting than can be held, or the service is ending. Nothing of this request was taken in."
         "Wait as long as `Retry-After` says, then send it again.",
+    ReferenceAmbiguous "reference_ambiguous" Usage 422
+        "more than one thing is called so"
+        "The beginning of a name that was given is the beginning of several."
+        "Give more of it, or all.",
     ImportUnknown "import_unknown" NotFound 404
         "there is no such import"
         "No import of this service has this identifier: it is of another one, or was done so long ago that it was removed."

@@ -33,7 +33,7 @@ fn deliveries(lab: &Lab, options: &str) -> Vec<Value> {
     listed["deliveries"].as_array().expect("messages").clone()
 }
 
-/// Asks until every message is settled, or one attempt more was made of those that are not.
+/// Asks for the messages until they are so.
 #[track_caller]
 fn until(lab: &Lab, is_so: impl Fn(&[Value]) -> bool) -> Vec<Value> {
     loop {

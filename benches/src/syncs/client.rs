@@ -13,7 +13,7 @@ use tokio::runtime::{Builder, Runtime};
 
 /// Headers of an answer at most.
 const HEADERS: usize = 32;
-/// How a file of grants begins (docs/formats/container.md).
+/// How a file of grants begins (docs/formats/files.md).
 const GRANTS: &[u8] = b"\xcfCFG";
 
 /// The bytes of a request that exchanges a bundle.

@@ -39,10 +39,11 @@ impl Submission {
         Self(read_bytes(&Source::of_caller(name.to_owned(), 0), bytes, parse_bytes))
     }
 
-    /// The licences that it is for, by the references of their keys, one for each of its chains.
-    pub(crate) fn references(&self) -> Vec<KeyReference> {
+    /// The licences that its chains are for, by the references of their keys, in the order of its answers; nothing of a chain
+    /// of which nothing verifies.
+    pub(crate) fn references(&self) -> Vec<Option<KeyReference>> {
         let parcels = self.0.iter();
-        parcels.flat_map(|parcel| parcel.deliveries.values()).filter_map(reference).collect()
+        parcels.flat_map(|parcel| parcel.deliveries.values()).map(reference).collect()
     }
 
     /// Why it cannot be read.

@@ -271,7 +271,7 @@ fn read_in_pieces(source: &Source, file: &File, give: &mut Give<'_>) -> bool {
 
 /// Turns a panic into a refusal, so that one file that the program was not made for takes no other with it. Where it
 /// happened stands on stderr. What is read was given away whole or not at all, so nothing half done is left behind.
-pub(super) fn guarded<T>(read: impl FnOnce() -> T) -> Result<T, Refusal> {
+pub(crate) fn guarded<T>(read: impl FnOnce() -> T) -> Result<T, Refusal> {
     catch_unwind(AssertUnwindSafe(read)).map_err(|panic| {
         let said = panic.downcast_ref::<&str>().map(|said| (*said).to_owned());
         let said = said.or_else(|| panic.downcast_ref::<String>().cloned());

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use ledger::parking;
 use ledger::recovery::Enclosed;
 use schemas::bundle::{Attachment, Bundle};
-use schemas::codes::Code;
+use schemas::codes::{Code, Exit};
 use schemas::grant::SeqRange;
 use schemas::ids::ChainId;
 use schemas::numbers::Seq;
@@ -150,6 +150,8 @@ fn retry_in_pieces(
     everything: bool,
 ) -> Result<Option<Outcome>, Refusal> {
     let mut tried: Option<Outcome> = None;
+    // What does not verify waits to be looked at by people.
+    entries.retain(|entry| everything || !does_not_verify(entry));
     while !entries.is_empty() {
         let head = vendor.store.last_place(&chain)?;
         entries.sort_by_key(|entry| (span(entry, head).first, entry.id));
@@ -171,6 +173,11 @@ fn retry_in_pieces(
     }
     // What was not read waits as it did.
     Ok(tried.map(|outcome| outcome.beside(entries.iter().filter_map(|entry| entry.code.parse().ok()))))
+}
+
+fn does_not_verify(entry: &QuarantineEntry) -> bool {
+    let code = entry.code.parse::<Code>();
+    entry.span.is_none() && code.is_ok_and(|code| code.exit() == Exit::Verification)
 }
 
 /// How many of the first entries are read together: at least one, and no more than memory is to hold.
@@ -249,10 +256,12 @@ pub(super) fn runs_to_keep(parcel: &Parcel, outcome: &Outcome) -> Vec<NewQuarant
         let bytes = bundle_of(run.to_bytes(), parcel.attachments_of([run]), enclosed);
         entry(*code, Some(run.span()), follows(run), bytes)
     });
-    let broken = delivery
-        .broken
-        .iter()
-        .map(|(run, code)| entry(*code, None, None, bundle_of(run.clone(), Vec::new(), None)));
+    // However many do not verify, they are kept together: nothing comes of trying one of them again.
+    let mut broken: BTreeMap<Code, Bundle> = BTreeMap::new();
+    for (run, code) in &delivery.broken {
+        broken.entry(*code).or_default().runs.push(run.clone());
+    }
+    let broken = broken.into_iter().map(|(code, bundle)| entry(code, None, None, bundle.encode()));
     waiting.chain(broken).collect()
 }
 

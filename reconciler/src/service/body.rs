@@ -1,12 +1,13 @@
 //! The body of a request, as it comes in: a short one in memory, a long one in a temporary file, so that slow senders hold no
-//! memory; and only as much, and as slowly, as is allowed, and only as many as there is room for.
+//! memory; and only as much, and as slowly, as is allowed, and only as many as there is room for. Uploads go into a file of the
+//! caller's.
 
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use axum::body::{Body, HttpBody as _};
+use axum::body::{Body, Bytes, HttpBody as _};
 use http_body_util::BodyExt as _;
 use schemas::codes::Code;
 use schemas::refusal::Refusal;
@@ -88,12 +89,7 @@ impl Bodies {
         if body.size_hint().lower() > MOST_BYTES {
             return Err(too_large());
         }
-        loop {
-            let wait = patience(begun, received.size).ok_or(Code::RequestTimeout)?;
-            let frame = tokio::time::timeout(wait, body.frame()).await.map_err(|_| Code::RequestTimeout)?;
-            let Some(frame) = frame else { break };
-            let frame = frame.map_err(|error| Refusal::from_error(Code::RequestInvalid, &error))?;
-            let Ok(bytes) = frame.into_data() else { continue };
+        while let Some(bytes) = next_part(&mut body, begun, received.size).await? {
             if received.size + bytes.len() as u64 > MOST_BYTES {
                 return Err(too_large());
             }
@@ -120,15 +116,14 @@ pub(super) async fn save(mut body: Body, file: File, most: u64) -> Result<u64, R
     let begun = wall_clock::instant();
     let mut size = 0;
     let mut pending = Received { memory: Vec::new(), file: Some(file), size, _room: None };
-    loop {
-        let wait = patience(begun, size).ok_or(Code::RequestTimeout)?;
-        let frame = tokio::time::timeout(wait, body.frame()).await.map_err(|_| Code::RequestTimeout)?;
-        let Some(frame) = frame else { break };
-        let frame = frame.map_err(|error| Refusal::from_error(Code::RequestInvalid, &error))?;
-        let Ok(bytes) = frame.into_data() else { continue };
+    let too_large = || Refusal::new(Code::TooLarge, format!("an upload has {most} bytes at most"));
+    if body.size_hint().lower() > most {
+        return Err(too_large());
+    }
+    while let Some(bytes) = next_part(&mut body, begun, size).await? {
         size += bytes.len() as u64;
         if size > most {
-            return Err(Refusal::new(Code::TooLarge, format!("an upload has {most} bytes at most")));
+            return Err(too_large());
         }
         pending.memory.extend_from_slice(&bytes);
         if pending.memory.len() >= WRITTEN_AT_ONCE {
@@ -140,6 +135,19 @@ pub(super) async fn save(mut body: Body, file: File, most: u64) -> Result<u64, R
     let synced = spawn_blocking(move || file.sync_all()).await.map_err(|_| Code::Internal)?;
     synced.map_err(|error| failed(&error))?;
     Ok(size)
+}
+
+/// The next part of a body of which so much came; nothing at its end.
+async fn next_part(body: &mut Body, begun: Instant, size: u64) -> Result<Option<Bytes>, Refusal> {
+    loop {
+        let wait = patience(begun, size).ok_or(Code::RequestTimeout)?;
+        let frame = tokio::time::timeout(wait, body.frame()).await.map_err(|_| Code::RequestTimeout)?;
+        let Some(frame) = frame else { return Ok(None) };
+        let frame = frame.map_err(|error| Refusal::from_error(Code::RequestInvalid, &error))?;
+        if let Ok(bytes) = frame.into_data() {
+            return Ok(Some(bytes));
+        }
+    }
 }
 
 /// Room for one more.

@@ -1,6 +1,7 @@
 //! The devices' routes: a bundle in, grants out, in the same bytes as by file. They need no token: the chains prove
 //! themselves.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -9,7 +10,7 @@ use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use schemas::bundle::{Answer, encode_answers};
 use schemas::codes::Code;
-use schemas::ids::ChainId;
+use schemas::ids::{ChainId, KeyReference};
 use schemas::refusal::Refusal;
 
 use super::Service;
@@ -68,12 +69,16 @@ pub(super) async fn take_in(
         return Err(refusal.clone().into());
     }
     let references = submission.references();
-    for reference in &references {
+    for reference in references.iter().flatten() {
         service.rates.take_for(*reference, client.0).map_err(Problem::too_many)?;
     }
     let answers = service.desk.hand_in(submission).await?;
-    if answers.iter().any(|answer| matches!(answer, Answer::Grant(_))) {
-        references.into_iter().for_each(|reference| service.rates.answered(reference));
+    // Each licence counts once, and only where one of its own devices was given a grant.
+    if answers.len() == references.len() {
+        let granted =
+            references.into_iter().zip(&answers).filter(|(_, answer)| matches!(answer, Answer::Grant(_)));
+        let granted: BTreeSet<KeyReference> = granted.filter_map(|(reference, _)| reference).collect();
+        granted.into_iter().for_each(|reference| service.rates.answered(reference));
     }
     Ok(answers)
 }

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::body::Body;
 use schemas::codes::Code;
@@ -23,8 +23,8 @@ use tokio::task::spawn_blocking;
 use uuid::Uuid;
 
 use self::folder::{Folder, Place};
-use super::{body, metrics};
-use crate::merging::{AnswerTo, Format, MergeReport, Source, merge_while};
+use super::{body, metrics, problem};
+use crate::merging::{AnswerTo, Format, MergeReport, Source, guarded, merge_while};
 use crate::shown::imports::{Import, ImportCounts, ImportState};
 use crate::vendor::Vendor;
 use crate::wall_clock;
@@ -37,16 +37,26 @@ const AT_ONCE: usize = 4;
 const JOBS: usize = 1;
 /// How often it is noted how far an import has come.
 const NOTED_EVERY: Duration = Duration::from_secs(1);
+/// How long is waited before one that could not be merged now is tried again: at first, and at most.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_mins(1);
+/// How often it is seen meanwhile whether the service ends.
+const LOOK: Duration = Duration::from_millis(100);
+/// Longest name of a file that somebody gave, in bytes, as of files in archives.
+const NAME_BYTES: usize = 200;
 /// How long an import is kept when it is done, with its answers.
 const KEPT: Seconds = Seconds::days(7);
 
 /// The imports of a home.
 pub(super) struct Imports {
     folder: Folder,
-    queue: Mutex<Option<Sender<Job>>>,
+    queue: Arc<Queue>,
     uploads: Semaphore,
     is_ending: Arc<AtomicBool>,
 }
+
+/// The way to the thread that merges, until the service ends.
+type Queue = Mutex<Option<Sender<Job>>>;
 
 /// An import that this process merges.
 struct Job {
@@ -85,8 +95,12 @@ impl Imports {
             .name("import".into())
             .spawn(move || work(&mut at_work, &jobs, &ending))
             .map_err(|error| Refusal::from_error(Code::IoFailed, &error))?;
-        let imports =
-            Self { folder, queue: Mutex::new(Some(send)), uploads: Semaphore::new(AT_ONCE), is_ending };
+        let imports = Self {
+            folder,
+            queue: Arc::new(Mutex::new(Some(send))),
+            uploads: Semaphore::new(AT_ONCE),
+            is_ending,
+        };
         imports.take_up_again()?;
         Ok((imports, Worker(worker)))
     }
@@ -95,11 +109,13 @@ impl Imports {
     fn take_up_again(&self) -> Result<(), Refusal> {
         for id in self.folder.all()? {
             let place = self.folder.place(id)?;
-            match (place.read(), place.lock()?) {
-                (Ok(import), Some(lock)) if import.is_unfinished() => {
-                    self.enqueue(Job { place, import, _lock: lock })?;
+            // Whoever holds the lock may be about to finish it: it is read afterwards.
+            let Some(lock) = place.lock()? else { continue };
+            match place.read() {
+                Ok(import) if import.is_unfinished() => {
+                    enqueue(&self.queue, Job { place, import, _lock: lock })?;
                 }
-                (Err(refusal), _) => {
+                Err(refusal) => {
                     tracing::error!(import = %id, detail = refusal.detail(), "an import cannot be read")
                 }
                 _ => {}
@@ -145,23 +161,14 @@ impl Imports {
             code: None,
             detail: String::new(),
         };
-        let kept = import.clone();
+        let (kept, queue) = (import.clone(), Arc::clone(&self.queue));
+        // It is an import and will be merged, or is none, whether or not anybody waits for the answer.
         let keep = move || {
-            let place = unfinished.into_place();
-            place.begin(&kept)
+            let place = unfinished.into_place().begin(&kept)?;
+            enqueue(&queue, Job { place, import: kept, _lock: lock })
         };
-        let place = spawn_blocking(keep).await.map_err(|_| Code::Internal)??;
-        self.enqueue(Job { place, import: import.clone(), _lock: lock })?;
+        spawn_blocking(keep).await.map_err(|_| Code::Internal)??;
         Ok(import)
-    }
-
-    fn enqueue(&self, job: Job) -> Result<(), Refusal> {
-        let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
-        // A service that ends leaves it to whichever begins next.
-        if let Some(queue) = &*queue {
-            queue.send(job).map_err(|_| Refusal::from(Code::Internal))?;
-        }
-        Ok(())
     }
 
     /// Every import, the newest first.
@@ -215,7 +222,8 @@ impl Imports {
         self.look(move |folder| {
             for id in folder.all()? {
                 let place = folder.place(id)?;
-                if place.read().is_ok_and(|import| is_old(&import, now)) {
+                // What was not merged is not removed.
+                if !place.upload().exists() && place.read().is_ok_and(|import| is_old(&import, now)) {
                     place.remove()?;
                 }
             }
@@ -231,6 +239,15 @@ impl Imports {
         let folder = self.folder.clone();
         spawn_blocking(move || look(&folder)).await.map_err(|_| Code::Internal)?
     }
+}
+
+fn enqueue(queue: &Queue, job: Job) -> Result<(), Refusal> {
+    let queue = queue.lock().unwrap_or_else(PoisonError::into_inner);
+    // A service that ends leaves it to whichever begins next.
+    if let Some(queue) = &*queue {
+        queue.send(job).map_err(|_| Refusal::from(Code::Internal))?;
+    }
+    Ok(())
 }
 
 fn is_old(import: &Import, now: Micros) -> bool {
@@ -265,29 +282,45 @@ impl Drop for Unfinished {
 
 fn work(vendor: &mut Vendor, jobs: &Receiver<Job>, is_ending: &AtomicBool) {
     while let Ok(mut job) = jobs.recv() {
-        if is_ending.load(Ordering::Relaxed) {
-            return;
+        let mut pause = FIRST_PAUSE;
+        while !is_ending.load(Ordering::Relaxed) {
+            vendor.now = vendor.now.max(wall_clock::now());
+            let merged = guarded(|| merge(vendor, &mut job, is_ending)).unwrap_or_else(Err);
+            let Err(refusal) = merged.and_then(|report| finish(&mut job, &report)) else { break };
+            stop(&mut job, &refusal);
+            if refusal.code() == Code::Internal {
+                // A transaction that a fault of the program left is not gone on with.
+                if let Ok(store) = vendor.store.another() {
+                    vendor.store = store;
+                }
+                break;
+            }
+            wait(pause, is_ending);
+            pause = (pause * 2).min(LONGEST_PAUSE);
         }
-        vendor.now = vendor.now.max(wall_clock::now());
-        let done = merge(vendor, &mut job, is_ending);
-        if let Err(refusal) = done.and_then(|report| finish(&mut job, &report)) {
-            stop(&mut job, &refusal, is_ending.load(Ordering::Relaxed));
-        }
+    }
+}
+
+/// Lets time pass, unless the service ends.
+fn wait(pause: Duration, is_ending: &AtomicBool) {
+    let begun = wall_clock::instant();
+    while begun.elapsed() < pause && !is_ending.load(Ordering::Relaxed) {
+        thread::park_timeout(LOOK);
     }
 }
 
 fn merge(vendor: &mut Vendor, job: &mut Job, is_ending: &AtomicBool) -> Result<MergeReport, Refusal> {
     job.import.state = ImportState::Running;
     job.import.updated_at = wall_clock::now();
-    job.place.note(&job.import)?;
-    let mut noted = Instant::now();
+    job.place.write(&job.import)?;
+    let mut noted = wall_clock::instant();
     let Job { place, import, .. } = job;
     merge_while(vendor, &[source(place, import)], JOBS, &mut |merged| {
         (import.bytes_read, import.files, import.events) = (merged.bytes, merged.files, merged.events);
         if noted.elapsed() >= NOTED_EVERY {
-            noted = Instant::now();
+            noted = wall_clock::instant();
             import.updated_at = wall_clock::now();
-            place.note(import)?;
+            place.write(import)?;
         }
         if is_ending.load(Ordering::Relaxed) { Err(Code::Overloaded.into()) } else { Ok(()) }
     })
@@ -307,7 +340,11 @@ fn source(place: &Place, import: &Import) -> Source {
 /// The last part of a name that somebody gave.
 fn file_name(name: &str) -> PathBuf {
     let last = name.rsplit(['/', '\\']).next().unwrap_or_default();
-    if matches!(last, "" | "." | "..") { PathBuf::from("bundle") } else { PathBuf::from(last) }
+    if matches!(last, "" | "." | "..") || last.len() > NAME_BYTES {
+        PathBuf::from("bundle")
+    } else {
+        PathBuf::from(last)
+    }
 }
 
 fn finish(job: &mut Job, report: &MergeReport) -> Result<(), Refusal> {
@@ -317,24 +354,22 @@ fn finish(job: &mut Job, report: &MergeReport) -> Result<(), Refusal> {
     let Job { place, import, .. } = job;
     (import.state, import.updated_at) = (ImportState::Done, wall_clock::now());
     (import.files, import.events, import.bytes_read) = (report.files, report.events, import.bytes);
+    (import.code, import.detail) = (None, String::new());
     import.counts = Some(ImportCounts::of(report));
     place.write(import)?;
     place.drop_upload()
 }
 
-/// One that the service's end stopped is taken up again; of another it is noted why it stopped.
-fn stop(job: &mut Job, refusal: &Refusal, is_ending: bool) {
+/// Notes why it stopped. It is tried again, unless a fault of the program would only be met again.
+fn stop(job: &mut Job, refusal: &Refusal) {
     let Job { place, import, .. } = job;
     import.updated_at = wall_clock::now();
-    if is_ending {
-        import.state = ImportState::Waiting;
-    } else {
-        import.state = ImportState::Failed;
-        (import.code, import.detail) = (Some(refusal.code()), refusal.detail().to_owned());
-        tracing::error!(import = %import.import_id, code = refusal.code().word(), detail = refusal.detail(), "import failed");
-    }
+    import.state = if refusal.code() == Code::Internal { ImportState::Failed } else { ImportState::Waiting };
+    (import.code, import.detail) = (Some(refusal.code()), problem::told(refusal).to_owned());
+    let (id, code, detail) = (import.import_id, refusal.code().word(), refusal.detail());
+    tracing::warn!(import = %id, code, detail, "an import was stopped");
     if let Err(refusal) = place.write(import) {
-        tracing::error!(import = %import.import_id, detail = refusal.detail(), "it could not be noted how far it came");
+        tracing::error!(import = %id, detail = refusal.detail(), "it could not be noted how far it came");
     }
 }
 
@@ -348,8 +383,9 @@ mod tests {
 
     #[test]
     fn a_name_that_somebody_gave_leads_nowhere_else() {
-        let names = ["inbox.tar", "../../etc/passwd", "C:\\in\\box.cfbundle", "", "..", "a/.."];
+        let long = "x".repeat(201);
+        let names = ["inbox.tar", "../../etc/passwd", "C:\\in\\box.cfbundle", "", "..", "a/..", &long];
         let names = names.map(|name| file_name(name).display().to_string());
-        assert_eq!(names, ["inbox.tar", "passwd", "box.cfbundle", "bundle", "bundle", "bundle"]);
+        assert_eq!(names, ["inbox.tar", "passwd", "box.cfbundle", "bundle", "bundle", "bundle", "bundle"]);
     }
 }

@@ -4,6 +4,7 @@ use std::any::Any;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::body::Bytes;
 use axum::http::header;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
@@ -52,6 +53,19 @@ impl Modify for Bearers {
 }
 
 fn described() -> (Router<Arc<Service>>, utoipa::openapi::OpenApi) {
+    let (router, mut api) = routes();
+    for item in
+        api.paths.paths.iter_mut().filter(|(path, _)| api::repeat::is_kept(path)).map(|(_, item)| item)
+    {
+        let post = item.post.as_mut().filter(|operation| operation.security.is_some());
+        if let Some(post) = post {
+            post.parameters.get_or_insert_default().push(api::repeat::described().into());
+        }
+    }
+    (router, api)
+}
+
+fn routes() -> (Router<Arc<Service>>, utoipa::openapi::OpenApi) {
     OpenApiRouter::with_openapi(Api::openapi())
         .routes(routes!(exchange::exchange))
         .routes(routes!(exchange::newest_grant))
@@ -103,7 +117,7 @@ fn text(api: &utoipa::openapi::OpenApi) -> String {
 /// All routes of a service.
 pub(super) fn router(service: Arc<Service>) -> Router {
     let (router, api) = described();
-    let api = text(&api);
+    let api = Bytes::from(text(&api));
     router
         .layer(axum::middleware::from_fn_with_state(Arc::clone(&service), api::repeat::once))
         .merge(portal::router())

@@ -58,7 +58,13 @@ pub(super) enum Refusals {
     /// It does not go with what stands
     #[response(status = 409, content_type = "application/problem+json")]
     Conflict(Details),
-    /// It contradicts itself
+    /// It is too large
+    #[response(status = 413, content_type = "application/problem+json")]
+    TooLarge(Details),
+    /// It is no JSON
+    #[response(status = 415, content_type = "application/problem+json")]
+    NoJson(Details),
+    /// It contradicts itself, or a value is not valid
     #[response(status = 422, content_type = "application/problem+json")]
     Contradiction(Details),
     /// Too many requests

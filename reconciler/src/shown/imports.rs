@@ -23,7 +23,7 @@ pub(crate) enum ImportState {
     Failed,
 }
 
-/// An import.
+/// An import. It is also what lies in its folder: an upload that was not merged yet is read again by the next version.
 #[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
 pub(crate) struct Import {
     /// Names it.

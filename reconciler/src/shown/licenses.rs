@@ -166,12 +166,12 @@ impl TriedTwice {
     }
 }
 
-/// LicenseSeats that activations take.
+/// Seats that activations take.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct LicenseSeats {
     pub(crate) taken: usize,
     pub(crate) max: u32,
-    /// LicenseSeats that moved to another device in the policy's window, or ever where there is none.
+    /// Seats that moved to another device in the policy's window, or ever where there is none.
     pub(crate) transfers: usize,
     /// Transfers that are still possible now; absent: without limit.
     pub(crate) transfers_left: Option<usize>,

@@ -1,4 +1,4 @@
-//! Words that several commands share: spans, instants, quotas and conditions as people read them.
+//! Words that commands and pages share: spans, instants, quotas and conditions as people read them.
 
 use std::fmt::Display;
 

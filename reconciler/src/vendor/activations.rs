@@ -56,7 +56,7 @@ impl Vendor {
     /// The licence of a device chain, named whole or by a beginning that no other chain shares.
     ///
     /// # Errors
-    /// `chain_unknown`; `usage` when a beginning fits several.
+    /// `chain_unknown`; `reference_ambiguous` when a beginning fits several.
     pub fn find_chain(&mut self, wanted: &str) -> Result<(LicenseId, ChainId), Refusal> {
         let unknown = || Refusal::new(Code::ChainUnknown, wanted);
         if let Ok(chain) = wanted.parse::<ChainId>() {
@@ -73,7 +73,10 @@ impl Vendor {
             .filter(|activation| activation.chain.to_string().starts_with(&wanted_lower));
         let found = fitting.next().ok_or_else(unknown)?;
         if fitting.next().is_some() {
-            return Err(Refusal::new(Code::Usage, format!("{wanted} is the beginning of several chains")));
+            return Err(Refusal::new(
+                Code::ReferenceAmbiguous,
+                format!("{wanted} is the beginning of several chains"),
+            ));
         }
         Ok((found.license, found.chain))
     }

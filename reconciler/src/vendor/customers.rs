@@ -73,10 +73,13 @@ impl Vendor {
     /// # Errors
     /// When the ledger cannot be changed.
     pub fn customer_of(&mut self, wanted: &Text) -> Result<CustomerId, Refusal> {
-        if let Ok(found) = self.find_customers(wanted.as_str()) {
-            return Ok(found[0]);
+        match self.find_customers(wanted.as_str()) {
+            Ok(found) => Ok(found[0]),
+            Err(refusal) if refusal.code() == Code::CustomerUnknown => {
+                Ok(self.customers_named(std::slice::from_ref(wanted))?[wanted])
+            }
+            Err(refusal) => Err(refusal),
         }
-        Ok(self.customers_named(std::slice::from_ref(wanted))?[wanted])
     }
 
     /// The customers of these names; those that are not there yet are defined.

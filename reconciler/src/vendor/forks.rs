@@ -23,7 +23,7 @@ impl Vendor {
     /// The proof of the fork that is called so: the forked chain's name, or enough of its beginning.
     ///
     /// # Errors
-    /// `fork_unknown`; `usage` when it is the beginning of several.
+    /// `fork_unknown`; `reference_ambiguous` when it is the beginning of several.
     pub fn fork_proof(&mut self, wanted: &str) -> Result<ForkProof, Refusal> {
         let (license, chain) = find(self, wanted)?;
         let (seq, proof) = recorded(self, &license, &chain)?;
@@ -42,7 +42,10 @@ fn find(vendor: &mut Vendor, wanted: &str) -> Result<(LicenseId, ChainId), Refus
     let mut fitting = forks.iter().filter(|fork| fork.chain.to_string().starts_with(&wanted));
     let found = fitting.next().ok_or_else(unknown)?;
     if fitting.next().is_some() {
-        return Err(Refusal::new(Code::Usage, format!("{wanted} is the beginning of several forks")));
+        return Err(Refusal::new(
+            Code::ReferenceAmbiguous,
+            format!("{wanted} is the beginning of several forks"),
+        ));
     }
     Ok((found.license, found.chain))
 }

@@ -164,8 +164,10 @@ impl Vendor {
         let name = customer.cloned().unwrap_or_else(|| Text::new(TRIAL_CUSTOMER).expect("a short word"));
         refuse_too_long(&resolve(&policy, self.now))?;
         let customer = self.customer_of(&name)?;
+        // It may have been named by its identifier.
+        let known = self.customer_names()?.remove(&customer).unwrap_or_default();
         let orders = vec![Order { policy, customer, is_trial }; count as usize];
-        self.issue(&orders, &mut |issued| told(issued, name.as_str()))
+        self.issue(&orders, &mut |issued| told(issued, &known))
     }
 
     /// A licence by its identifier or its key.

@@ -253,7 +253,7 @@ pub(in crate::service) struct CustomerOrder {
 #[utoipa::path(
     post, path = "/v1/customers", tag = "catalog", operation_id = "create_customer", request_body = CustomerOrder,
     security(("bearer" = ["operator"])),
-    responses((status = 201, description = "The customer", body = NewCustomer), Refusals)
+    responses((status = 201, description = "The customer, who may have been there", body = NewCustomer), Refusals)
 )]
 pub(in crate::service) async fn create_customer(
     State(service): State<Arc<Service>>,

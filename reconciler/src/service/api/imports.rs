@@ -48,8 +48,8 @@ pub(in crate::service) struct UploadQuery {
     security(("bearer" = ["operator"])),
     request_body(content = Vec<u8>, content_type = "application/octet-stream"),
     responses(
-        (status = 202, description = "It will be merged", body = Import),
-        (status = 413, description = "It is too large", content_type = "application/problem+json", body = Details),
+        (status = 202, description = "It will be merged", body = Import, headers(("Location" = String, description = "Where it is"))),
+        (status = 408, description = "It came too slowly", content_type = "application/problem+json", body = Details),
         Refusals
     )
 )]

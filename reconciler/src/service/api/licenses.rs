@@ -33,9 +33,11 @@ use crate::vendor::licenses::{IssueOrder, LicenseVersion, StandingChange, Wanted
 #[into_params(parameter_in = Query)]
 pub(in crate::service) struct LicenseQuery {
     /// Only of this product.
-    product: Option<String>,
+    #[param(value_type = Option<String>)]
+    product: Option<Text>,
     /// Only issued from this policy.
-    policy: Option<String>,
+    #[param(value_type = Option<String>)]
+    policy: Option<Text>,
     /// Only of this customer, by name or identifier.
     customer: Option<String>,
     /// Only standing so: `active`, `suspended` or `revoked`.
@@ -54,9 +56,6 @@ impl LicenseQuery {
 
     fn wanted(self) -> Result<Wanted, Refusal> {
         let after = self.cursor.as_ref().map(|cursor| cursor::read(cursor, &self.filter())).transpose()?;
-        let name = |text: Option<String>, what| {
-            text.map(|text| Text::new(&text).ok_or_else(|| Refusal::new(Code::TextInvalid, what))).transpose()
-        };
         let is_standing = |word: &String| {
             [Standing::Active, Standing::Suspended, Standing::Revoked]
                 .iter()
@@ -66,8 +65,8 @@ impl LicenseQuery {
             return Err(Refusal::new(Code::RequestInvalid, "status is active, suspended or revoked"));
         }
         Ok(Wanted {
-            product: name(self.product, "product")?,
-            policy: name(self.policy, "policy")?,
+            product: self.product,
+            policy: self.policy,
             customer: self.customer,
             standing: self.status,
             after: after.map(LicenseId),
@@ -126,16 +125,16 @@ pub(in crate::service) struct LicenseOrder {
     /// Whether it is the product's trial: one licence for all devices that try the product.
     #[serde(default)]
     trial: bool,
-    /// How many of the same, up to 1,000; 1 where nothing is said.
-    #[schema(minimum = 1, maximum = 1000)]
+    /// How many of the same, up to 500; 1 where nothing is said.
+    #[schema(minimum = 1, maximum = 500)]
     count: Option<u32>,
     /// What departs from the policy, for this licence only.
     #[serde(default)]
     terms: TermsOrder,
 }
 
-/// Most licences that one request issues: all of them are in its answer.
-const MOST_AT_ONCE: u32 = 1_000;
+/// Most licences that one request issues: one commit makes them all, or none.
+const MOST_AT_ONCE: u32 = 500;
 
 /// Licences that were issued.
 #[derive(Serialize, ToSchema)]
@@ -158,7 +157,7 @@ pub(in crate::service) async fn issue(
     let LicenseOrder { policy, customer, trial: is_trial, count, terms } = order;
     let count = count.unwrap_or(1);
     if !(1..=MOST_AT_ONCE).contains(&count) || (is_trial && count != 1) {
-        return Err(Refusal::new(Code::RequestInvalid, "count is from 1 to 1000, and 1 for a trial").into());
+        return Err(Refusal::new(Code::RequestInvalid, "count is from 1 to 500, and 1 for a trial").into());
     }
     if customer.as_ref().map_or(!is_trial, |name| name.as_str().trim().is_empty()) {
         return Err(Refusal::new(Code::RequestInvalid, "customer is missing").into());
@@ -235,7 +234,7 @@ pub(in crate::service) struct LicenseChange {
         ("If-Match" = String, Header, description = "The `ETag` that it had when it was read, or `*`"),
     ),
     responses(
-        (status = 200, description = "Its terms afterwards", body = ChangedLicense),
+        (status = 200, description = "Its terms afterwards", body = ChangedLicense, headers(("ETag" = String, description = "Which version of it this is"))),
         (status = 412, description = "It was changed meanwhile", content_type = "application/problem+json", body = Details),
         (status = 428, description = "`If-Match` is missing", content_type = "application/problem+json", body = Details),
         Refusals
@@ -268,7 +267,7 @@ pub(in crate::service) async fn change(
 }
 
 /// Why something is done.
-#[derive(Debug, Default, Deserialize, ToSchema)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::service) struct Reason {
     /// Why, for the record.
@@ -285,7 +284,7 @@ pub(in crate::service) struct Reason {
         ("If-Match" = Option<String>, Header, description = "The `ETag` that it had when it was read"),
     ),
     responses(
-        (status = 200, description = "How it stands", body = LicenseStanding),
+        (status = 200, description = "How it stands", body = LicenseStanding, headers(("ETag" = String, description = "Which version of it this is"))),
         (status = 412, description = "It was changed meanwhile", content_type = "application/problem+json", body = Details),
         Refusals
     )
@@ -309,7 +308,7 @@ pub(in crate::service) async fn suspend(
         ("If-Match" = Option<String>, Header, description = "The `ETag` that it had when it was read"),
     ),
     responses(
-        (status = 200, description = "How it stands", body = LicenseStanding),
+        (status = 200, description = "How it stands", body = LicenseStanding, headers(("ETag" = String, description = "Which version of it this is"))),
         (status = 412, description = "It was changed meanwhile", content_type = "application/problem+json", body = Details),
         Refusals
     )
@@ -333,7 +332,7 @@ pub(in crate::service) async fn resume(
         ("If-Match" = Option<String>, Header, description = "The `ETag` that it had when it was read"),
     ),
     responses(
-        (status = 200, description = "How it stands", body = LicenseStanding),
+        (status = 200, description = "How it stands", body = LicenseStanding, headers(("ETag" = String, description = "Which version of it this is"))),
         (status = 412, description = "It was changed meanwhile", content_type = "application/problem+json", body = Details),
         Refusals
     )

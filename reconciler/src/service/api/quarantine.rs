@@ -81,8 +81,11 @@ pub(in crate::service) async fn show(
     Path(id): Path<String>,
 ) -> Result<Answer<QuarantineDetails>, Problem> {
     let id = number(&id)?;
-    let (entry, bytes) = service.office.lend(move |vendor| vendor.quarantined(id)).await?;
-    Ok(Answer(QuarantineDetails::of(entry, &bytes)))
+    let read = move |vendor: &mut crate::vendor::Vendor| {
+        let (entry, bytes) = vendor.quarantined(id)?;
+        Ok(QuarantineDetails::of(entry, &bytes))
+    };
+    Ok(Answer(service.office.lend(read).await?))
 }
 
 /// The bytes of an entry, as they came

@@ -17,6 +17,9 @@ use schemas::ids::Digest;
 use schemas::refusal::Refusal;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
+use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
+use utoipa::openapi::schema::Type;
+use utoipa::openapi::{Object, Required};
 
 use crate::service::Service;
 use crate::service::auth;
@@ -42,13 +45,31 @@ struct KeptAnswer {
     body: Vec<u8>,
 }
 
+/// Whether requests to this path are done once.
+pub(in crate::service) fn is_kept(path: &str) -> bool {
+    !MERGED_ONCE.contains(&path)
+}
+
+/// The header as the description tells of it.
+pub(in crate::service) fn described() -> Parameter {
+    ParameterBuilder::new()
+        .name("Idempotency-Key")
+        .parameter_in(ParameterIn::Header)
+        .required(Required::False)
+        .description(Some(
+            "Names the request, which is done once: sent again it is answered as it was, with `Idempotency-Replayed: true`",
+        ))
+        .schema(Some(Object::with_type(Type::String)))
+        .build()
+}
+
 /// Does a request once, if it says by a key which one it is.
 pub(in crate::service) async fn once(
     State(service): State<Arc<Service>>,
     request: Request,
     next: Next,
 ) -> Response {
-    let is_kept = request.method() == Method::POST && !MERGED_ONCE.contains(&request.uri().path());
+    let is_kept = request.method() == Method::POST && is_kept(request.uri().path());
     let Some(key) = request.headers().get(KEY).filter(|_| is_kept).cloned() else {
         return next.run(request).await;
     };
@@ -66,12 +87,12 @@ async fn done_once(
     let (parts, body) = request.into_parts();
     let body = to_bytes(body, MOST_BYTES).await.map_err(|_| Code::TooLarge)?;
     let request = digest(&parts, &body);
-    let begin = move |vendor: &mut crate::vendor::Vendor| vendor.begin_request(&key, &request);
-    if let Before::Answered(answer) = service.office.lend(begin).await? {
-        return again(&answer);
-    }
-    // It is done and noted even if whoever asked hangs up meanwhile.
+    // It is noted, done and kept even if whoever asked hangs up meanwhile.
     let done = tokio::spawn(async move {
+        let begin = move |vendor: &mut crate::vendor::Vendor| vendor.begin_request(&key, &request);
+        if let Before::Answered(answer) = service.office.lend(begin).await? {
+            return again(&answer);
+        }
         let response = next.run(Request::from_parts(parts, Body::from(body))).await;
         keep(&service, key, response).await
     });
@@ -81,8 +102,8 @@ async fn done_once(
 /// Keeps an answer, if something was done.
 async fn keep(service: &Service, key: Digest, response: Response) -> Result<Response, Problem> {
     let code = response.extensions().get::<Refused>().map(|Refused(refusal)| refusal.code());
-    if matches!(code, Some(Code::OutcomeUnknown | Code::Internal)) {
-        // Whoever sends it again is told that it is not known what became of it.
+    if response.status().is_server_error() || code == Some(Code::Busy) {
+        // A part of it may have been done: whoever sends it again is told that this is not known.
         return Ok(response);
     }
     let (parts, body) = response.into_parts();

@@ -16,7 +16,7 @@ use crate::options::SpanOrNever;
 use crate::service::Service;
 use crate::service::auth::{Administrate, Founder, May};
 use crate::service::input::{Json, Path};
-use crate::service::problem::{Details, Problem};
+use crate::service::problem::{Problem, Refusals};
 use crate::shown::tokens::{NewToken, TokenLine, Tokens};
 use crate::vendor::tokens::VALID;
 
@@ -41,9 +41,7 @@ pub(in crate::service) struct TokenOrder {
     security(("bearer" = ["admin"])),
     responses(
         (status = 201, description = "The token", body = NewToken),
-        (status = 400, description = "It is not understood", content_type = "application/problem+json", body = Details),
-        (status = 401, description = "A token is needed", content_type = "application/problem+json", body = Details),
-        (status = 403, description = "The token does not allow this", content_type = "application/problem+json", body = Details),
+        Refusals
     )
 )]
 pub(in crate::service) async fn create(
@@ -89,8 +87,7 @@ pub(in crate::service) async fn create(
     get, path = "/v1/tokens", tag = "tokens", operation_id = "list_tokens", security(("bearer" = ["admin"])),
     responses(
         (status = 200, description = "All of them, the earliest first", body = Tokens),
-        (status = 401, description = "A token is needed", content_type = "application/problem+json", body = Details),
-        (status = 403, description = "The token does not allow this", content_type = "application/problem+json", body = Details),
+        Refusals
     )
 )]
 pub(in crate::service) async fn list(
@@ -120,10 +117,7 @@ pub(in crate::service) struct RevokedToken {
     params(("name" = String, Path, description = "What it is called")),
     responses(
         (status = 200, description = "It is", body = RevokedToken),
-        (status = 401, description = "A token is needed", content_type = "application/problem+json", body = Details),
-        (status = 403, description = "The token does not allow this", content_type = "application/problem+json", body = Details),
-        (status = 404, description = "There is no such token", content_type = "application/problem+json", body = Details),
-        (status = 409, description = "It was revoked before", content_type = "application/problem+json", body = Details),
+        Refusals
     )
 )]
 pub(in crate::service) async fn revoke(

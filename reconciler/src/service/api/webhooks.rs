@@ -16,7 +16,7 @@ use super::cursor;
 use crate::service::Service;
 use crate::service::auth::{Administrate, Audit, May, Operate};
 use crate::service::input::{Json, Path, Query};
-use crate::service::problem::{Details, Problem};
+use crate::service::problem::{Problem, Refusals};
 use crate::shown::webhooks::{DeliveryLine, NewWebhook, WebhookLine, Webhooks};
 use crate::vendor::Vendor;
 use crate::vendor::webhooks::HookOrder;
@@ -61,11 +61,7 @@ impl WebhookOrder {
     security(("bearer" = ["admin"])),
     responses(
         (status = 201, description = "The endpoint", body = NewWebhook),
-        (status = 400, description = "It is not understood", content_type = "application/problem+json", body = Details),
-        (status = 401, description = "A token is needed", content_type = "application/problem+json", body = Details),
-        (status = 403, description = "The token does not allow this", content_type = "application/problem+json", body = Details),
-        (status = 409, description = "There are too many", content_type = "application/problem+json", body = Details),
-        (status = 422, description = "Messages are not sent there", content_type = "application/problem+json", body = Details),
+        Refusals
     )
 )]
 pub(in crate::service) async fn create(
@@ -83,8 +79,7 @@ pub(in crate::service) async fn create(
     get, path = "/v1/webhooks", tag = "webhooks", operation_id = "list_webhooks", security(("bearer" = ["auditor"])),
     responses(
         (status = 200, description = "All of them, the earliest first", body = Webhooks),
-        (status = 401, description = "A token is needed", content_type = "application/problem+json", body = Details),
-        (status = 403, description = "The token does not allow this", content_type = "application/problem+json", body = Details),
+        Refusals
     )
 )]
 pub(in crate::service) async fn list(
@@ -109,9 +104,7 @@ pub(in crate::service) struct RemovedWebhook {
     params(("id" = String, Path, description = "The endpoint")),
     responses(
         (status = 200, description = "It is", body = RemovedWebhook),
-        (status = 401, description = "A token is needed", content_type = "application/problem+json", body = Details),
-        (status = 403, description = "The token does not allow this", content_type = "application/problem+json", body = Details),
-        (status = 404, description = "There is no such endpoint", content_type = "application/problem+json", body = Details),
+        Refusals
     )
 )]
 pub(in crate::service) async fn remove(
@@ -132,7 +125,7 @@ pub(in crate::service) struct DeliveryQuery {
     /// Only those that were given up.
     failed: Option<bool>,
     /// Only to this endpoint.
-    hook: Option<String>,
+    webhook: Option<String>,
     /// At most so many, up to 500; 50 where nothing is said.
     limit: Option<u64>,
     /// Where the page before ended: its `next_cursor`.
@@ -142,11 +135,11 @@ pub(in crate::service) struct DeliveryQuery {
 impl DeliveryQuery {
     /// The list that a cursor belongs to.
     fn list(&self) -> String {
-        format!("deliveries {:?}", (self.failed.unwrap_or_default(), &self.hook))
+        format!("deliveries {:?}", (self.failed.unwrap_or_default(), &self.webhook))
     }
 
     fn filter(&self, limit: u64) -> Result<DeliveryFilter, Refusal> {
-        let hook = self.hook.as_deref();
+        let hook = self.webhook.as_deref();
         let before = self.cursor.as_ref().map(|cursor| cursor::read(cursor, &self.list())).transpose()?;
         Ok(DeliveryFilter {
             hook: hook
@@ -174,10 +167,7 @@ pub(in crate::service) struct DeliveryPage {
     security(("bearer" = ["auditor"])),
     responses(
         (status = 200, description = "A page of them", body = DeliveryPage),
-        (status = 400, description = "It is not understood", content_type = "application/problem+json", body = Details),
-        (status = 401, description = "A token is needed", content_type = "application/problem+json", body = Details),
-        (status = 403, description = "The token does not allow this", content_type = "application/problem+json", body = Details),
-        (status = 404, description = "It names what does not exist", content_type = "application/problem+json", body = Details),
+        Refusals
     )
 )]
 pub(in crate::service) async fn deliveries(
@@ -188,11 +178,9 @@ pub(in crate::service) async fn deliveries(
     let (listed, size) = (query.list(), cursor::size(query.limit)?);
     // One more than the page holds tells whether another one follows.
     let filter = query.filter(size + 1)?;
-    let mut found = service.office.lend(move |vendor| Ok(vendor.store.deliveries(&filter)?)).await?;
-    let is_last = found.len() as u64 <= size;
-    found.truncate(usize::try_from(size).unwrap_or(usize::MAX));
-    let last = found.last().filter(|_| !is_last);
-    let next_cursor = last.map(|delivery| cursor::after(delivery.message.as_bytes(), &listed));
+    let found = service.office.lend(move |vendor| Ok(vendor.store.deliveries(&filter)?)).await?;
+    let (found, next_cursor) =
+        cursor::page(found, size, &listed, |delivery| delivery.message.as_bytes().to_vec());
     let deliveries = found.into_iter().map(DeliveryLine::of).collect();
     Ok(Answer(DeliveryPage { deliveries, next_cursor }))
 }
@@ -212,10 +200,7 @@ pub(in crate::service) struct ReplayedDelivery {
     params(("id" = String, Path, description = "The message")),
     responses(
         (status = 200, description = "It is", body = ReplayedDelivery),
-        (status = 401, description = "A token is needed", content_type = "application/problem+json", body = Details),
-        (status = 403, description = "The token does not allow this", content_type = "application/problem+json", body = Details),
-        (status = 404, description = "There is no such message or endpoint", content_type = "application/problem+json", body = Details),
-        (status = 409, description = "The endpoint is disabled", content_type = "application/problem+json", body = Details),
+        Refusals
     )
 )]
 pub(in crate::service) async fn replay(

@@ -150,15 +150,6 @@ impl Place {
         durable::write(&path, &json(import), Access::OwnerOnly).map_err(|error| failed(&path, &error))
     }
 
-    /// Notes how far it has come, for whoever looks.
-    ///
-    /// # Errors
-    /// `io_failed`.
-    pub(super) fn note(&self, import: &Import) -> Result<(), Refusal> {
-        let path = self.0.join("import.json");
-        durable::write_derived(&path, &json(import)).map_err(|error| failed(&path, &error))
-    }
-
     /// What was not simply taken in: [`MergeFinding`]s as they are shown.
     ///
     /// # Errors

@@ -40,7 +40,7 @@ pub(super) struct Outcome {
 
 impl Outcome {
     /// There was no answer.
-    pub(super) fn without_answer(why: &str) -> Self {
+    fn without_answer(why: &str) -> Self {
         Self { said: Some(kept(why.as_bytes())), ..Self::default() }
     }
 

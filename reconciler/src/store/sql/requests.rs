@@ -7,6 +7,9 @@ use super::database::{Database, one};
 use super::{StoreError, statements};
 use crate::store::views::KeptRequest;
 
+/// How often it is tried to note a request that others note and forget at the same time.
+const TRIED: u32 = 10;
+
 /// Notes a request, unless one with the same key came before: that one.
 pub(super) fn begin(
     db: &mut dyn Database,
@@ -15,12 +18,19 @@ pub(super) fn begin(
     now: Micros,
 ) -> Result<Option<KeptRequest>, StoreError> {
     let row = vec![key.as_bytes().into(), request.as_bytes().into(), now.into(), None::<&[u8]>.into()];
-    if db.insert(&statements::NEW_REQUEST, &[row])? > 0 {
-        return Ok(None);
+    for _ in 0..TRIED {
+        if db.insert(&statements::NEW_REQUEST, std::slice::from_ref(&row))? > 0 {
+            return Ok(None);
+        }
+        let kept = one(db, &statements::REQUEST, &[key.as_bytes().into()], |row| {
+            Ok(KeptRequest { request: Digest(row.fixed()?), answer: row.optional_bytes()? })
+        })?;
+        if kept.is_some() {
+            return Ok(kept);
+        }
+        // Another one forgot it in between.
     }
-    one(db, &statements::REQUEST, &[key.as_bytes().into()], |row| {
-        Ok(KeptRequest { request: Digest(row.fixed()?), answer: row.optional_bytes()? })
-    })
+    Err(StoreError::Busy)
 }
 
 /// Keeps what a request was answered, or forgets it.
