@@ -17,6 +17,7 @@ mod desk;
 mod exchange;
 mod guard;
 mod health;
+mod html;
 mod imports;
 mod input;
 mod listen;
@@ -48,11 +49,11 @@ use self::body::Bodies;
 use self::client::Proxies;
 use self::desk::Desk;
 use self::health::Health;
+pub(crate) use self::html::Brand;
+use self::html::Html;
 use self::imports::Imports;
 use self::metrics::Metrics;
 use self::office::Office;
-pub(crate) use self::portal::Brand;
-use self::portal::Portal;
 use self::rates::Rates;
 pub(crate) use self::settings::{Settings, TlsFiles};
 use crate::vendor::Vendor;
@@ -66,7 +67,7 @@ struct Service {
     health: Health,
     imports: Imports,
     metrics: Metrics,
-    portal: Portal,
+    html: Html,
     rates: Rates,
     proxies: Proxies,
     setup: Setup,
@@ -106,7 +107,7 @@ pub(crate) fn serve(
         health,
         imports,
         metrics,
-        portal: Portal::new(brand),
+        html: Html::new(brand),
         rates: Rates::new(settings.rate_per_address, settings.rate_per_license),
         proxies: Proxies::new(&settings.behind_proxy),
         setup,

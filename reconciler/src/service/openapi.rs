@@ -16,8 +16,9 @@ use utoipa::{Modify, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::html::page::as_pages;
 use super::problem::Problem;
-use super::{Service, api, exchange, guard, health, portal};
+use super::{Service, api, exchange, guard, health, html, portal};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -120,6 +121,7 @@ pub(super) fn router(service: Arc<Service>) -> Router {
     let api = Bytes::from(text(&api));
     router
         .layer(axum::middleware::from_fn_with_state(Arc::clone(&service), api::repeat::once))
+        .merge(html::router())
         .merge(portal::router())
         .route(
             "/openapi.json",
@@ -129,7 +131,7 @@ pub(super) fn router(service: Arc<Service>) -> Router {
         .method_not_allowed_fallback(|| async { Problem::from(Code::MethodNotAllowed) })
         .layer(CatchPanicLayer::custom(panicked))
         .layer(axum::middleware::from_fn_with_state(Arc::clone(&service), guard::guard))
-        .layer(axum::middleware::from_fn_with_state(Arc::clone(&service), portal::as_pages))
+        .layer(axum::middleware::from_fn_with_state(Arc::clone(&service), as_pages))
         .with_state(service)
 }
 

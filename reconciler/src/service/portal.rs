@@ -9,11 +9,6 @@
 //! who is there, so none tells what a bearer of the file, of the whole chain reference or of the licence key may not know.
 
 mod answer;
-mod assets;
-mod brand;
-mod form;
-mod frame;
-mod origin;
 mod page;
 mod reading;
 mod routes;
@@ -25,26 +20,9 @@ use std::sync::Arc;
 use axum::Router;
 use axum::routing::{get, post};
 
-use self::assets::Assets;
-pub(crate) use self::brand::Brand;
-use self::frame::Frame;
-pub(super) use self::page::as_pages;
+pub(super) use self::trouble::trouble;
 use super::Service;
-
-/// What every page has in common, and the files that pages refer to.
-pub(super) struct Portal {
-    frame: Frame,
-    assets: Assets,
-}
-
-impl Portal {
-    /// That of a vendor.
-    pub(super) fn new(brand: Brand) -> Self {
-        let mut assets = Assets::default();
-        let frame = Frame::new(brand, &mut assets);
-        Self { frame, assets }
-    }
-}
+use super::html::origin;
 
 /// The portal's routes. They answer with pages, so that they are no part of the API's description.
 pub(super) fn router() -> Router<Arc<Service>> {
@@ -58,20 +36,11 @@ pub(super) fn router() -> Router<Arc<Service>> {
         .route("/release", post(routes::release).get(routes::begin))
         .route("/licence-file", post(routes::licence_file).get(routes::begin))
         .layer(axum::middleware::from_fn(origin::refuse_other_sites))
-        .route("/assets/{name}", get(assets::asset))
 }
 
 /// Whether what this route says to a browser is a page, refusals included.
-fn is_page(route: &str) -> bool {
-    matches!(
-        route,
-        "/" | "/request"
-            | "/content"
-            | "/answer"
-            | "/refresh"
-            | "/seats"
-            | "/release"
-            | "/licence-file"
-            | "/assets/{name}"
-    )
+pub(super) fn is_page(route: &str) -> bool {
+    let all =
+        ["/", "/request", "/content", "/answer", "/refresh", "/seats", "/release", "/licence-file"];
+    all.contains(&route)
 }

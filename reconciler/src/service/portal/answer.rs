@@ -12,8 +12,9 @@ use schemas::grant::{GrantBody, GrantStatus};
 use schemas::numbers::Micros;
 use schemas::refusal::Refusal;
 
-use super::page::moment;
-use super::trouble::{Trouble, sentence};
+use super::trouble::trouble;
+use crate::service::html::page::moment;
+use crate::service::html::trouble::{Trouble, sentence};
 
 /// Modules around a QR code that stay light (ISO/IEC 18004).
 const QUIET: usize = 4;
@@ -85,7 +86,7 @@ impl Told {
             is_granted: body.status == GrantStatus::Active,
             facts: facts(grant),
             features: features.map(|feature| feature.name.to_string()).collect(),
-            trouble: why_not(body).map(|code| Trouble::of(&Refusal::from(code))),
+            trouble: why_not(body).map(|code| trouble(&Refusal::from(code))),
         }
     }
 
@@ -97,7 +98,7 @@ impl Told {
             is_granted: false,
             facts: vec![("Answered", moment(notice.body.at))],
             features: Vec::new(),
-            trouble: code.map(|code| Trouble::of(&Refusal::from(code))),
+            trouble: code.map(|code| trouble(&Refusal::from(code))),
         }
     }
 }

@@ -13,12 +13,12 @@ use schemas::refusal::Refusal;
 use schemas::text::Text;
 
 use self::device::Device;
-use super::page::moment;
-use super::trouble::Trouble;
+use super::trouble::trouble;
+use crate::service::html::list::List;
+use crate::service::html::page::moment;
+use crate::service::html::trouble::Trouble;
 use crate::shown::words::printable;
 
-/// Most rows of a list on a page; the whole text has all of them.
-pub(super) const ROWS: usize = 100;
 /// Most bytes of the whole text on a page.
 const TEXT_BYTES: usize = 64 * 1024;
 /// Most bytes of a value on a page.
@@ -76,23 +76,6 @@ impl Kind {
     }
 }
 
-/// The first rows of a list, and how many more there are.
-#[derive(Debug)]
-pub(super) struct List<T> {
-    /// The rows that are shown.
-    pub(super) rows: Vec<T>,
-    /// How many are not.
-    pub(super) more: usize,
-}
-
-impl<T> List<T> {
-    /// The first rows of `all`.
-    pub(super) fn of(all: impl ExactSizeIterator<Item = T>) -> Self {
-        let more = all.len().saturating_sub(ROWS);
-        Self { rows: all.take(ROWS).collect(), more }
-    }
-}
-
 /// A value in clear.
 #[derive(Debug)]
 pub(super) struct Value {
@@ -121,7 +104,7 @@ impl Reading {
     /// # Errors
     /// What it is instead, or why it cannot be read.
     pub(super) fn of(bytes: &[u8]) -> Result<Self, Box<Trouble>> {
-        let read = inspect(bytes).map_err(|refusal| Box::new(Trouble::of(&refusal)))?;
+        let read = inspect(bytes).map_err(|refusal| Box::new(trouble(&refusal)))?;
         let all = read.to_string();
         match read {
             Inspection::Bundle(bundle) => Ok(Self::told(&bundle, all)),
@@ -206,5 +189,5 @@ fn names(grant: Option<&GrantInspection>) -> BTreeMap<FeatureNumber, Text> {
 }
 
 fn other(what: &str, way_out: &'static str) -> Result<Reading, Box<Trouble>> {
-    Err(Box::new(Trouble::of(&Refusal::new(Code::WrongFile, what)).with(way_out)))
+    Err(Box::new(trouble(&Refusal::new(Code::WrongFile, what)).with(way_out)))
 }

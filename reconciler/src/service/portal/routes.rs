@@ -16,25 +16,29 @@ use schemas::ids::ChainId;
 use schemas::refusal::Refusal;
 use sha2::{Digest as _, Sha256};
 
-use super::super::Service;
-use super::super::client::Client;
-use super::super::exchange::{GRANT, take_in};
-use super::super::problem::{Problem, Refused};
 use super::answer::{self, Answered};
-use super::form::Form;
-use super::page::{AnswerPage, Home, RequestPage, SeatsPage, show};
+use super::page::{AnswerPage, Home, RequestPage, SeatsPage};
 use super::reading::Reading;
 use super::seats::Seats;
-use super::trouble::Trouble;
+use super::trouble::trouble;
 use crate::merging::{PORTAL, Submission};
+use crate::service::Service;
+use crate::service::client::Client;
+use crate::service::exchange::{GRANT, take_in};
+use crate::service::html::form::Form;
+use crate::service::html::page::{show, show_refused};
+use crate::service::html::trouble::Trouble;
+use crate::service::problem::Problem;
 
+/// Every field of a form of the portal.
+const FIELDS: [&str; 5] = ["file", "text", "digest", "chain", "key"];
 /// Bytes of a file that a page carries to the next step. A larger one is chosen again, so that pages that are read slowly
 /// hold little memory.
 const CARRIED: usize = 1024 * 1024;
 
 /// `GET /`
 pub(super) async fn home(State(service): State<Arc<Service>>) -> Response {
-    show(StatusCode::OK, &Home::new(&service.portal.frame))
+    show(StatusCode::OK, &Home::new(&service.html.frame))
 }
 
 /// A step that was opened by its address begins with the first one.
@@ -51,9 +55,9 @@ pub(super) async fn request(
     let pages = Arc::clone(&service);
     let read = move |form: Form| match form.into_file() {
         Ok(file) => told(&pages, &file),
-        Err(refusal) => wrong_file(&pages, &Trouble::of(&refusal)),
+        Err(refusal) => wrong_file(&pages, &trouble(&refusal)),
     };
-    let (page, _place) = Form::receive(&service, &headers, body, read).await?;
+    let (page, _place) = Form::receive(&service, &headers, body, &FIELDS, read).await?;
     Ok(page)
 }
 
@@ -67,7 +71,7 @@ pub(super) async fn content(
         file if file.len() > CARRIED => Err(Code::TooLarge.into()),
         file => inspect(&file).map(|read| read.to_string()),
     };
-    let (text, _place) = Form::receive(&service, &headers, body, read).await?;
+    let (text, _place) = Form::receive(&service, &headers, body, &FIELDS, read).await?;
     Ok(attached("text/plain; charset=utf-8", "content.txt", text?.into_bytes()))
 }
 
@@ -84,7 +88,7 @@ pub(super) async fn answer(
         refuse_other(&digest, &file)?;
         Ok::<_, Refusal>(Submission::read(PORTAL, file))
     };
-    let (submission, _place) = Form::receive(&service, &headers, body, read).await?;
+    let (submission, _place) = Form::receive(&service, &headers, body, &FIELDS, read).await?;
     let answers = take_in(&service, client, submission?).await?;
     Ok(answered(&service, &answers)?)
 }
@@ -96,10 +100,10 @@ pub(super) async fn refresh(
     body: Body,
 ) -> Result<Response, Problem> {
     let (typed, _place) =
-        Form::receive(&service, &headers, body, |form| form.word("chain").to_owned()).await?;
+        Form::receive(&service, &headers, body, &FIELDS, |form| form.word("chain").to_owned()).await?;
     match renewed(&service, &typed).await {
         Ok(answer) => Ok(answered(&service, &[answer])?),
-        Err(Renewal::Unknown(refusal)) => Ok(wrong_chain(&service, &Trouble::of(&refusal), &typed)),
+        Err(Renewal::Unknown(refusal)) => Ok(wrong_chain(&service, &trouble(&refusal), &typed)),
         Err(Renewal::Refused(problem)) => Err(problem),
     }
 }
@@ -110,13 +114,14 @@ pub(super) async fn seats(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    let (typed, _place) = Form::receive(&service, &headers, body, |form| form.word("key").to_owned()).await?;
-    let frame = &service.portal.frame;
+    let (typed, _place) =
+        Form::receive(&service, &headers, body, &FIELDS, |form| form.word("key").to_owned()).await?;
+    let frame = &service.html.frame;
     match service.office.lend(move |vendor| Seats::of(vendor, &typed)).await {
         Ok(seats) => Ok(show(StatusCode::OK, &SeatsPage { frame, seats: &seats })),
         Err(refusal) if matches!(refusal.code(), Code::LicenseKeyMistyped | Code::LicenseNotFound) => {
-            let trouble = Trouble::of(&refusal);
-            Ok(refused(&trouble, &Home { key: Some(&trouble), ..Home::new(frame) }))
+            let trouble = trouble(&refusal);
+            Ok(show_refused(&trouble, &Home { key: Some(&trouble), ..Home::new(frame) }))
         }
         Err(refusal) => Err(refusal.into()),
     }
@@ -129,9 +134,9 @@ pub(super) async fn release(
     body: Body,
 ) -> Result<Response, Problem> {
     let words = |form: Form| (form.word("key").to_owned(), form.word("chain").to_owned());
-    let ((key, chain), _place) = Form::receive(&service, &headers, body, words).await?;
+    let ((key, chain), _place) = Form::receive(&service, &headers, body, &FIELDS, words).await?;
     let seats = service.office.lend(move |vendor| Seats::release(vendor, &key, &chain)).await?;
-    Ok(show(StatusCode::OK, &SeatsPage { frame: &service.portal.frame, seats: &seats }))
+    Ok(show(StatusCode::OK, &SeatsPage { frame: &service.html.frame, seats: &seats }))
 }
 
 /// `POST /licence-file`: the licence file that a page carries, to be saved.
@@ -141,7 +146,7 @@ pub(super) async fn licence_file(
     body: Body,
 ) -> Result<Response, Problem> {
     let read = |form: Form| form.into_file().and_then(answer::licence_file);
-    let (file, _place) = Form::receive(&service, &headers, body, read).await?;
+    let (file, _place) = Form::receive(&service, &headers, body, &FIELDS, read).await?;
     Ok(attached(GRANT, "licence.cfgrant", file?))
 }
 
@@ -184,7 +189,7 @@ fn told(service: &Service, file: &[u8]) -> Response {
     };
     let carried = (file.len() <= CARRIED).then(|| armor::armor(FileKind::Bundle, file));
     let page = RequestPage {
-        frame: &service.portal.frame,
+        frame: &service.html.frame,
         reading: &reading,
         carried: carried.as_deref(),
         digest: &digest(file),
@@ -195,7 +200,7 @@ fn told(service: &Service, file: &[u8]) -> Response {
 fn answered(service: &Service, answers: &[Answer]) -> Result<Response, Refusal> {
     let answered = Answered::of(answers)?;
     let page = AnswerPage {
-        frame: &service.portal.frame,
+        frame: &service.html.frame,
         summary: &answer::summary(&answered.devices),
         devices: &answered.devices,
         text: &answered.text,
@@ -206,18 +211,11 @@ fn answered(service: &Service, answers: &[Answer]) -> Result<Response, Refusal> 
 
 /// The first page, with what is wrong at the field where it can be mended.
 fn wrong_file(service: &Service, trouble: &Trouble) -> Response {
-    refused(trouble, &Home { file: Some(trouble), ..Home::new(&service.portal.frame) })
+    show_refused(trouble, &Home { file: Some(trouble), ..Home::new(&service.html.frame) })
 }
 
 fn wrong_chain(service: &Service, trouble: &Trouble, typed: &str) -> Response {
-    refused(trouble, &Home { chain: Some(trouble), typed, ..Home::new(&service.portal.frame) })
-}
-
-fn refused(trouble: &Trouble, page: &Home<'_>) -> Response {
-    let status = StatusCode::from_u16(trouble.code.status()).unwrap_or(StatusCode::BAD_REQUEST);
-    let mut response = show(status, page);
-    response.extensions_mut().insert(Refused(Refusal::new(trouble.code, trouble.detail.clone())));
-    response
+    show_refused(trouble, &Home { chain: Some(trouble), typed, ..Home::new(&service.html.frame) })
 }
 
 /// A file that is too large for a page is chosen again: it is the one that was read.

@@ -8,8 +8,8 @@ use schemas::ids::ChainId;
 use schemas::numbers::Micros;
 use schemas::refusal::Refusal;
 
-use super::page::moment;
-use super::reading::List;
+use crate::service::html::list::List;
+use crate::service::html::page::moment;
 use crate::shown::words::Attached;
 use crate::store::{ActivationFilter, ActivationSummary};
 use crate::vendor::Vendor;

@@ -1,53 +1,16 @@
-//! What stands in the way, as the customer's administrator is told: the code's own words, and a way out that is open to who
-//! is not the vendor.
+//! What stands in the way, as the customer's administrator is told: with a way out that is open to who is not the vendor.
 
 use schemas::codes::Code;
 use schemas::refusal::Refusal;
 
-use super::super::problem::told;
+use crate::service::html::trouble::Trouble;
 
 /// A refusal in words.
-#[derive(Clone, Debug)]
-pub(super) struct Trouble {
-    /// The stable code.
-    pub(super) code: Code,
-    /// One sentence.
-    pub(super) title: String,
-    /// What happened in this case; may be empty.
-    pub(super) detail: String,
-    /// What it means.
-    pub(super) meaning: &'static str,
-    /// What to do.
-    pub(super) way_out: &'static str,
-}
-
-impl Trouble {
-    /// A refusal in words.
-    pub(super) fn of(refusal: &Refusal) -> Self {
-        let code = refusal.code();
-        let entry = code.entry();
-        Self {
-            code,
-            title: sentence(entry.title),
-            detail: told(refusal).to_owned(),
-            meaning: meaning(code).unwrap_or(entry.meaning),
-            way_out: way_out(code).unwrap_or(entry.hint),
-        }
-    }
-
-    /// The same with another way out.
-    #[must_use]
-    pub(super) fn with(mut self, way_out: &'static str) -> Self {
-        self.way_out = way_out;
-        self
-    }
-}
-
-/// A code's title as a sentence.
-pub(super) fn sentence(title: &str) -> String {
-    let mut symbols = title.chars();
-    let first = symbols.next().into_iter().flat_map(char::to_uppercase);
-    first.chain(symbols).chain(['.']).collect()
+pub(in crate::service) fn trouble(refusal: &Refusal) -> Trouble {
+    let mut trouble = Trouble::of(refusal);
+    trouble.meaning = meaning(trouble.code).unwrap_or(trouble.meaning);
+    trouble.way_out = way_out(trouble.code).unwrap_or(trouble.way_out);
+    trouble
 }
 
 /// What it means to who uses the portal, where the table's words are the vendor's.

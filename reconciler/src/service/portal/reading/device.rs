@@ -12,9 +12,10 @@ use schemas::refusal::Refusal;
 use schemas::run::Origin;
 use schemas::text::Text;
 
-use super::List;
-use crate::service::portal::page::moment;
-use crate::service::portal::trouble::Trouble;
+use crate::service::html::list::List;
+use crate::service::html::page::moment;
+use crate::service::html::trouble::Trouble;
+use crate::service::portal::trouble::trouble;
 
 /// What a device says.
 #[derive(Debug)]
@@ -93,7 +94,7 @@ impl Device {
         labels: &mut BTreeMap<Commitment, String>,
     ) {
         if let Some(code) = run.code {
-            self.trouble = Some(Trouble::of(&Refusal::from(code)));
+            self.trouble = Some(trouble(&Refusal::from(code)));
         }
         for EventInspection { event, .. } in &run.events {
             *self.kinds.entry(in_words(event.body.name())).or_default() += 1;

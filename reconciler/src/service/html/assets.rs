@@ -12,9 +12,9 @@ use data_encoding::HEXLOWER;
 use schemas::codes::Code;
 use sha2::{Digest as _, Sha256};
 
-use super::super::Service;
-use super::super::input::Path;
-use super::super::problem::Problem;
+use crate::service::Service;
+use crate::service::input::Path;
+use crate::service::problem::Problem;
 
 /// A browser need not ask again.
 const FOR_EVER: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
@@ -55,7 +55,7 @@ pub(super) async fn asset(
     State(service): State<Arc<Service>>,
     Path(name): Path<String>,
 ) -> Result<Response, Problem> {
-    let asset = service.portal.assets.0.get(&name).ok_or(Code::RouteUnknown)?;
+    let asset = service.html.assets.0.get(&name).ok_or(Code::RouteUnknown)?;
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static(asset.kind)),
         (header::CACHE_CONTROL, FOR_EVER),

@@ -1,4 +1,4 @@
-//! Forms come from the portal's own pages: nobody's browser is made to send one by another site.
+//! Forms come from pages of this service: nobody's browser is made to send one by another site.
 
 use axum::extract::Request;
 use axum::http::{HeaderMap, Method, Uri, header};
@@ -6,10 +6,10 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use schemas::codes::Code;
 
-use super::super::problem::Problem;
+use crate::service::problem::Problem;
 
 /// Passes on what changes nothing, and what a page of this service sent.
-pub(super) async fn refuse_other_sites(request: Request, next: Next) -> Response {
+pub(in crate::service) async fn refuse_other_sites(request: Request, next: Next) -> Response {
     let is_harmless = matches!(*request.method(), Method::GET | Method::HEAD);
     if is_harmless || is_own(request.uri(), request.headers()) {
         return next.run(request).await;

@@ -14,41 +14,40 @@ use schemas::codes::Code;
 use schemas::refusal::Refusal;
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::super::Service;
+use crate::service::Service;
 
-/// Every field of a form of the portal.
-const FIELDS: [&str; 5] = ["file", "text", "digest", "chain", "key"];
 /// What begins and ends a text form (RFC 7468).
 const BEGIN: &str = "-----BEGIN COUNTERFOIL ";
 const END: &str = "-----END COUNTERFOIL ";
 
 /// The fields that came and are not empty.
 #[derive(Debug, Default)]
-pub(super) struct Form(BTreeMap<String, Bytes>);
+pub(in crate::service) struct Form(BTreeMap<String, Bytes>);
 
 impl Form {
-    /// Receives a form and has `work` done with it; a large one holds its place in memory as long as what is returned
+    /// Receives a form that has none but the `known` fields and has `work` done with it; a large one holds its place in memory as long as what is returned
     /// beside the result lives.
     ///
     /// # Errors
-    /// Those of [`super::super::body::Bodies::receive`]; `request_invalid` for what is no form of the portal.
-    pub(super) async fn receive<T: Send + 'static>(
+    /// Those of [`crate::service::body::Bodies::receive`]; `request_invalid` for what is no such form.
+    pub(in crate::service) async fn receive<T: Send + 'static>(
         service: &Service,
         headers: &HeaderMap,
         body: Body,
+        known: &'static [&'static str],
         work: impl FnOnce(Self) -> T + Send + 'static,
     ) -> Result<(T, Option<OwnedSemaphorePermit>), Refusal> {
         let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
         let boundary = multer::parse_boundary(kind.unwrap_or_default()).map_err(|error| invalid(&error))?;
         let received = service.bodies.receive(body).await?;
-        let read = move |bytes| Self::parse(bytes, boundary).map(work);
+        let read = move |bytes| Self::parse(bytes, boundary, known).map(work);
         let (done, place) = service.desk.with(received, read).await?;
         Ok((done?, place))
     }
 
-    fn parse(bytes: Vec<u8>, boundary: String) -> Result<Self, Refusal> {
+    fn parse(bytes: Vec<u8>, boundary: String, known: &[&'static str]) -> Result<Self, Refusal> {
         let all = stream::iter([Ok::<_, Infallible>(Bytes::from(bytes))]);
-        let only = Constraints::new().allowed_fields(FIELDS.to_vec());
+        let only = Constraints::new().allowed_fields(known.to_vec());
         let fields = Self::read(Multipart::with_constraints(all, boundary, only)).now_or_never();
         // All of it is there, so that nothing is waited for.
         fields.ok_or(Code::Internal)?.map_err(|error| invalid(&error))
@@ -67,7 +66,7 @@ impl Form {
     }
 
     /// What was typed into a field, without the white space around it.
-    pub(super) fn word(&self, name: &str) -> &str {
+    pub(in crate::service) fn word(&self, name: &str) -> &str {
         let value = self.0.get(name).map_or(&[][..], |value| value);
         std::str::from_utf8(value).unwrap_or_default().trim()
     }
@@ -76,7 +75,7 @@ impl Form {
     ///
     /// # Errors
     /// `request_invalid` unless it is exactly one; `damaged` for a text form that is broken.
-    pub(super) fn into_file(mut self) -> Result<Vec<u8>, Refusal> {
+    pub(in crate::service) fn into_file(mut self) -> Result<Vec<u8>, Refusal> {
         let text = self.0.remove("text").filter(|text| !text.trim_ascii().is_empty());
         let given = match (self.0.remove("file"), text) {
             (Some(file), None) => file,
@@ -142,9 +141,10 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_form_of_the_portal_is_refused() {
-        let parse =
-            |text: &str| Form::parse(text.as_bytes().to_vec(), "x".into()).map_err(|refusal| refusal.code());
+    fn what_is_no_form_or_another_one_is_refused() {
+        let parse = |text: &str| {
+            Form::parse(text.as_bytes().to_vec(), "x".into(), &["chain"]).map_err(|refusal| refusal.code())
+        };
         let field = |name: &str| {
             format!("--x\r\ncontent-disposition: form-data; name=\"{name}\"\r\n\r\nhello\r\n--x--\r\n")
         };

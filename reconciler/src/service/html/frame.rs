@@ -9,19 +9,19 @@ const ICON: &str = include_str!("../../../assets/icon.svg");
 
 /// The frame of every page.
 #[derive(Debug)]
-pub(super) struct Frame {
+pub(in crate::service) struct Frame {
     /// Whose portal it is.
-    pub(super) name: String,
+    pub(in crate::service) name: String,
     /// Where the vendor's picture is.
-    pub(super) logo: Option<String>,
+    pub(in crate::service) logo: Option<String>,
     /// Where the style is.
-    pub(super) style: String,
+    pub(in crate::service) style: String,
     /// Where the vendor's colour is.
-    pub(super) colour: String,
+    pub(in crate::service) colour: String,
     /// Where the script is.
-    pub(super) script: String,
+    pub(in crate::service) script: String,
     /// Where the icon is.
-    pub(super) icon: String,
+    pub(in crate::service) icon: String,
 }
 
 impl Frame {

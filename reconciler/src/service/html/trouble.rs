@@ -1,0 +1,50 @@
+//! What stands in the way, as a page tells it.
+
+use schemas::codes::Code;
+use schemas::refusal::Refusal;
+
+use crate::service::problem::told;
+
+/// A refusal in words.
+#[derive(Clone, Debug)]
+pub(in crate::service) struct Trouble {
+    /// The stable code.
+    pub(in crate::service) code: Code,
+    /// One sentence.
+    pub(in crate::service) title: String,
+    /// What happened in this case; may be empty.
+    pub(in crate::service) detail: String,
+    /// What it means.
+    pub(in crate::service) meaning: &'static str,
+    /// What to do.
+    pub(in crate::service) way_out: &'static str,
+}
+
+impl Trouble {
+    /// A refusal in words, with the way out that the code's table tells.
+    pub(in crate::service) fn of(refusal: &Refusal) -> Self {
+        let code = refusal.code();
+        let entry = code.entry();
+        Self {
+            code,
+            title: sentence(entry.title),
+            detail: told(refusal).to_owned(),
+            meaning: entry.meaning,
+            way_out: entry.hint,
+        }
+    }
+
+    /// The same with another way out.
+    #[must_use]
+    pub(in crate::service) fn with(mut self, way_out: &'static str) -> Self {
+        self.way_out = way_out;
+        self
+    }
+}
+
+/// A code's title as a sentence.
+pub(in crate::service) fn sentence(title: &str) -> String {
+    let mut symbols = title.chars();
+    let first = symbols.next().into_iter().flat_map(char::to_uppercase);
+    first.chain(symbols).chain(['.']).collect()
+}
