@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use crate::postgres;
 use crate::programs::Program;
 use crate::ran::Ran;
-use crate::tables::store_of;
+use crate::tables::{Tables, store_of};
 
 /// The folder. It is the programs' working directory: names of files in command lines are relative to it.
 ///
@@ -196,6 +196,21 @@ impl Lab {
     #[track_caller]
     pub fn digest(&self, home: &str) -> String {
         text(&self.vendor(&format!("--home {home} digest")).done(), "digest")
+    }
+
+    /// Brings the licences of one home into another one: their authority runs are copied and the tables made anew.
+    #[track_caller]
+    pub fn move_licenses(&self, from: &str, to: &str) {
+        let (source, ledger) = (Tables::of(&self.path(from)), Tables::of(&self.path(to)));
+        for table in ["catalog_runs", "catalog_attachments", "runs"] {
+            let marks: Vec<String> =
+                (1..=source.columns(table).len()).map(|number| format!("${number}")).collect();
+            let insert = format!("INSERT INTO {table} VALUES ({}) ON CONFLICT DO NOTHING", marks.join(", "));
+            for row in source.rows(&format!("SELECT * FROM {table}"), &[]) {
+                ledger.execute(&insert, &row);
+            }
+        }
+        self.vendor(&format!("--home {to} rebuild")).done();
     }
 
     /// Writes a file.

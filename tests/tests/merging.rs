@@ -6,7 +6,7 @@ use std::fs;
 use counterfoil_tests::container::{file_of, frames};
 use counterfoil_tests::device::bundle;
 use counterfoil_tests::lab::{number, text};
-use counterfoil_tests::{Chance, HandMade, Lab, License, Tables};
+use counterfoil_tests::{Chance, HandMade, Lab, License};
 use serde_json::Value;
 
 const STANDARD: &str = "--max-activations 1000 --quota render=1000000/month --sync-every 30d";
@@ -301,27 +301,13 @@ fn what_refers_to_an_unknown_licence_waits_until_the_licence_is_there() {
     assert_eq!((number(&retried, "refused"), number(&retried, "events")), (1, 0));
     assert_eq!(quarantined(&lab, "second"), ["license_unknown"]);
 
-    move_license(&lab);
+    lab.move_licenses("counterfoil-home", "second");
     let retried = lab.vendor(&format!("{SECOND} quarantine retry")).done();
     assert_eq!(number(&retried, "events"), 3);
     assert_eq!(quarantined(&lab, "second"), [""; 0]);
     lab.vendor("merge early.cfbundle").done();
     assert_eq!(lab.digest("second"), lab.digest("counterfoil-home"));
     sound(&lab, "second");
-}
-
-/// Brings the licence of the first home into the second one: its authority runs are copied and the tables made anew.
-fn move_license(lab: &Lab) {
-    let (source, ledger) = (Tables::of(&lab.home()), Tables::of(&lab.path("second")));
-    for table in ["catalog_runs", "catalog_attachments", "runs"] {
-        let marks: Vec<String> =
-            (1..=source.columns(table).len()).map(|number| format!("${number}")).collect();
-        let insert = format!("INSERT INTO {table} VALUES ({}) ON CONFLICT DO NOTHING", marks.join(", "));
-        for row in source.rows(&format!("SELECT * FROM {table}"), &[]) {
-            ledger.execute(&insert, &row);
-        }
-    }
-    lab.vendor(&format!("{SECOND} rebuild")).done();
 }
 
 #[test]
