@@ -35,4 +35,4 @@ mod debts;
 mod files;
 mod filter;
 mod root_key;
-mod stranded;
+pub(crate) mod stranded;

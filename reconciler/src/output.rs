@@ -154,6 +154,11 @@ impl Fields {
         self.0.push((name, value.to_string()));
         self
     }
+
+    /// The lines as they stand.
+    pub(crate) fn into_lines(self) -> Vec<(&'static str, String)> {
+        self.0
+    }
 }
 
 impl Display for Fields {

@@ -26,6 +26,7 @@ mod metrics;
 mod networks;
 mod office;
 mod openapi;
+mod pages;
 mod portal;
 mod problem;
 mod rates;
@@ -54,6 +55,7 @@ use self::html::Html;
 use self::imports::Imports;
 use self::metrics::Metrics;
 use self::office::Office;
+use self::pages::Sessions;
 use self::rates::Rates;
 pub(crate) use self::settings::{Settings, TlsFiles};
 use crate::vendor::Vendor;
@@ -68,6 +70,7 @@ struct Service {
     imports: Imports,
     metrics: Metrics,
     html: Html,
+    sessions: Sessions,
     rates: Rates,
     proxies: Proxies,
     setup: Setup,
@@ -92,6 +95,7 @@ pub(crate) fn serve(
     let tls = settings.tls.as_ref().map(tls::acceptor).transpose()?;
     let (setup, first_token) = Setup::begin(&mut vendor)?;
     let office = Office::of(&vendor)?;
+    let sessions = Sessions::new(vendor.home.key_secret());
     let health = Health::of(&vendor);
     let (imports, importing) = Imports::begin(&vendor)?;
     let runtime = runtime(jobs)?;
@@ -108,6 +112,7 @@ pub(crate) fn serve(
         imports,
         metrics,
         html: Html::new(brand),
+        sessions,
         rates: Rates::new(settings.rate_per_address, settings.rate_per_license),
         proxies: Proxies::new(&settings.behind_proxy),
         setup,

@@ -4,6 +4,7 @@
 pub(crate) mod activations;
 pub(crate) mod catalog;
 pub(crate) mod debts;
+pub(crate) mod event;
 pub(crate) mod forks;
 pub(crate) mod history;
 pub(crate) mod imports;

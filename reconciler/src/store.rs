@@ -20,7 +20,7 @@ use ledger::draft::Update;
 use ledger::known::KnownSince;
 use ledger::merge::Stored;
 use ledger::refold::RefoldError;
-use ledger::rows::{HistoryEntry, StoredRun, Variable};
+use ledger::rows::{BranchNumber, HistoryEntry, StoredRun, Variable};
 use ledger::state::StateDamaged;
 use ledger::writer::TooLong;
 use schemas::bundle::Attachment;
@@ -356,6 +356,14 @@ pub trait Store: Send {
         license: Option<&LicenseId>,
         each: &mut dyn FnMut(&LicenseId, StoredRun) -> Result<(), StoreError>,
     ) -> Result<(), StoreError>;
+
+    /// The stored run of a licence that holds the event at a place of a branch.
+    fn run_holding(
+        &mut self,
+        license: &LicenseId,
+        branch: (&ChainId, BranchNumber),
+        seq: Seq,
+    ) -> Result<Option<StoredRun>, StoreError>;
 
     /// The runs of the catalog chain, in order.
     fn catalog_runs(&mut self) -> Result<Vec<StoredRun>, StoreError>;

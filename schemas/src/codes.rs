@@ -669,6 +669,10 @@ codes! {
         "there is no such activation"
         "No device chain of this name is in the ledger."
         "See `counterfoil activation list`; `counterfoil-agent status` shows a device's chain.",
+    EventUnknown "event_unknown" NotFound 404
+        "there is no such event"
+        "The licence has no event at this place of this chain."
+        "See `counterfoil audit history LICENSE`; `counterfoil export events` has single consumptions too.",
     QuarantineUnknown "quarantine_unknown" NotFound 404
         "there is no such entry in quarantine"
         "No entry has this number."

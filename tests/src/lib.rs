@@ -11,6 +11,7 @@ pub mod device;
 pub mod faults;
 pub mod http;
 pub mod lab;
+pub mod operator;
 pub mod picture;
 pub mod portal;
 pub mod postgres;

@@ -26,6 +26,12 @@ pub(super) fn tell(stranded: &[Stranded], f: &mut fmt::Formatter<'_>) -> fmt::Re
     if stranded.is_empty() { Ok(()) } else { f.write_str("\n") }
 }
 
+/// The same as a text; nothing where there is nothing to say.
+pub(crate) fn told(stranded: &[Stranded]) -> Option<String> {
+    let told = fmt::from_fn(|f| tell(stranded, f)).to_string();
+    Some(told.trim().to_owned()).filter(|told| !told.is_empty())
+}
+
 impl Stranded {
     fn when(&self) -> String {
         match self.write_off_from {

@@ -18,7 +18,7 @@ use utoipa_axum::routes;
 
 use super::html::page::as_pages;
 use super::problem::Problem;
-use super::{Service, api, exchange, guard, health, html, portal};
+use super::{Service, api, exchange, guard, health, html, pages, portal};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -123,6 +123,7 @@ pub(super) fn router(service: Arc<Service>) -> Router {
         .layer(axum::middleware::from_fn_with_state(Arc::clone(&service), api::repeat::once))
         .merge(html::router())
         .merge(portal::router())
+        .merge(pages::router(&service))
         .route(
             "/openapi.json",
             get(move || async move { ([(header::CONTENT_TYPE, "application/json")], api) }),

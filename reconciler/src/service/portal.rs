@@ -40,7 +40,6 @@ pub(super) fn router() -> Router<Arc<Service>> {
 
 /// Whether what this route says to a browser is a page, refusals included.
 pub(super) fn is_page(route: &str) -> bool {
-    let all =
-        ["/", "/request", "/content", "/answer", "/refresh", "/seats", "/release", "/licence-file"];
+    let all = ["/", "/request", "/content", "/answer", "/refresh", "/seats", "/release", "/licence-file"];
     all.contains(&route)
 }

@@ -67,7 +67,7 @@ impl HistoryLine {
     ///
     /// # Errors
     /// When the ledger cannot be read.
-    fn read(
+    pub(crate) fn read(
         vendor: &mut Vendor,
         license: &LicenseId,
         entry: &HistoryEntry,
@@ -98,13 +98,14 @@ impl HistoryLine {
         [says, text].join(" ").trim().to_owned()
     }
 
+    /// Whether a device wrote it.
+    pub(crate) fn is_of_device(&self) -> bool {
+        self.writer == word(Writer::Device)
+    }
+
     /// Who wrote it: the vendor, or a device by the beginning of its chain.
     pub(crate) fn who(&self) -> String {
-        if self.writer == word(Writer::Device) {
-            self.chain.to_string()[..8].to_owned()
-        } else {
-            "vendor".to_owned()
-        }
+        if self.is_of_device() { self.chain.to_string()[..8].to_owned() } else { "vendor".to_owned() }
     }
 }
 

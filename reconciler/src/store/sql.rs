@@ -27,7 +27,7 @@ use std::time::Duration;
 use ledger::authority::{Issuer, License};
 use ledger::catalog::{Catalog, revocations};
 use ledger::known::KnownSince;
-use ledger::rows::{HistoryEntry, StoredRun, Variable};
+use ledger::rows::{BranchNumber, HistoryEntry, StoredRun, Variable};
 use schemas::bundle::Attachment;
 use schemas::grant::{Grant, Revocations};
 use schemas::ids::{ChainId, Commitment, Digest, HookId, KeyReference, LicenseId, MessageId};
@@ -393,6 +393,15 @@ impl Store for SqlStore {
         each: &mut dyn FnMut(&LicenseId, StoredRun) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
         in_transaction(self.db.as_mut(), Access::Read, &mut |db| runs::each(db, license, each))
+    }
+
+    fn run_holding(
+        &mut self,
+        license: &LicenseId,
+        branch: (&ChainId, BranchNumber),
+        seq: Seq,
+    ) -> Result<Option<StoredRun>, StoreError> {
+        self.read(|db| runs::run_holding(db, license, branch, seq))
     }
 
     fn catalog_runs(&mut self) -> Result<Vec<StoredRun>, StoreError> {

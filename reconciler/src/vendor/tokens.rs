@@ -139,6 +139,15 @@ impl Vendor {
         named.collect()
     }
 
+    /// The token whose SHA-256 this is, of use or not.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    pub fn find_token(&mut self, digest: &Digest) -> Result<Option<Named>, Refusal> {
+        let Some(token) = self.store.token(digest)? else { return Ok(None) };
+        Ok(Some(Named { token, operator: name_of(self.store.as_mut(), &token.operator)? }))
+    }
+
     /// Makes the token of this name useless.
     ///
     /// # Errors

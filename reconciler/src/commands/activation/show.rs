@@ -44,33 +44,36 @@ impl fmt::Display for ActivationDetails {
         if !self.variables.is_empty() {
             write!(f, "\n{}", self.variable_table())?;
         }
-        if let Some(ChainFork { seq, verdict, heads }) = &self.fork {
-            let (histories, verdict) = (heads.len(), verdict.word());
-            write!(
-                f,
-                "\nforked at event {seq}: {histories} histories, {verdict}; see `counterfoil audit forks`"
-            )?;
-        }
-        if let Some(other) = &self.other_trial {
-            let (code, title) = (Code::TrialTwice, Code::TrialTwice.entry().title);
-            write!(f, "\n{code}: {title}: see {}", words::short(other))?;
-        }
-        for SeqRange { first, last } in &self.missing {
-            write!(f, "\nevents {first} to {last} are missing; what follows them waits")?;
-        }
-        for ChainFinding { seq, code } in &self.findings {
-            let title = code.parse().map_or("", |code: Code| code.entry().title);
-            write!(f, "\nevent {seq}: {code}: {title}")?;
-        }
-        for QuarantinedPart { id, code } in &self.quarantined {
-            write!(f, "\nquarantine entry {id} holds a part of this chain: {code}")?;
-        }
-        Ok(())
+        self.notes().iter().try_for_each(|note| write!(f, "\n{note}"))
     }
 }
 
 impl ActivationDetails {
-    fn fields(&self) -> Fields {
+    /// What is out of order, a line each.
+    pub(crate) fn notes(&self) -> Vec<String> {
+        let fork = self.fork.as_ref().map(|ChainFork { seq, verdict, heads }| {
+            let (histories, verdict) = (heads.len(), verdict.word());
+            format!("forked at event {seq}: {histories} histories, {verdict}; see `counterfoil audit forks`")
+        });
+        let other_trial = self.other_trial.as_ref().map(|other| {
+            let (code, title) = (Code::TrialTwice, Code::TrialTwice.entry().title);
+            format!("{code}: {title}: see {}", words::short(other))
+        });
+        let missing = self.missing.iter().map(|SeqRange { first, last }| {
+            format!("events {first} to {last} are missing; what follows them waits")
+        });
+        let findings = self.findings.iter().map(|ChainFinding { seq, code }| {
+            let title = code.parse().map_or("", |code: Code| code.entry().title);
+            format!("event {seq}: {code}: {title}")
+        });
+        let quarantined = self.quarantined.iter().map(|QuarantinedPart { id, code }| {
+            format!("quarantine entry {id} holds a part of this chain: {code}")
+        });
+        fork.into_iter().chain(other_trial).chain(missing).chain(findings).chain(quarantined).collect()
+    }
+
+    /// What is known of it, line by line.
+    pub(crate) fn fields(&self) -> Fields {
         let line = &self.line;
         let head = self.head.as_ref().map(|head| format!("event {}, link {}", head.seq, head.link));
         let grant = &self.grant;

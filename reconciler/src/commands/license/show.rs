@@ -42,13 +42,8 @@ impl fmt::Display for LicenseDetails {
         if !self.quotas.is_empty() {
             write!(f, "\n{}", self.quota_table())?;
         }
-        stranded::tell(&self.stranded, f)?;
-        for debt in &self.debts {
-            writeln!(f, "\n{debt}")?;
-        }
-        for TriedTwice { first, second } in &self.tried_twice {
-            let title = Code::TrialTwice.entry().title;
-            writeln!(f, "\n{} and {}: {title}", words::short(first), words::short(second))?;
+        for note in self.notes() {
+            writeln!(f, "\n{note}")?;
         }
         if !self.activations.is_empty() {
             write!(f, "\n{}", self.activation_table())?;
@@ -58,7 +53,18 @@ impl fmt::Display for LicenseDetails {
 }
 
 impl LicenseDetails {
-    fn fields(&self) -> Fields {
+    /// What is out of order, a paragraph each.
+    pub(crate) fn notes(&self) -> Vec<String> {
+        let twice = self.tried_twice.iter().map(|TriedTwice { first, second }| {
+            let title = Code::TrialTwice.entry().title;
+            format!("{} and {}: {title}", words::short(first), words::short(second))
+        });
+        let debts = self.debts.iter().map(ToString::to_string);
+        stranded::told(&self.stranded).into_iter().chain(debts).chain(twice).collect()
+    }
+
+    /// What it is and grants, line by line.
+    pub(crate) fn fields(&self) -> Fields {
         let entitlement = &self.entitlement;
         let (how, key) =
             words::asked_for_with(self.license_key.as_deref().unwrap_or_default(), self.is_trial);

@@ -23,7 +23,7 @@ fn after(key: &[u8], filter: &str) -> String {
 ///
 /// # Errors
 /// `cursor_invalid` for what is none, or one of another list.
-pub(super) fn read<const N: usize>(cursor: &str, filter: &str) -> Result<[u8; N], Refusal> {
+pub(in crate::service) fn read<const N: usize>(cursor: &str, filter: &str) -> Result<[u8; N], Refusal> {
     key(cursor, filter)?.try_into().map_err(|_| Code::CursorInvalid.into())
 }
 

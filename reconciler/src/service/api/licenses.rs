@@ -28,27 +28,50 @@ use crate::vendor::Vendor;
 use crate::vendor::licenses::{IssueOrder, LicenseVersion, StandingChange, Wanted};
 
 /// Which licences are listed.
-#[derive(Debug, Deserialize, IntoParams)]
+#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(in crate::service) struct LicenseQuery {
     /// Only of this product.
     #[param(value_type = Option<String>)]
-    product: Option<Text>,
+    pub(in crate::service) product: Option<Text>,
     /// Only issued from this policy.
     #[param(value_type = Option<String>)]
-    policy: Option<Text>,
+    pub(in crate::service) policy: Option<Text>,
     /// Only of this customer, by name or identifier.
-    customer: Option<String>,
+    pub(in crate::service) customer: Option<String>,
     /// Only standing so: `active`, `suspended` or `revoked`.
-    status: Option<String>,
+    pub(in crate::service) status: Option<String>,
     /// At most so many, up to 500; 50 where nothing is said.
     limit: Option<u64>,
     /// Where the page before ended: its `next_cursor`.
-    cursor: Option<String>,
+    pub(in crate::service) cursor: Option<String>,
 }
 
 impl LicenseQuery {
+    /// The same without what nobody filled in, which a form sends as empty.
+    pub(in crate::service) fn filled_in(self) -> Self {
+        let filled = |text: Option<String>| text.filter(|text| !text.trim().is_empty());
+        Self {
+            product: filled(self.product),
+            policy: filled(self.policy),
+            customer: filled(self.customer),
+            status: filled(self.status),
+            limit: self.limit,
+            cursor: filled(self.cursor),
+        }
+    }
+
+    /// The page that is asked for.
+    ///
+    /// # Errors
+    /// When it is not understood, or names what does not exist.
+    pub(in crate::service) async fn page(self, service: &Service) -> Result<LicensePage, Refusal> {
+        let (filter, size) = (self.filter(), cursor::size(self.limit)?);
+        let wanted = self.wanted()?;
+        service.office.lend(move |vendor| page(vendor, wanted, size, &filter)).await
+    }
+
     /// The list that a cursor belongs to.
     fn filter(&self) -> String {
         format!("licenses {:?}", (&self.product, &self.policy, &self.customer, &self.status))
@@ -76,12 +99,12 @@ impl LicenseQuery {
 }
 
 /// A page of licences.
-#[derive(Serialize, ToSchema)]
+#[derive(Default, Serialize, ToSchema)]
 pub(in crate::service) struct LicensePage {
     /// In the order of their identifiers.
-    licenses: Vec<LicenseLine>,
+    pub(in crate::service) licenses: Vec<LicenseLine>,
     /// From where the next page goes on; absent: this is the last one.
-    next_cursor: Option<String>,
+    pub(in crate::service) next_cursor: Option<String>,
 }
 
 /// List licences
@@ -95,10 +118,7 @@ pub(in crate::service) async fn list(
     _may: May<Audit>,
     Query(query): Query<LicenseQuery>,
 ) -> Result<Answer<LicensePage>, Problem> {
-    let (filter, size) = (query.filter(), cursor::size(query.limit)?);
-    let wanted = query.wanted()?;
-    let page = service.office.lend(move |vendor| page(vendor, wanted, size, &filter)).await?;
-    Ok(Answer(page))
+    Ok(Answer(query.page(&service).await?))
 }
 
 /// The page of what is wanted that has `size` lines at most.

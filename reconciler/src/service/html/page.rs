@@ -16,7 +16,7 @@ use super::ASSET;
 use super::frame::Frame;
 use super::trouble::Trouble;
 use crate::service::problem::{Problem, Refused};
-use crate::service::{Service, portal};
+use crate::service::{Service, pages, portal};
 
 /// A page has its own style, script and pictures, sends forms to where it came from, and is shown in no other page.
 const POLICY: HeaderValue = HeaderValue::from_static(
@@ -31,6 +31,8 @@ const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
 struct TroublePage<'a> {
     frame: &'a Frame,
     trouble: &'a Trouble,
+    /// Where the first page is, and what it is called.
+    first: (&'a str, &'a str),
 }
 
 /// Shows a page.
@@ -58,6 +60,14 @@ pub(in crate::service) fn moment(instant: Micros) -> String {
     }
 }
 
+/// A text as it stands in the query of an address.
+pub(in crate::service) fn in_query(text: &str) -> String {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~/".contains(&byte);
+    let escaped =
+        |byte: u8| if is_plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
+    text.bytes().map(escaped).collect()
+}
+
 /// Has refusals on the routes of pages shown as pages, wherever they were decided, and lets a browser do with a page only
 /// what pages need.
 pub(in crate::service) async fn as_pages(
@@ -66,15 +76,20 @@ pub(in crate::service) async fn as_pages(
     next: Next,
 ) -> Response {
     let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
-    let is_page = route.map_or_else(|| is_read_by_people(request.headers()), is_page);
+    let is_for_operators = pages::is_page(request.uri().path());
+    let is_page = route.map_or_else(|| is_for_operators || is_read_by_people(request.headers()), is_page);
     let response = next.run(request).await;
     if !is_page {
         return response;
     }
     let mut response = match response.extensions().get::<Refused>() {
         Some(Refused(refusal)) if !is_html(&response) => {
-            let trouble = portal::trouble(refusal);
-            told(response, &TroublePage { frame: &service.html.frame, trouble: &trouble })
+            let (trouble, first) = if is_for_operators {
+                (Trouble::of(refusal), (pages::FIRST, "To the licences"))
+            } else {
+                (portal::trouble(refusal), ("/", "To the portal’s first page"))
+            };
+            told(response, &TroublePage { frame: &service.html.frame, trouble: &trouble, first })
         }
         _ => response,
     };
@@ -87,7 +102,7 @@ pub(in crate::service) async fn as_pages(
 
 /// Whether what this route says to a browser is a page, refusals included.
 fn is_page(route: &str) -> bool {
-    route == ASSET || portal::is_page(route)
+    route == ASSET || portal::is_page(route) || pages::is_page(route)
 }
 
 /// The same answer with a page as its body.
@@ -109,4 +124,14 @@ fn is_read_by_people(headers: &HeaderMap) -> bool {
         .get(header::ACCEPT)
         .and_then(|value| value.to_str().ok())
         .is_some_and(|kinds| kinds.contains("text/html"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_in_a_query_ends_nowhere_but_at_its_end() {
+        assert_eq!(in_query("/operator?a=b&c=ä#d%"), "/operator%3Fa%3Db%26c%3D%C3%A4%23d%25");
+    }
 }
