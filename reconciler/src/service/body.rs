@@ -47,7 +47,7 @@ pub(super) struct Received {
     memory: Vec<u8>,
     file: Option<File>,
     size: u64,
-    _room: Option<OwnedSemaphorePermit>,
+    room: Option<OwnedSemaphorePermit>,
 }
 
 impl Received {
@@ -85,7 +85,7 @@ impl Bodies {
     /// `too_large`, `overloaded` where there is no room, `request_timeout`, `request_invalid` when it was cut off, `io_failed`.
     pub(super) async fn receive(&self, mut body: Body) -> Result<Received, Refusal> {
         let begun = wall_clock::instant();
-        let mut received = Received { memory: Vec::new(), file: None, size: 0, _room: None };
+        let mut received = Received { memory: Vec::new(), file: None, size: 0, room: None };
         if body.size_hint().lower() > MOST_BYTES {
             return Err(too_large());
         }
@@ -98,10 +98,10 @@ impl Bodies {
             if received.file.is_some() && received.memory.len() >= IN_MEMORY {
                 received = write_out(received).await?;
             } else if received.file.is_none() && received.memory.len() > IN_MEMORY {
-                received._room = Some(room(&self.files)?);
+                received.room = Some(room(&self.files)?);
                 received = write_out(received).await?;
-            } else if received._room.is_none() && received.memory.len() > SHORT {
-                received._room = Some(room(&self.memory)?);
+            } else if received.room.is_none() && received.memory.len() > SHORT {
+                received.room = Some(room(&self.memory)?);
             }
         }
         if received.file.is_some() { write_out(received).await } else { Ok(received) }
@@ -115,7 +115,7 @@ impl Bodies {
 pub(super) async fn save(mut body: Body, file: File, most: u64) -> Result<u64, Refusal> {
     let begun = wall_clock::instant();
     let mut size = 0;
-    let mut pending = Received { memory: Vec::new(), file: Some(file), size, _room: None };
+    let mut pending = Received { memory: Vec::new(), file: Some(file), size, room: None };
     let too_large = || Refusal::new(Code::TooLarge, format!("an upload has {most} bytes at most"));
     if body.size_hint().lower() > most {
         return Err(too_large());
@@ -195,7 +195,7 @@ mod tests {
     fn bodies_of_every_size_come_as_they_were_sent_while_there_is_room() {
         let bodies = Bodies::new(1);
         for size in [0, 1, SHORT, SHORT + 1, IN_MEMORY, IN_MEMORY + 1, 300_000] {
-            let bytes: Vec<u8> = (0..size).map(|at| (at % 251) as u8).collect();
+            let bytes: Vec<u8> = (0..=250).cycle().take(size).collect();
             let received = receive(&bodies, bytes.clone()).expect("there is room");
             assert_eq!(received.file.is_some(), size > IN_MEMORY, "{size}");
             assert_eq!(received.into_bytes().expect("it can be read back"), bytes, "{size}");
@@ -214,8 +214,9 @@ mod tests {
         assert!(receive(&bodies, vec![0; IN_MEMORY]).is_ok(), "memory is another matter");
         drop(held);
         assert!(receive(&bodies, vec![0; IN_MEMORY + 1]).is_ok());
-        let _all =
-            Arc::clone(&bodies.memory).try_acquire_many_owned(LONG_AT_ONCE as u32).expect("none is taken");
+        let _all = Arc::clone(&bodies.memory)
+            .try_acquire_many_owned(u32::try_from(LONG_AT_ONCE).expect("a few"))
+            .expect("none is taken");
         assert_eq!(receive(&bodies, vec![0; SHORT + 1]).err(), Some(Code::Overloaded));
         assert!(receive(&bodies, vec![0; SHORT]).is_ok());
     }

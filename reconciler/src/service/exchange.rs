@@ -78,7 +78,9 @@ pub(super) async fn take_in(
         let granted =
             references.into_iter().zip(&answers).filter(|(_, answer)| matches!(answer, Answer::Grant(_)));
         let granted: BTreeSet<KeyReference> = granted.filter_map(|(reference, _)| reference).collect();
-        granted.into_iter().for_each(|reference| service.rates.answered(reference));
+        for reference in granted {
+            service.rates.answered(reference);
+        }
     }
     Ok(answers)
 }

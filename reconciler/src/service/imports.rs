@@ -116,7 +116,7 @@ impl Imports {
                     enqueue(&self.queue, Job { place, import, _lock: lock })?;
                 }
                 Err(refusal) => {
-                    tracing::error!(import = %id, detail = refusal.detail(), "an import cannot be read")
+                    tracing::error!(import = %id, detail = refusal.detail(), "an import cannot be read");
                 }
                 _ => {}
             }

@@ -25,6 +25,7 @@ pub(crate) enum ImportState {
 
 /// An import. It is also what lies in its folder: an upload that was not merged yet is read again by the next version.
 #[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
+#[expect(clippy::struct_field_names, reason = "what names a thing is called so in every answer")]
 pub(crate) struct Import {
     /// Names it.
     #[schema(value_type = String)]

@@ -89,7 +89,7 @@ fn page(vendor: &mut Vendor, query: ActivationQuery, size: u64) -> Result<Activa
         limit: Some(size + 1),
     };
     let found = ActivationLine::read(vendor, &filter)?;
-    let key = |line: &ActivationLine| [&line.license_id.as_bytes()[..], line.chain.as_bytes()].concat();
+    let key = |line: &ActivationLine| [line.license_id.as_bytes(), line.chain.as_bytes()].concat();
     let (activations, next_cursor) = cursor::page(found, size, &list, key);
     Ok(ActivationPage { activations, next_cursor })
 }

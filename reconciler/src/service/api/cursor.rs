@@ -15,7 +15,7 @@ pub(super) const PAGE: u64 = 50;
 pub(super) const LARGEST_PAGE: u64 = 500;
 
 /// The cursor after `key` of the list that `filter` stands for.
-fn after(key: &[u8], filter: &str) -> String {
+pub(in crate::service) fn after(key: &[u8], filter: &str) -> String {
     BASE64URL_NOPAD.encode(&[&digest(filter)[..], key].concat())
 }
 

@@ -57,7 +57,7 @@ pub(in crate::service) async fn list(
         Forks::read(vendor, license.map(|license| license.id).as_ref())
     };
     let all = service.office.lend(read).await?.forks;
-    let key = |fork: &ForkLine| [&fork.license_id.as_bytes()[..], fork.chain.as_bytes()].concat();
+    let key = |fork: &ForkLine| [fork.license_id.as_bytes(), fork.chain.as_bytes()].concat();
     let (forks, next_cursor) = cursor::page_of(all, &Paging { limit, cursor: at }, &list, key)?;
     Ok(Answer(ForkPage { forks, next_cursor }))
 }

@@ -33,11 +33,9 @@ use crate::vendor::licenses::{IssueOrder, LicenseVersion, StandingChange, Wanted
 #[into_params(parameter_in = Query)]
 pub(in crate::service) struct LicenseQuery {
     /// Only of this product.
-    #[param(value_type = Option<String>)]
-    pub(in crate::service) product: Option<Text>,
+    pub(in crate::service) product: Option<String>,
     /// Only issued from this policy.
-    #[param(value_type = Option<String>)]
-    pub(in crate::service) policy: Option<Text>,
+    pub(in crate::service) policy: Option<String>,
     /// Only of this customer, by name or identifier.
     pub(in crate::service) customer: Option<String>,
     /// Only standing so: `active`, `suspended` or `revoked`.
@@ -79,6 +77,9 @@ impl LicenseQuery {
 
     fn wanted(self) -> Result<Wanted, Refusal> {
         let after = self.cursor.as_ref().map(|cursor| cursor::read(cursor, &self.filter())).transpose()?;
+        let name = |text: Option<String>, what| {
+            text.map(|text| Text::new(&text).ok_or_else(|| Refusal::new(Code::TextInvalid, what))).transpose()
+        };
         let is_standing = |word: &String| {
             [Standing::Active, Standing::Suspended, Standing::Revoked]
                 .iter()
@@ -88,8 +89,8 @@ impl LicenseQuery {
             return Err(Refusal::new(Code::RequestInvalid, "status is active, suspended or revoked"));
         }
         Ok(Wanted {
-            product: self.product,
-            policy: self.policy,
+            product: name(self.product, "product")?,
+            policy: name(self.policy, "policy")?,
             customer: self.customer,
             standing: self.status,
             after: after.map(LicenseId),
@@ -267,7 +268,10 @@ pub(in crate::service) async fn change(
     headers: HeaderMap,
     Json(change): Json<LicenseChange>,
 ) -> Result<Response, Problem> {
-    let saw = seen(&headers)?.ok_or(Code::PreconditionRequired)?;
+    let saw = match seen(&headers)? {
+        Seen::Unsaid => return Err(Code::PreconditionRequired.into()),
+        said => said.version(),
+    };
     let LicenseChange { reason, remove_feature, terms } = change;
     let changes = terms.options()?;
     if changes == PolicyOptions::default() && remove_feature.is_empty() {
@@ -374,7 +378,7 @@ async fn stand(
     headers: &HeaderMap,
     Reason { reason }: Reason,
 ) -> Result<Response, Problem> {
-    let saw = seen(headers)?.flatten();
+    let saw = seen(headers)?.version();
     let license = service
         .office
         .lend(move |vendor| {
@@ -424,16 +428,36 @@ pub(in crate::service) async fn release_silent(
     Ok(Answer(SilentSeats::of(service.office.lend(release).await?)))
 }
 
-/// What a request says that it saw, if it says so; `*` is anything.
-fn seen(headers: &HeaderMap) -> Result<Option<Option<LicenseVersion>>, Refusal> {
-    let Some(value) = headers.get(header::IF_MATCH) else { return Ok(None) };
+/// What a request says that it saw of a licence.
+#[derive(Debug, Eq, PartialEq)]
+enum Seen {
+    /// Nothing is said.
+    Unsaid,
+    /// Whatever there is.
+    Anything,
+    /// This version.
+    Version(LicenseVersion),
+}
+
+impl Seen {
+    fn version(self) -> Option<LicenseVersion> {
+        match self {
+            Self::Unsaid | Self::Anything => None,
+            Self::Version(version) => Some(version),
+        }
+    }
+}
+
+/// What a request says that it saw; `*` is anything.
+fn seen(headers: &HeaderMap) -> Result<Seen, Refusal> {
+    let Some(value) = headers.get(header::IF_MATCH) else { return Ok(Seen::Unsaid) };
     let invalid = || Refusal::new(Code::RequestInvalid, "If-Match is one ETag, or *");
     let value = value.to_str().map_err(|_| invalid())?.trim();
     if value == "*" {
-        return Ok(Some(None));
+        return Ok(Seen::Anything);
     }
     let text = value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).ok_or_else(invalid)?;
-    Ok(Some(Some(LicenseVersion::seen(text))))
+    Ok(Seen::Version(LicenseVersion::seen(text)))
 }
 
 fn tagged(version: &LicenseVersion, content: impl Serialize) -> Response {
@@ -452,11 +476,11 @@ mod tests {
             headers.insert(header::IF_MATCH, value.parse().expect("ASCII"));
             seen(&headers).map_err(|refusal| refusal.code())
         };
-        assert_eq!(of("*"), Ok(Some(None)));
-        assert_eq!(of("\"3-active\""), Ok(Some(Some(LicenseVersion::seen("3-active")))));
+        assert_eq!(of("*"), Ok(Seen::Anything));
+        assert_eq!(of("\"3-active\""), Ok(Seen::Version(LicenseVersion::seen("3-active"))));
         for value in ["", "3-active", "\"", "W/\"3-active\""] {
             assert_eq!(of(value), Err(Code::RequestInvalid), "{value}");
         }
-        assert_eq!(seen(&HeaderMap::new()), Ok(None));
+        assert_eq!(seen(&HeaderMap::new()), Ok(Seen::Unsaid));
     }
 }

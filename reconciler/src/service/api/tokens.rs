@@ -69,9 +69,10 @@ pub(in crate::service) async fn create(
     let made = service
         .office
         .lend(move |vendor| {
-            let (bearer, token) = match is_first {
-                true => vendor.create_first_token(&operator, valid)?,
-                false => vendor.create_token(&operator, role, valid)?,
+            let (bearer, token) = if is_first {
+                vendor.create_first_token(&operator, valid)?
+            } else {
+                vendor.create_token(&operator, role, valid)?
             };
             Ok(NewToken::of(&bearer, token, operator.to_string(), vendor.now()))
         })

@@ -80,16 +80,13 @@ pub(super) fn activations(
     let (product, limit) = (filter.product.as_deref().into(), filter.limit.unwrap_or(u64::MAX).into());
     let (after_license, after_chain) = filter.after.as_ref().map(|(license, chain)| (license, chain)).unzip();
     let after_chain = Value::from(after_chain.map(ChainId::as_bytes));
-    match &filter.license {
-        Some(license) => {
-            let values = [license.as_bytes().into(), chain, product, status, after_chain, limit];
-            db.query(&statements::ACTIVATIONS_OF_LICENSE, &values, &mut take)?;
-        }
-        None => {
-            let after_license = after_license.map(LicenseId::as_bytes).into();
-            let values = [chain, product, status, after_license, after_chain, limit];
-            db.query(&statements::ACTIVATION_LIST, &values, &mut take)?;
-        }
+    if let Some(license) = &filter.license {
+        let values = [license.as_bytes().into(), chain, product, status, after_chain, limit];
+        db.query(&statements::ACTIVATIONS_OF_LICENSE, &values, &mut take)?;
+    } else {
+        let after_license = after_license.map(LicenseId::as_bytes).into();
+        let values = [chain, product, status, after_license, after_chain, limit];
+        db.query(&statements::ACTIVATION_LIST, &values, &mut take)?;
     }
     Ok(found)
 }

@@ -182,7 +182,9 @@ fn judge(statement: &Statement, found: &mut BTreeSet<Breach>) {
         // Rows that are there have no value in a column that comes later.
         Statement::AlterTable(altered) => match added(altered) {
             Some(columns) if columns.iter().all(|column| !is_required(column)) => {
-                columns.into_iter().for_each(|column| judge_column(column, found));
+                for column in columns {
+                    judge_column(column, found);
+                }
             }
             _ => _ = found.insert(Breach::NotATable),
         },
