@@ -267,9 +267,9 @@ fn many_bundles_are_uploaded_at_once_and_answered_file_by_file() {
     assert_eq!(accepted.status, 202);
     let id = text(&accepted.json(), "import_id");
     assert_eq!(accepted.header("location"), format!("/v1/imports/{id}"));
-    let done = desk.ended(&id);
-    assert_eq!((&done["state"], &done["name"]), (&json!("done"), &json!("november.tar")));
-    assert_eq!((&done["counts"]["merged"], &done["counts"]["refused"]), (&json!(3), &json!(1)), "{done}");
+    let ended = desk.ended(&id);
+    assert_eq!((&ended["state"], &ended["name"]), (&json!("done"), &json!("november.tar")));
+    assert_eq!((&ended["counts"]["merged"], &ended["counts"]["refused"]), (&json!(3), &json!(1)), "{ended}");
     let findings = done(&desk.get(&format!("/v1/imports/{id}/findings")));
     assert_eq!(findings["findings"].as_array().map(Vec::len), Some(1));
     assert!(

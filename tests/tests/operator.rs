@@ -54,6 +54,9 @@ fn links<'a>(page: &'a Page, begin: &str) -> Vec<&'a str> {
     hrefs.filter(|href| href.starts_with(begin)).collect()
 }
 
+/// The fields of a form, by name.
+type Fields<'a> = &'a [(&'a str, &'a str)];
+
 #[test]
 fn nobody_sees_a_page_who_is_not_signed_in() {
     let lab = Lab::with_policy(STANDARD);
@@ -514,7 +517,7 @@ fn a_licence_is_issued_and_changed_as_on_the_command_line() {
         "the same customer"
     );
 
-    let wrong: [(&[(&str, &str)], u16, &str); 7] = [
+    let wrong: [(Fields<'_>, u16, &str); 7] = [
         (&[("policy", "none"), ("customer", "ACME")], 404, "policy_unknown"),
         (&[("policy", ""), ("customer", "ACME")], 400, "request_invalid"),
         (&[("policy", "standard"), ("customer", "")], 400, "request_invalid"),

@@ -300,7 +300,9 @@ fn what_was_committed_is_told_however_the_service_ends() {
     // Told to end, it ends in time although nobody answers.
     receiver.answer(&["silence"]);
     assert_eq!(served.exchange(&HandMade::new(4, &license).bundle()).status, 200);
-    let last = receiver.next();
+    // One that was sent twice may still lie there.
+    let last = std::iter::repeat_with(|| receiver.next()).find(|message| !names.contains(message.id()));
+    let last = last.expect("messages come");
     served.signal("TERM");
     let (status, log) = served.wait();
     assert_eq!(status.code(), Some(0), "{log}");
@@ -522,12 +524,12 @@ fn endpoints_are_managed_over_http_as_on_the_command_line() {
     };
     assert_eq!(read(""), all);
     assert_eq!(read("&failed=true"), Vec::<Value>::new());
-    assert_eq!(read(&format!("&hook={}", text(&made, "webhook_id"))), all);
+    assert_eq!(read(&format!("&webhook={}", text(&made, "webhook_id"))), all);
     for (query, status, code) in [
         ("?limit=0", 400, "request_invalid"),
         ("?failed=maybe", 400, "request_invalid"),
         ("?cursor=x", 400, "cursor_invalid"),
-        ("?hook=x", 404, "webhook_unknown"),
+        ("?webhook=x", 404, "webhook_unknown"),
     ] {
         let answer = ask(&served, "GET", &format!("/v1/webhooks/deliveries{query}"), &auditor, None);
         assert_eq!(answer.problem(status), code, "{query}");
