@@ -53,6 +53,7 @@ use self::health::Health;
 pub(crate) use self::html::Brand;
 use self::html::Html;
 use self::imports::Imports;
+use self::listen::Signals;
 use self::metrics::Metrics;
 use self::office::Office;
 use self::pages::Sessions;
@@ -121,14 +122,16 @@ pub(crate) fn serve(
         let failed =
             |error: std::io::Error| Refusal::from_error(Code::ListenFailed, &error).at(settings.listen);
         let listener = TcpListener::bind(settings.listen).await.map_err(failed)?;
+        let signals = Signals::hear()?;
         started(listener.local_addr().map_err(failed)?, first_token.as_ref())?;
         let ended = Notify::new();
         let served = async {
-            let exit = listen::until_told(listener, tls, Arc::clone(&service), settings.connections).await;
+            let exit =
+                listen::until_told(signals, listener, tls, Arc::clone(&service), settings.connections).await;
             ended.notify_one();
             exit
         };
-        tokio::join!(served, webhooks::until(Arc::clone(&service), &ended)).0
+        Ok(tokio::join!(served, webhooks::until(Arc::clone(&service), &ended)).0)
     });
     service.imports.end();
     drop(runtime);

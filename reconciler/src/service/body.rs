@@ -4,6 +4,7 @@
 
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -14,6 +15,8 @@ use schemas::refusal::Refusal;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::spawn_blocking;
 
+use super::client::network;
+use super::networks::{Networks, Share};
 use crate::wall_clock;
 
 /// Most bytes of a body.
@@ -34,11 +37,42 @@ const SILENCE: Duration = Duration::from_secs(30);
 const LEAST_RATE: u64 = 1_024;
 const FIRST_PART: Duration = Duration::from_mins(1);
 
+/// Of all room, the part that one network may have: nobody uses up what others need.
+const SHARE: usize = 4;
+
 /// Room for bodies.
 #[derive(Debug)]
 pub(super) struct Bodies {
-    memory: Arc<Semaphore>,
-    files: Arc<Semaphore>,
+    memory: Room,
+    files: Room,
+}
+
+/// Room for so many, of which each network has its share.
+#[derive(Debug)]
+struct Room {
+    places: Arc<Semaphore>,
+    networks: Networks,
+}
+
+/// Room that is taken, until this is dropped.
+#[derive(Debug)]
+struct Place {
+    _place: OwnedSemaphorePermit,
+    _share: Share,
+}
+
+impl Room {
+    fn new(places: usize) -> Self {
+        let networks = Networks::new(places.div_ceil(SHARE));
+        Self { places: Arc::new(Semaphore::new(places)), networks }
+    }
+
+    /// Room for one more of a client's.
+    fn take(&self, client: IpAddr) -> Result<Place, Refusal> {
+        let share = self.networks.take(network(client)).ok_or(Code::Overloaded)?;
+        let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_| Code::Overloaded)?;
+        Ok(Place { _place: place, _share: share })
+    }
 }
 
 /// A body that came to its end. Its room is free when it is dropped.
@@ -47,7 +81,7 @@ pub(super) struct Received {
     memory: Vec<u8>,
     file: Option<File>,
     size: u64,
-    room: Option<OwnedSemaphorePermit>,
+    room: Option<Place>,
 }
 
 impl Received {
@@ -75,15 +109,14 @@ impl Received {
 impl Bodies {
     /// Room for as many as suit so many jobs.
     pub(super) fn new(jobs: usize) -> Self {
-        let files = jobs.max(1) * FILES_A_JOB;
-        Self { memory: Arc::new(Semaphore::new(LONG_AT_ONCE)), files: Arc::new(Semaphore::new(files)) }
+        Self { memory: Room::new(LONG_AT_ONCE), files: Room::new(jobs.max(1) * FILES_A_JOB) }
     }
 
-    /// Receives a body.
+    /// Receives a body of a client's.
     ///
     /// # Errors
     /// `too_large`, `overloaded` where there is no room, `request_timeout`, `request_invalid` when it was cut off, `io_failed`.
-    pub(super) async fn receive(&self, mut body: Body) -> Result<Received, Refusal> {
+    pub(super) async fn receive(&self, client: IpAddr, mut body: Body) -> Result<Received, Refusal> {
         let begun = wall_clock::instant();
         let mut received = Received { memory: Vec::new(), file: None, size: 0, room: None };
         if body.size_hint().lower() > MOST_BYTES {
@@ -98,10 +131,10 @@ impl Bodies {
             if received.file.is_some() && received.memory.len() >= IN_MEMORY {
                 received = write_out(received).await?;
             } else if received.file.is_none() && received.memory.len() > IN_MEMORY {
-                received.room = Some(room(&self.files)?);
+                received.room = Some(self.files.take(client)?);
                 received = write_out(received).await?;
             } else if received.room.is_none() && received.memory.len() > SHORT {
-                received.room = Some(room(&self.memory)?);
+                received.room = Some(self.memory.take(client)?);
             }
         }
         if received.file.is_some() { write_out(received).await } else { Ok(received) }
@@ -150,11 +183,6 @@ async fn next_part(body: &mut Body, begun: Instant, size: u64) -> Result<Option<
     }
 }
 
-/// Room for one more.
-fn room(of: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, Refusal> {
-    Arc::clone(of).try_acquire_owned().map_err(|_| Code::Overloaded.into())
-}
-
 /// Writes what is in memory into the file, on a thread that may wait for the disk.
 async fn write_out(mut received: Received) -> Result<Received, Refusal> {
     let write = move || -> io::Result<Received> {
@@ -185,9 +213,10 @@ fn failed(error: &io::Error) -> Refusal {
 mod tests {
     use super::*;
 
-    fn receive(bodies: &Bodies, bytes: Vec<u8>) -> Result<Received, Code> {
+    fn receive(bodies: &Bodies, client: &str, bytes: Vec<u8>) -> Result<Received, Code> {
+        let client = client.parse().expect("an address");
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let received = runtime.expect("a runtime").block_on(bodies.receive(Body::from(bytes)));
+        let received = runtime.expect("a runtime").block_on(bodies.receive(client, Body::from(bytes)));
         received.map_err(|refusal| refusal.code())
     }
 
@@ -196,28 +225,31 @@ mod tests {
         let bodies = Bodies::new(1);
         for size in [0, 1, SHORT, SHORT + 1, IN_MEMORY, IN_MEMORY + 1, 300_000] {
             let bytes: Vec<u8> = (0..=250).cycle().take(size).collect();
-            let received = receive(&bodies, bytes.clone()).expect("there is room");
+            let received = receive(&bodies, "192.0.2.1", bytes.clone()).expect("there is room");
             assert_eq!(received.file.is_some(), size > IN_MEMORY, "{size}");
             assert_eq!(received.into_bytes().expect("it can be read back"), bytes, "{size}");
         }
         let most = usize::try_from(MOST_BYTES).expect("it fits");
-        assert_eq!(receive(&bodies, vec![0; most + 1]).err(), Some(Code::TooLarge));
+        assert_eq!(receive(&bodies, "192.0.2.1", vec![0; most + 1]).err(), Some(Code::TooLarge));
     }
 
     #[test]
     fn without_room_long_ones_are_refused_and_short_ones_are_not() {
         let bodies = Bodies::new(1);
-        let held: Vec<Received> = (0..FILES_A_JOB)
-            .map(|_| receive(&bodies, vec![0; IN_MEMORY + 1]).expect("there is room"))
+        let long = |client: &str| receive(&bodies, client, vec![0; IN_MEMORY + 1]);
+        let held: Vec<Received> =
+            (0..FILES_A_JOB / SHARE).map(|_| long("192.0.2.1").expect("there is room")).collect();
+        assert_eq!(long("192.0.2.1").err(), Some(Code::Overloaded), "that was its share");
+        assert!(receive(&bodies, "192.0.2.1", vec![0; IN_MEMORY]).is_ok(), "memory is another matter");
+        let others: Vec<Received> = (0..FILES_A_JOB - held.len())
+            .map(|at| long(&format!("198.51.100.{}", at / 2)).expect("others have theirs"))
             .collect();
-        assert_eq!(receive(&bodies, vec![0; IN_MEMORY + 1]).err(), Some(Code::Overloaded));
-        assert!(receive(&bodies, vec![0; IN_MEMORY]).is_ok(), "memory is another matter");
-        drop(held);
-        assert!(receive(&bodies, vec![0; IN_MEMORY + 1]).is_ok());
-        let _all = Arc::clone(&bodies.memory)
-            .try_acquire_many_owned(u32::try_from(LONG_AT_ONCE).expect("a few"))
-            .expect("none is taken");
-        assert_eq!(receive(&bodies, vec![0; SHORT + 1]).err(), Some(Code::Overloaded));
-        assert!(receive(&bodies, vec![0; SHORT]).is_ok());
+        assert_eq!(long("203.0.113.1").err(), Some(Code::Overloaded), "there is no more");
+        drop((held, others));
+        assert!(long("192.0.2.1").is_ok());
+        let all = u32::try_from(LONG_AT_ONCE).expect("a few");
+        let _all = Arc::clone(&bodies.memory.places).try_acquire_many_owned(all).expect("none is taken");
+        assert_eq!(receive(&bodies, "192.0.2.1", vec![0; SHORT + 1]).err(), Some(Code::Overloaded));
+        assert!(receive(&bodies, "192.0.2.1", vec![0; SHORT]).is_ok());
     }
 }

@@ -49,7 +49,7 @@ pub(super) async fn exchange(
     body: Body,
 ) -> Result<Response, Problem> {
     refuse_other_content(&headers)?;
-    let received = service.bodies.receive(body).await?;
+    let received = service.bodies.receive(client.0, body).await?;
     let (submission, _place) = service.desk.read(EXCHANGE, received).await?;
     let answers = take_in(&service, client, submission).await?;
     Ok(grants(&answers))

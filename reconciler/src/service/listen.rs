@@ -16,7 +16,7 @@ use schemas::codes::{Code, Exit};
 use schemas::refusal::Refusal;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt as _;
@@ -42,19 +42,33 @@ const ENDING: Duration = Duration::from_secs(20);
 /// How often what was counted is tidied up.
 const TIDY: Duration = Duration::from_mins(1);
 
-/// Serves until SIGTERM or SIGINT; then nobody new is taken in, and what was accepted is answered.
-///
-/// # Errors
-/// When there can be no signals.
+/// What tells the service to end, heard from the moment on at which this is made.
+#[derive(Debug)]
+pub(super) struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    /// Hears SIGTERM and SIGINT from now on, on the runtime that this is called on.
+    ///
+    /// # Errors
+    /// When there can be no signals.
+    pub(super) fn hear() -> Result<Self, Refusal> {
+        let failed = |error: std::io::Error| Refusal::from_error(Code::IoFailed, &error);
+        let terminate = signal(SignalKind::terminate()).map_err(failed)?;
+        Ok(Self { terminate, interrupt: signal(SignalKind::interrupt()).map_err(failed)? })
+    }
+}
+
+/// Serves until it is told to end; then nobody new is taken in, and what was accepted is answered.
 pub(super) async fn until_told(
+    mut signals: Signals,
     listener: TcpListener,
     tls: Option<TlsAcceptor>,
     service: Arc<Service>,
     connections: usize,
-) -> Result<Exit, Refusal> {
-    let failed = |error: std::io::Error| Refusal::from_error(Code::IoFailed, &error);
-    let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
+) -> Exit {
     let door = Door {
         router: openapi::router(Arc::clone(&service)),
         tls,
@@ -80,8 +94,8 @@ pub(super) async fn until_told(
                 service.metrics.tidy();
                 tokio::spawn(tidied(Arc::clone(&service)));
             }
-            _ = terminate.recv() => break Exit::Done,
-            _ = interrupt.recv() => break Exit::Interrupted,
+            _ = signals.terminate.recv() => break Exit::Done,
+            _ = signals.interrupt.recv() => break Exit::Interrupted,
         }
     };
     drop(listener);
@@ -91,7 +105,7 @@ pub(super) async fn until_told(
     if tokio::time::timeout(ENDING, connections.shutdown()).await.is_err() {
         tracing::warn!("some requests were cut off: they took too long");
     }
-    Ok(exit)
+    exit
 }
 
 /// Removes what was kept long enough.

@@ -73,8 +73,8 @@ fn changing() -> Router<Arc<Service>> {
     for change in [StandingChange::Suspend, StandingChange::Resume, StandingChange::Revoke] {
         let address = format!("/operator/licenses/{{license}}/{}", standing::word(change));
         let ask = move |service, who, license| standing::ask(change, service, who, license);
-        let make = move |service, who, license, headers, body| {
-            standing::make(change, service, who, license, headers, body)
+        let make = move |service, who, license, client, headers, body| {
+            standing::make(change, service, who, license, client, headers, body)
         };
         routes = routes.route(&address, get(ask).post(make));
     }

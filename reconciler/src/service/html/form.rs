@@ -15,6 +15,7 @@ use schemas::refusal::Refusal;
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::service::Service;
+use crate::service::client::Client;
 
 /// What begins and ends a text form (RFC 7468).
 const BEGIN: &str = "-----BEGIN COUNTERFOIL ";
@@ -32,6 +33,7 @@ impl Form {
     /// Those of [`crate::service::body::Bodies::receive`]; `request_invalid` for what is no such form.
     pub(in crate::service) async fn receive<T: Send + 'static>(
         service: &Service,
+        client: Client,
         headers: &HeaderMap,
         body: Body,
         known: &'static [&'static str],
@@ -39,7 +41,7 @@ impl Form {
     ) -> Result<(T, Option<OwnedSemaphorePermit>), Refusal> {
         let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
         let boundary = multer::parse_boundary(kind.unwrap_or_default()).map_err(|error| invalid(&error))?;
-        let received = service.bodies.receive(body).await?;
+        let received = service.bodies.receive(client.0, body).await?;
         let read = move |bytes| Self::parse(bytes, boundary, known).map(work);
         let (done, place) = service.desk.with(received, read).await?;
         Ok((done?, place))

@@ -19,6 +19,7 @@ use super::mistakes::is_mistaken;
 use super::reason::reason;
 use crate::commands::stranded;
 use crate::service::Service;
+use crate::service::client::Client;
 use crate::service::html::form::Form;
 use crate::service::html::frame::Frame;
 use crate::service::html::list::List;
@@ -169,12 +170,13 @@ pub(super) async fn release(
     State(service): State<Arc<Service>>,
     who: Who,
     Path(chain): Path<String>,
+    client: Client,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
     let read = |form: Form| (form.word("reason").to_owned(), !form.word(OVERRIDE).is_empty(), reason(&form));
     let ((typed, is_overridden, reason), _place) =
-        Form::receive(&service, &headers, body, &["reason", OVERRIDE], read).await?;
+        Form::receive(&service, client, &headers, body, &["reason", OVERRIDE], read).await?;
     let (device, done) = service
         .office
         .lend(move |vendor| {

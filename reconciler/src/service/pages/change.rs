@@ -19,6 +19,7 @@ use super::reason::{SAW, license_id, reason};
 use super::terms::{FIELDS, Field, Typed};
 use crate::options::PolicyOptions;
 use crate::service::Service;
+use crate::service::client::Client;
 use crate::service::html::form::Form;
 use crate::service::html::frame::Frame;
 use crate::service::html::page::{show, show_refused};
@@ -62,12 +63,13 @@ pub(super) async fn make(
     State(service): State<Arc<Service>>,
     who: Who,
     Path(license): Path<String>,
+    client: Client,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
     let id = license_id(&license)?;
     let read = |form: Form| (Typed::of(&form, &NAMES), reason(&form));
-    let ((typed, reason), _place) = Form::receive(&service, &headers, body, &NAMES, read).await?;
+    let ((typed, reason), _place) = Form::receive(&service, client, &headers, body, &NAMES, read).await?;
     let order = typed.clone();
     let change = move |vendor: &mut Vendor| changed(vendor, &id, &order, reason?.as_str());
     match service.office.lend(change).await {

@@ -19,6 +19,7 @@ use super::FIRST;
 use super::session::{self, Session};
 use crate::service::Service;
 use crate::service::auth::{Operate, Rule};
+use crate::service::client::Client;
 use crate::service::html::form::Form;
 use crate::service::html::frame::Frame;
 use crate::service::html::page::{in_query, show, show_refused};
@@ -144,11 +145,13 @@ pub(super) async fn page(State(service): State<Arc<Service>>, Query(Then { then 
 /// `POST /operator/sign-in`
 pub(super) async fn sign_in(
     State(service): State<Arc<Service>>,
+    client: Client,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
     let read = |form: Form| (digest(form.word("token")), form.word("then").to_owned());
-    let ((token, then), _place) = Form::receive(&service, &headers, body, &["token", "then"], read).await?;
+    let ((token, then), _place) =
+        Form::receive(&service, client, &headers, body, &["token", "then"], read).await?;
     let then = onward(&then);
     let Some(named) = service.office.lend(move |vendor| valid(vendor, &token)).await? else {
         let trouble = Trouble::of(&Code::Unauthorized.into())

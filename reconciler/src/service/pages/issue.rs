@@ -16,6 +16,7 @@ use super::door::Who;
 use super::mistakes::is_mistaken;
 use super::terms::{FIELDS, Field, Typed};
 use crate::service::Service;
+use crate::service::client::Client;
 use crate::service::html::form::Form;
 use crate::service::html::frame::Frame;
 use crate::service::html::page::{show, show_refused};
@@ -53,11 +54,12 @@ pub(super) async fn ask(State(service): State<Arc<Service>>, who: Who) -> Result
 pub(super) async fn make(
     State(service): State<Arc<Service>>,
     who: Who,
+    client: Client,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
     let (typed, _place) =
-        Form::receive(&service, &headers, body, &NAMES, |form| Typed::of(&form, &NAMES)).await?;
+        Form::receive(&service, client, &headers, body, &NAMES, |form| Typed::of(&form, &NAMES)).await?;
     let order = typed.clone();
     match service.office.lend(move |vendor| issued(vendor, &order)).await {
         Ok(id) => Ok(Redirect::to(&format!("/operator/licenses/{id}?done=issue")).into_response()),

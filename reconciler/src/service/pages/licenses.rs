@@ -17,6 +17,7 @@ use super::door::Who;
 use super::mistakes::is_mistaken;
 use crate::service::Service;
 use crate::service::api::licenses::{LicensePage, LicenseQuery};
+use crate::service::client::Client;
 use crate::service::html::form::Form;
 use crate::service::html::frame::Frame;
 use crate::service::html::page::{in_query, moment, show, show_refused};
@@ -113,11 +114,13 @@ pub(super) async fn search(
 pub(super) async fn find(
     State(service): State<Arc<Service>>,
     who: Who,
+    client: Client,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
     let (typed, _place) =
-        Form::receive(&service, &headers, body, &["license"], |form| form.word("license").to_owned()).await?;
+        Form::receive(&service, client, &headers, body, &["license"], |form| form.word("license").to_owned())
+            .await?;
     match service.office.lend(move |vendor| found(vendor, &typed)).await {
         Ok(license) => Ok(Redirect::to(&format!("/operator/licenses/{license}")).into_response()),
         Err(refusal) if is_mistaken(&refusal) => {

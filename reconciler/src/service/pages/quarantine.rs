@@ -14,6 +14,7 @@ use serde::Deserialize;
 use super::door::Who;
 use crate::merging;
 use crate::service::Service;
+use crate::service::client::Client;
 use crate::service::html::form::Form;
 use crate::service::html::frame::Frame;
 use crate::service::html::list::ROWS;
@@ -168,10 +169,11 @@ pub(super) async fn entry(
 pub(super) async fn retry(
     State(service): State<Arc<Service>>,
     Path(id): Path<i64>,
+    client: Client,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Redirect, Problem> {
-    let ((), _place) = Form::receive(&service, &headers, body, &[], |_| ()).await?;
+    let ((), _place) = Form::receive(&service, client, &headers, body, &[], |_| ()).await?;
     let retried = move |vendor: &mut Vendor| {
         vendor.refuse_unknown_entries(&[id].into())?;
         merging::retry_quarantine(vendor, Some(&[id]))?;
@@ -196,10 +198,11 @@ pub(super) async fn ask(
 pub(super) async fn delete(
     State(service): State<Arc<Service>>,
     Path(id): Path<i64>,
+    client: Client,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    let ((), _place) = Form::receive(&service, &headers, body, &[], |_| ()).await?;
+    let ((), _place) = Form::receive(&service, client, &headers, body, &[], |_| ()).await?;
     service.office.lend(move |vendor| vendor.drop_entries(&[id].into())).await?;
     Ok(Redirect::to(&format!("{LIST}?done=drop")).into_response())
 }

@@ -14,6 +14,7 @@ use super::door::Who;
 use super::mistakes::is_mistaken;
 use super::reason::{SAW, license_id, reason};
 use crate::service::Service;
+use crate::service::client::Client;
 use crate::service::html::form::Form;
 use crate::service::html::frame::Frame;
 use crate::service::html::page::{show, show_refused};
@@ -124,6 +125,7 @@ pub(super) async fn make(
     State(service): State<Arc<Service>>,
     who: Who,
     Path(license): Path<String>,
+    client: Client,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
@@ -132,7 +134,8 @@ pub(super) async fn make(
         let saw = LicenseVersion::seen(form.word(SAW));
         (form.word("reason").to_owned(), reason(&form).map(|reason| (reason, saw)))
     };
-    let ((typed, order), _place) = Form::receive(&service, &headers, body, &["reason", SAW], read).await?;
+    let ((typed, order), _place) =
+        Form::receive(&service, client, &headers, body, &["reason", SAW], read).await?;
     let (license, done) = service
         .office
         .lend(move |vendor| {

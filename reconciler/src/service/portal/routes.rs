@@ -49,6 +49,7 @@ pub(super) async fn begin() -> Redirect {
 /// `POST /request`: what the file is and what it discloses.
 pub(super) async fn request(
     State(service): State<Arc<Service>>,
+    client: Client,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
@@ -57,13 +58,14 @@ pub(super) async fn request(
         Ok(file) => told(&pages, &file),
         Err(refusal) => wrong_file(&pages, &trouble(&refusal)),
     };
-    let (page, _place) = Form::receive(&service, &headers, body, &FIELDS, read).await?;
+    let (page, _place) = Form::receive(&service, client, &headers, body, &FIELDS, read).await?;
     Ok(page)
 }
 
 /// `POST /content`: all of a file that a page carries, in words.
 pub(super) async fn content(
     State(service): State<Arc<Service>>,
+    client: Client,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
@@ -71,7 +73,7 @@ pub(super) async fn content(
         file if file.len() > CARRIED => Err(Code::TooLarge.into()),
         file => inspect(&file).map(|read| read.to_string()),
     };
-    let (text, _place) = Form::receive(&service, &headers, body, &FIELDS, read).await?;
+    let (text, _place) = Form::receive(&service, client, &headers, body, &FIELDS, read).await?;
     Ok(attached("text/plain; charset=utf-8", "content.txt", text?.into_bytes()))
 }
 
@@ -88,7 +90,7 @@ pub(super) async fn answer(
         refuse_other(&digest, &file)?;
         Ok::<_, Refusal>(Submission::read(PORTAL, file))
     };
-    let (submission, _place) = Form::receive(&service, &headers, body, &FIELDS, read).await?;
+    let (submission, _place) = Form::receive(&service, client, &headers, body, &FIELDS, read).await?;
     let answers = take_in(&service, client, submission?).await?;
     Ok(answered(&service, &answers)?)
 }
@@ -96,11 +98,13 @@ pub(super) async fn answer(
 /// `POST /refresh`: the newest licence file of a device that is named by its whole reference, with new deadlines.
 pub(super) async fn refresh(
     State(service): State<Arc<Service>>,
+    client: Client,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
     let (typed, _place) =
-        Form::receive(&service, &headers, body, &FIELDS, |form| form.word("chain").to_owned()).await?;
+        Form::receive(&service, client, &headers, body, &FIELDS, |form| form.word("chain").to_owned())
+            .await?;
     match renewed(&service, &typed).await {
         Ok(answer) => Ok(answered(&service, &[answer])?),
         Err(Renewal::Unknown(refusal)) => Ok(wrong_chain(&service, &trouble(&refusal), &typed)),
@@ -111,11 +115,12 @@ pub(super) async fn refresh(
 /// `POST /seats`: the seats of the licence whose key is typed.
 pub(super) async fn seats(
     State(service): State<Arc<Service>>,
+    client: Client,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
     let (typed, _place) =
-        Form::receive(&service, &headers, body, &FIELDS, |form| form.word("key").to_owned()).await?;
+        Form::receive(&service, client, &headers, body, &FIELDS, |form| form.word("key").to_owned()).await?;
     let frame = &service.html.frame;
     match service.office.lend(move |vendor| Seats::of(vendor, &typed)).await {
         Ok(seats) => Ok(show(StatusCode::OK, &SeatsPage { frame, seats: &seats })),
@@ -130,11 +135,12 @@ pub(super) async fn seats(
 /// `POST /release`: takes back the seat of a device that is lost, for whoever types the licence key once more.
 pub(super) async fn release(
     State(service): State<Arc<Service>>,
+    client: Client,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
     let words = |form: Form| (form.word("key").to_owned(), form.word("chain").to_owned());
-    let ((key, chain), _place) = Form::receive(&service, &headers, body, &FIELDS, words).await?;
+    let ((key, chain), _place) = Form::receive(&service, client, &headers, body, &FIELDS, words).await?;
     let seats = service.office.lend(move |vendor| Seats::release(vendor, &key, &chain)).await?;
     Ok(show(StatusCode::OK, &SeatsPage { frame: &service.html.frame, seats: &seats }))
 }
@@ -142,11 +148,12 @@ pub(super) async fn release(
 /// `POST /licence-file`: the licence file that a page carries, to be saved.
 pub(super) async fn licence_file(
     State(service): State<Arc<Service>>,
+    client: Client,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
     let read = |form: Form| form.into_file().and_then(answer::licence_file);
-    let (file, _place) = Form::receive(&service, &headers, body, &FIELDS, read).await?;
+    let (file, _place) = Form::receive(&service, client, &headers, body, &FIELDS, read).await?;
     Ok(attached(GRANT, "licence.cfgrant", file?))
 }
 
