@@ -17,6 +17,7 @@ use schemas::terms::{Policy, Terms};
 use schemas::text::Text;
 
 use super::Vendor;
+use super::customers::customer_name;
 use super::products::{NewFeature, number};
 use crate::options::{PolicyOptions, of_trial, resolve};
 use crate::store::{Change, LicenseFilter, StoreError};
@@ -165,7 +166,8 @@ impl Vendor {
         refuse_too_long(&resolve(&policy, self.now))?;
         let customer = self.customer_of(&name)?;
         // It may have been named by its identifier.
-        let known = self.customer_names()?.remove(&customer).unwrap_or_default();
+        let catalog = self.catalog()?;
+        let known = customer_name(self.store.as_mut(), &catalog, &customer)?.unwrap_or_default();
         let orders = vec![Order { policy, customer, is_trial }; count as usize];
         self.issue(&orders, &mut |issued| told(issued, &known))
     }
