@@ -43,6 +43,14 @@ pub(in crate::service) fn show(status: StatusCode, page: &impl Template) -> Resp
     }
 }
 
+/// Shows a page that asks for something: for the first time, or again with what stands in the way.
+pub(in crate::service) fn show_asking(trouble: Option<&Trouble>, page: &impl Template) -> Response {
+    match trouble {
+        Some(trouble) => show_refused(trouble, page),
+        None => show(StatusCode::OK, page),
+    }
+}
+
 /// Shows a page that tells a refusal where it can be mended, with the refusal's status and in the log.
 pub(in crate::service) fn show_refused(trouble: &Trouble, page: &impl Template) -> Response {
     let status = StatusCode::from_u16(trouble.code.status()).unwrap_or(StatusCode::BAD_REQUEST);

@@ -5,7 +5,7 @@ use std::sync::{Arc, LazyLock};
 use askama::Template;
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::HeaderMap;
 use axum::response::{IntoResponse as _, Redirect, Response};
 use schemas::codes::Code;
 use schemas::ids::LicenseId;
@@ -22,7 +22,7 @@ use crate::service::Service;
 use crate::service::client::Client;
 use crate::service::html::form::Form;
 use crate::service::html::frame::Frame;
-use crate::service::html::page::{show, show_refused};
+use crate::service::html::page::show_asking;
 use crate::service::html::trouble::Trouble;
 use crate::service::input::Path;
 use crate::service::problem::Problem;
@@ -92,10 +92,7 @@ async fn asked(
     let license = service.office.lend(move |vendor| Details::read(vendor, &license, None, false)).await?;
     let page =
         ChangePage { frame: &service.html.frame, who, license: &license, fields: &FIELDS, typed, trouble };
-    Ok(match trouble {
-        Some(trouble) => show_refused(trouble, &page),
-        None => show(StatusCode::OK, &page),
-    })
+    Ok(show_asking(trouble, &page))
 }
 
 fn changed(vendor: &mut Vendor, id: &LicenseId, typed: &Typed, reason: &str) -> Result<(), Refusal> {

@@ -5,7 +5,7 @@ use std::sync::{Arc, LazyLock};
 use askama::Template;
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::HeaderMap;
 use axum::response::{IntoResponse as _, Redirect, Response};
 use schemas::codes::Code;
 use schemas::ids::LicenseId;
@@ -19,7 +19,7 @@ use crate::service::Service;
 use crate::service::client::Client;
 use crate::service::html::form::Form;
 use crate::service::html::frame::Frame;
-use crate::service::html::page::{show, show_refused};
+use crate::service::html::page::show_asking;
 use crate::service::html::trouble::Trouble;
 use crate::service::problem::Problem;
 use crate::vendor::Vendor;
@@ -80,10 +80,7 @@ async fn asked(
     let policies = service.office.lend(policies).await?;
     let page =
         IssuePage { frame: &service.html.frame, who, policies: &policies, fields: &FIELDS, typed, trouble };
-    Ok(match trouble {
-        Some(trouble) => show_refused(trouble, &page),
-        None => show(StatusCode::OK, &page),
-    })
+    Ok(show_asking(trouble, &page))
 }
 
 /// The policies with their products.

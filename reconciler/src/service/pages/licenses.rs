@@ -5,7 +5,7 @@ use std::sync::Arc;
 use askama::Template;
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::HeaderMap;
 use axum::response::{IntoResponse as _, Redirect, Response};
 use ledger::authority::Standing;
 use schemas::codes::Code;
@@ -20,7 +20,7 @@ use crate::service::api::licenses::{LicensePage, LicenseQuery};
 use crate::service::client::Client;
 use crate::service::html::form::Form;
 use crate::service::html::frame::Frame;
-use crate::service::html::page::{in_query, moment, show, show_refused};
+use crate::service::html::page::{in_query, moment, show_asking};
 use crate::service::html::trouble::Trouble;
 use crate::service::input::Query;
 use crate::service::problem::Problem;
@@ -168,10 +168,7 @@ async fn listed(
         filter: filter.as_ref(),
         find,
     };
-    Ok(match filter.as_ref().or(find) {
-        Some(trouble) => show_refused(trouble, &shown),
-        None => show(StatusCode::OK, &shown),
-    })
+    Ok(show_asking(filter.as_ref().or(find), &shown))
 }
 
 /// Where the page of the same filter is that goes on at a cursor.
