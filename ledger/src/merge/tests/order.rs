@@ -305,6 +305,7 @@ proptest! {
             try_again(&mut packed, &mut waiting);
             packed.pack(full);
         }
+        try_again(&mut packed, &mut waiting);
         prop_assert_eq!(outcome(&packed), outcome(&expected));
         prop_assert_eq!(&packed.license.chains, &expected.license.chains);
         refolds(&packed);
