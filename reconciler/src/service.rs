@@ -9,6 +9,7 @@
 //! wait. Several processes may serve one PostgreSQL; they share nothing but the ledger. Beside the routes, what the ledger has
 //! for endpoints of webhooks is sent.
 
+mod answers;
 mod api;
 mod auth;
 mod body;
@@ -30,6 +31,7 @@ mod pages;
 mod portal;
 mod problem;
 mod rates;
+mod room;
 mod settings;
 mod tls;
 mod watch;
@@ -45,6 +47,7 @@ use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::sync::Notify;
 
+use self::answers::Answers;
 use self::auth::Setup;
 use self::body::Bodies;
 use self::client::Proxies;
@@ -66,6 +69,7 @@ use crate::vendor::tokens::Bearer;
 struct Service {
     desk: Desk,
     bodies: Bodies,
+    answers: Answers,
     office: Office,
     health: Health,
     imports: Imports,
@@ -108,6 +112,7 @@ pub(crate) fn serve(
     let service = Arc::new(Service {
         desk,
         bodies: Bodies::new(jobs),
+        answers: Answers::new(),
         office,
         health,
         imports,

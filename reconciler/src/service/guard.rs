@@ -31,6 +31,9 @@ pub(super) async fn guard(State(service): State<Arc<Service>>, request: Request,
         Some(problem) => problem.into_response(),
         None => next.run(request).await,
     };
+    if let Some(client) = client {
+        response = service.answers.send(client, response);
+    }
     let (status, took) = (response.status(), begun.elapsed());
     metrics::answered(&route, method, status.as_u16(), took);
     let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);

@@ -7,6 +7,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::http::Request;
+use axum::response::Response;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -129,7 +130,7 @@ struct Door {
 impl Door {
     fn admit(&self, stream: TcpStream, address: SocketAddr, watcher: Watcher) {
         let is_proxy = self.proxies.has(address.ip());
-        let share = if is_proxy { None } else { Some(self.networks.take(network(address.ip()))) };
+        let share = if is_proxy { None } else { Some(self.networks.take(network(address.ip()), 1)) };
         let place = Arc::clone(&self.places).try_acquire_owned().ok();
         let is_full = place.is_none() || share.as_ref().is_some_and(Option::is_none);
         let told = Arc::clone(&self.told);
@@ -184,8 +185,9 @@ impl Visitor {
             request.extensions_mut().insert(too_many);
             let answered = router.clone().oneshot(request);
             async move {
-                let _at_work = at_work;
-                answered.await
+                let answer = answered.await;
+                at_work.end(answer.as_ref().is_ok_and(is_of_use));
+                answer
             }
         });
         let connection = builder.serve_connection(TokioIo::new(stream), answer).into_owned();
@@ -195,4 +197,9 @@ impl Visitor {
             () = watch.until_useless() => {}
         }
     }
+}
+
+/// Whether an answer was worth its request: nobody keeps a connection by what is refused.
+fn is_of_use(answer: &Response) -> bool {
+    !answer.status().is_client_error() && !answer.status().is_server_error()
 }

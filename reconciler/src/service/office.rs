@@ -12,11 +12,14 @@ use crate::wall_clock;
 
 /// How many work at the same time.
 const AT_ONCE: usize = 8;
+/// Requests that may wait until one of them is free.
+const WAITING: usize = 1_024;
 
 /// Vendors who wait for work.
 pub(super) struct Office {
     staff: Arc<Mutex<Staff>>,
     places: Arc<Semaphore>,
+    waiting: Semaphore,
 }
 
 struct Staff {
@@ -32,18 +35,21 @@ impl Office {
     /// When the ledger cannot be opened once more.
     pub(super) fn of(vendor: &Vendor) -> Result<Self, Refusal> {
         let staff = Staff { model: vendor.another()?, idle: Vec::new() };
-        Ok(Self { staff: Arc::new(Mutex::new(staff)), places: Arc::new(Semaphore::new(AT_ONCE)) })
+        let (staff, places) = (Arc::new(Mutex::new(staff)), Arc::new(Semaphore::new(AT_ONCE)));
+        Ok(Self { staff, places, waiting: Semaphore::new(WAITING) })
     }
 
     /// Has a vendor do `work` now.
     ///
     /// # Errors
-    /// Whatever `work` refuses; `internal` where it fails.
+    /// `overloaded` where too many wait already; whatever `work` refuses; `internal` where it fails.
     pub(super) async fn lend<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Vendor) -> Result<T, Refusal> + Send + 'static,
     ) -> Result<T, Refusal> {
+        let waiting = self.waiting.try_acquire().map_err(|_| Code::Overloaded)?;
         let place = Arc::clone(&self.places).acquire_owned().await.map_err(|_| Code::Overloaded)?;
+        drop(waiting);
         let staff = Arc::clone(&self.staff);
         let done = tokio::task::spawn_blocking(move || {
             let _place = place;

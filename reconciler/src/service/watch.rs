@@ -1,5 +1,5 @@
-//! Whether a connection is of use to anybody: one on which nothing is asked and nothing taken for a while is cut, whatever it
-//! pretends to be about to say.
+//! Whether a connection is of use to anybody: one on which nothing is answered and nothing taken for a while is cut, whatever
+//! it pretends to be about to say.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -22,8 +22,8 @@ const LEAST_BYTES: u64 = 1_024;
 pub(super) struct Watch {
     /// Requests that are being worked on.
     at_work: AtomicUsize,
-    /// Requests that came.
-    requests: AtomicU64,
+    /// Requests that were answered and not refused.
+    answered: AtomicU64,
     /// Bytes that the other end took.
     taken: AtomicU64,
 }
@@ -36,21 +36,29 @@ impl Watch {
     /// Notes a request.
     pub(super) fn begin(self: &Arc<Self>) -> AtWork {
         self.at_work.fetch_add(1, Ordering::Relaxed);
-        self.requests.fetch_add(1, Ordering::Relaxed);
         AtWork(Arc::clone(self))
     }
 
-    /// Returns when nothing was asked and nothing taken for so long that the connection may be cut.
+    /// Returns when nothing was answered and nothing taken for so long that the connection may be cut.
     pub(super) async fn until_useless(&self) {
-        let (mut idle, mut requests, mut taken) = (0, 0, 0);
+        let (mut idle, mut answered, mut taken) = (0, 0, 0);
         while idle < LOOKS {
             tokio::time::sleep(LOOK).await;
-            let (more, bytes) = (self.requests.load(Ordering::Relaxed), self.taken.load(Ordering::Relaxed));
+            let (more, bytes) = (self.answered.load(Ordering::Relaxed), self.taken.load(Ordering::Relaxed));
             let is_used = self.at_work.load(Ordering::Relaxed) > 0
-                || more > requests
+                || more > answered
                 || bytes.saturating_sub(taken) >= LEAST_BYTES;
             idle = if is_used { 0 } else { idle + 1 };
-            (requests, taken) = (more, bytes);
+            (answered, taken) = (more, bytes);
+        }
+    }
+}
+
+impl AtWork {
+    /// The request was answered, or refused.
+    pub(super) fn end(self, is_answered: bool) {
+        if is_answered {
+            self.0.answered.fetch_add(1, Ordering::Relaxed);
         }
     }
 }
@@ -160,7 +168,7 @@ mod tests {
                 assert!((&mut ended).now_or_never().is_none(), "{step}: at work");
                 advance(LOOK + Duration::from_millis(1)).await;
             }
-            drop(at_work);
+            at_work.end(false);
             for step in 0..20 {
                 stream.write_all(&[0; 2_048]).await.expect("there is room");
                 assert!((&mut ended).now_or_never().is_none(), "{step}: it takes");
@@ -174,6 +182,28 @@ mod tests {
                 }
             }
             panic!("what only keeps a connection alive does not");
+        });
+    }
+
+    #[test]
+    fn whoever_is_answered_stays_and_whoever_is_refused_does_not() {
+        timed(async {
+            let watch = Arc::new(Watch::default());
+            let ended = watch.until_useless();
+            tokio::pin!(ended);
+            for step in 0..20 {
+                watch.begin().end(true);
+                assert!((&mut ended).now_or_never().is_none(), "{step}");
+                advance(LOOK + Duration::from_millis(1)).await;
+            }
+            for _ in 0..5 {
+                watch.begin().end(false);
+                advance(LOOK + Duration::from_millis(1)).await;
+                if (&mut ended).now_or_never().is_some() {
+                    return;
+                }
+            }
+            panic!("what is refused is of no use");
         });
     }
 }
