@@ -138,7 +138,8 @@ fn merge_decoded(
     decode: Decode,
     progress: &mut dyn FnMut(Merged) -> Result<(), Refusal>,
 ) -> Result<MergeReport, Refusal> {
-    let mut merging = Merging::new(vendor, Files, Room::UNBOUNDED);
+    let mut room = Room::UNBOUNDED;
+    let mut merging = Merging::new(vendor, Files, &mut room);
     let mut bytes = 0;
     intake::read_all(sources, jobs, decode, |read, share| {
         merging.take(read)?;
@@ -156,7 +157,8 @@ fn merge_decoded(
 /// # Errors
 /// When the ledger cannot be written.
 pub fn retry_quarantine(vendor: &mut Vendor, only: Option<&[i64]>) -> Result<MergeReport, Refusal> {
-    let mut merging = Merging::new(vendor, Files, Room::UNBOUNDED);
+    let mut room = Room::UNBOUNDED;
+    let mut merging = Merging::new(vendor, Files, &mut room);
     merging.waiting.note_all(merging.vendor, only)?;
     for Retried { outcome, askers } in merging.waiting.retry(merging.vendor)? {
         merging.report.count(&outcome);
@@ -177,7 +179,7 @@ struct Merging<'a, T> {
     vendor: &'a mut Vendor,
     teller: T,
     /// Where what cannot be merged is kept.
-    room: Room,
+    room: &'a mut Room,
     report: MergeReport,
     waiting: Waiting,
     /// What is committed and not finished, the earliest first.
@@ -238,7 +240,7 @@ impl Taken {
 }
 
 impl<'a, T: Teller> Merging<'a, T> {
-    fn new(vendor: &'a mut Vendor, teller: T, room: Room) -> Self {
+    fn new(vendor: &'a mut Vendor, teller: T, room: &'a mut Room) -> Self {
         Self {
             vendor,
             teller,

@@ -421,8 +421,12 @@ pub trait Store: Send {
     /// The chains of which something is in quarantine that says that they follow `chain`, which was not known then.
     fn followers_in_quarantine(&mut self, chain: &ChainId) -> Result<Vec<ChainId>, StoreError>;
 
-    /// How many entries came from these sources, and how many bytes they have.
-    fn quarantined_from(&mut self, sources: &[&str]) -> Result<(u64, u64), StoreError>;
+    /// Tells the reason and the size in bytes of each entry that came from these sources.
+    fn quarantined_from(
+        &mut self,
+        sources: &[&str],
+        hear: &mut dyn FnMut(&str, u64),
+    ) -> Result<(), StoreError>;
 
     /// The bytes of one entry.
     fn quarantined_bytes(&mut self, id: i64) -> Result<Option<Vec<u8>>, StoreError>;

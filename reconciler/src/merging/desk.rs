@@ -14,7 +14,7 @@ use schemas::refusal::Refusal;
 
 use super::batch::reference;
 use super::intake::{COMMIT_EVENTS, COMMIT_FILES, Parcel, Read, guarded, parse_bytes, read_bytes};
-use super::room::Room;
+use super::room::CallersRoom;
 use super::{AnswerTo, MergeReport, Merging, Source, Teller};
 use crate::vendor::Vendor;
 use crate::wall_clock;
@@ -82,9 +82,10 @@ pub(crate) struct Handed {
 /// Each caller is told exactly once. Where the ledger fails, those whose bundles were on their way are told so, and may
 /// hand them in again: what was merged is known then. `observe` hears what became of the bundles of each merge.
 pub(crate) fn work(vendor: &mut Vendor, handed_in: &Receiver<Handed>, observe: &mut dyn FnMut(&MergeReport)) {
+    let mut room = CallersRoom::default();
     while let Ok(first) = handed_in.recv() {
         let mut callers = Callers::default();
-        let done = guarded(|| shift(vendor, handed_in, first, &mut callers)).unwrap_or_else(Err);
+        let done = guarded(|| shift(vendor, handed_in, first, &mut callers, &mut room)).unwrap_or_else(Err);
         match done {
             Ok(report) => observe(&report),
             Err(refusal) => {
@@ -106,9 +107,10 @@ fn shift(
     handed_in: &Receiver<Handed>,
     first: Handed,
     callers: &mut Callers,
+    room: &mut CallersRoom,
 ) -> Result<MergeReport, Refusal> {
     let begun = wall_clock::instant();
-    let room = Room::of_callers(vendor.store.as_mut())?;
+    let room = room.look(vendor.store.as_mut())?;
     let mut merging = Merging::new(vendor, callers, room);
     let mut next = Some(first);
     loop {

@@ -278,7 +278,10 @@ impl Store for SqlStore {
         now: Micros,
         after: Option<(LicenseId, ChainId)>,
     ) -> Result<Option<(LicenseId, ChainId)>, StoreError> {
-        self.write(|db| webhooks::tell_overdue(db, now, after))
+        // Looking for them takes long in a large ledger, and nobody waits for it meanwhile.
+        let Some(late) = self.read(|db| webhooks::find_late(db, now, after))? else { return Ok(None) };
+        self.write(|db| webhooks::tell_late(db, now, &late))?;
+        Ok(late.go_on())
     }
 
     fn create_licenses(&mut self, created: &[Change]) -> Result<bool, StoreError> {
@@ -480,8 +483,16 @@ impl Store for SqlStore {
         self.read(|db| quarantine::followers(db, chain))
     }
 
-    fn quarantined_from(&mut self, sources: &[&str]) -> Result<(u64, u64), StoreError> {
-        self.read(|db| quarantine::size(db, sources))
+    fn quarantined_from(
+        &mut self,
+        sources: &[&str],
+        hear: &mut dyn FnMut(&str, u64),
+    ) -> Result<(), StoreError> {
+        let sizes = self.read(|db| quarantine::sizes(db, sources))?;
+        for (code, size) in &sizes {
+            hear(code, *size);
+        }
+        Ok(())
     }
 
     fn quarantined_bytes(&mut self, id: i64) -> Result<Option<Vec<u8>>, StoreError> {

@@ -91,17 +91,16 @@ pub(super) fn followers(db: &mut dyn Database, chain: &ChainId) -> Result<Vec<Ch
     all(db, &statements::QUARANTINED_FOLLOWERS, &key, |row| Ok(ChainId(row.fixed()?)))
 }
 
-/// How many entries came from these sources, and their bytes.
-pub(super) fn size(db: &mut dyn Database, sources: &[&str]) -> Result<(u64, u64), StoreError> {
-    let (mut entries, mut bytes) = (0, 0);
+/// The reasons and sizes of the entries that came from these sources.
+pub(super) fn sizes(db: &mut dyn Database, sources: &[&str]) -> Result<Vec<(String, u64)>, StoreError> {
+    let mut sizes = Vec::new();
     for source in sources {
-        db.query(&statements::QUARANTINED_FROM, &[(*source).into()], &mut |mut row| {
-            entries += 1;
-            bytes += row.uint()?;
-            Ok(())
-        })?;
+        let of_source = all(db, &statements::QUARANTINED_FROM, &[(*source).into()], |row| {
+            Ok((row.string()?, row.uint()?))
+        });
+        sizes.extend(of_source?);
     }
-    Ok((entries, bytes))
+    Ok(sizes)
 }
 
 fn entry(row: &mut Row) -> Result<QuarantineEntry, StoreError> {

@@ -256,7 +256,7 @@ statements! {
         ORDER BY message DESC LIMIT $4", [Bytes, Bytes, Int, Int]);
     DELIVERY = new("SELECT license_id, message, hook, topic, body, created_at, attempts, due_at, delivered_at, failed_at, status, answer
         FROM deliveries WHERE message = $1", [Bytes]);
-    DELIVERIES_OF_HOOK = new("SELECT license_id, message FROM deliveries WHERE hook = $1 ORDER BY license_id, message LIMIT $2", [Bytes, Int]);
+    DELIVERIES_OF_HOOK = new("SELECT license_id, message FROM deliveries WHERE hook = $1 ORDER BY due_at LIMIT $2", [Bytes, Int]);
     DELIVERIES_AFTER = new("SELECT license_id, message, hook, delivered_at, failed_at FROM deliveries
         WHERE message > $1 AND message < $2 ORDER BY message LIMIT $3", [Bytes, Bytes, Int]);
     OVERDUE_CHAINS = new("SELECT c.license_id, c.chain, c.sync_by, l.product, l.customer_id
@@ -279,7 +279,7 @@ statements! {
     QUARANTINE_AFTER = new("SELECT id, code, source, chain, received_at, digest, size, first_seq, last_seq FROM quarantine
         WHERE id > $1 AND (code = $2 OR $2 IS NULL) ORDER BY id LIMIT $3", [Int, Text, Int]);
     QUARANTINED_FOLLOWERS = new("SELECT DISTINCT chain FROM quarantine WHERE follows = $1 AND code = $2 AND chain IS NOT NULL", [Bytes, Text]);
-    QUARANTINED_FROM = new("SELECT size FROM quarantine WHERE source = $1", [Text]);
+    QUARANTINED_FROM = new("SELECT code, size FROM quarantine WHERE source = $1", [Text]);
     QUARANTINED = new("SELECT id, code, source, chain, received_at, digest, size, first_seq, last_seq, follows, bytes FROM quarantine
         WHERE id > $1 ORDER BY id LIMIT $2", [Int, Int]);
     QUARANTINED_BYTES = new("SELECT bytes FROM quarantine WHERE id = $1", [Int]);

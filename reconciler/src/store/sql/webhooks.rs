@@ -302,17 +302,37 @@ pub(super) fn forget_old(
     Ok(last.map(|((_, message), _)| *message))
 }
 
-/// Tells the endpoints of devices whose check-in deadline passed since it was last looked for them, those after `after`, as
-/// many as one unit of work may; after which one to go on, if there may be more. After the last one it was looked up to
-/// `now`: whoever looks at the same time writes the same messages, and each is kept once.
-pub(super) fn tell_overdue(
+/// Devices whose check-in deadline passed, of which endpoints are to be told.
+#[derive(Debug)]
+pub(super) struct Late {
+    found: Vec<Overdue>,
+    /// There are none after these.
+    is_all: bool,
+}
+
+impl Late {
+    /// After which one to go on.
+    pub(super) fn go_on(&self) -> Option<(LicenseId, ChainId)> {
+        let last = self.found.last().filter(|_| !self.is_all);
+        last.map(|overdue| (overdue.license, overdue.chain))
+    }
+}
+
+fn addressees_of_late(db: &mut dyn Database) -> Result<Vec<Addressee>, StoreError> {
+    let mut addressees = addressees(db)?;
+    addressees.retain(|addressee| addressee.topics.hold(Topic::Overdue));
+    Ok(addressees)
+}
+
+/// Finds devices whose check-in deadline passed since it was last looked for them, those after `after`, as many as one unit
+/// of work may tell. It may have to look at all that there are, and so belongs where nobody waits for it. Nothing where
+/// nobody is told of them.
+pub(super) fn find_late(
     db: &mut dyn Database,
     now: Micros,
     after: Option<(LicenseId, ChainId)>,
-) -> Result<Option<(LicenseId, ChainId)>, StoreError> {
-    let mut addressees = addressees(db)?;
-    addressees.retain(|addressee| addressee.topics.hold(Topic::Overdue));
-    let Some(first_made) = addressees.iter().map(|addressee| addressee.created_at).min() else {
+) -> Result<Option<Late>, StoreError> {
+    let Some(first_made) = addressees_of_late(db)?.iter().map(|addressee| addressee.created_at).min() else {
         return Ok(None);
     };
     let looked = one(db, &statements::COUNTER, &[OVERDUE.into()], Row::micros)?;
@@ -327,8 +347,15 @@ pub(super) fn tell_overdue(
         OVERDUE_PAGE.into(),
     ];
     let found = all(db, &statements::OVERDUE_CHAINS, &values, overdue)?;
+    Ok(Some(Late { is_all: (found.len() as u64) < OVERDUE_PAGE, found }))
+}
+
+/// Tells the endpoints of them. With the last ones it was looked up to `now`: whoever looks at the same time writes the same
+/// messages, and each is kept once.
+pub(super) fn tell_late(db: &mut dyn Database, now: Micros, late: &Late) -> Result<(), StoreError> {
+    let addressees = addressees_of_late(db)?;
     let mut rows = Vec::new();
-    for overdue in &found {
+    for overdue in &late.found {
         let body = message::of_overdue(overdue);
         for Addressee { hook, .. } in addressees.iter().filter(|other| other.created_at < overdue.sync_by) {
             let message = message::identify(hook, overdue.sync_by, &body, &[]);
@@ -336,11 +363,10 @@ pub(super) fn tell_overdue(
         }
     }
     Outbox { addressees, rows }.write(db)?;
-    let last = found.last().filter(|_| found.len() as u64 == OVERDUE_PAGE);
-    if last.is_none() {
+    if late.is_all {
         db.execute(&statements::RAISE_COUNTER, &[now.into(), OVERDUE.into()])?;
     }
-    Ok(last.map(|overdue| (overdue.license, overdue.chain)))
+    Ok(())
 }
 
 fn overdue(row: &mut Row) -> Result<Overdue, StoreError> {
