@@ -12,6 +12,7 @@ pub mod products;
 pub mod quarantine;
 pub mod requests;
 pub mod restore;
+pub mod sheet;
 pub mod tokens;
 pub mod webhooks;
 

@@ -117,6 +117,21 @@ fn a_licence_is_made_changed_and_ended_over_http_as_on_the_command_line() {
     let again = json!({"terms": {"max_activations": 8}, "remove_feature": ["beta"]});
     assert_eq!(done(&desk.patch(&path, "*", &again))["entitlement"]["revision"], 3);
 
+    let table = format!("policy,customer,valid,count\nteam,{SCRIPT},30d,2\nteam,Beta,,\n");
+    let import =
+        |kind: &str, table: &[u8]| desk.send("POST", "/v1/licenses/import", &[("content-type", kind)], table);
+    let imported = done(&import("text/csv; charset=utf-8", table.as_bytes()));
+    let customers: Vec<_> = imported["licenses"].as_array().expect("licences").iter().collect();
+    assert_eq!(customers.len(), 3);
+    assert!(customers.iter().all(|license| license["policy"] == "team"));
+    assert_eq!(customers[2]["customer"], "Beta");
+    assert_eq!(import("text/csv", format!("{table}nosuch,Gamma,,\n").as_bytes()).problem(422), "csv_invalid");
+    assert_eq!(import("text/csv", b"policy,customer,count\nteam,Beta,501\n").problem(422), "csv_invalid");
+    assert_eq!(import("text/csv", b"policy,customer\nteam,\xff\n").problem(422), "csv_invalid");
+    assert_eq!(import("application/json", table.as_bytes()).problem(415), "media_type_unsupported");
+    let issued_by_now = done(&desk.get("/v1/licenses?policy=team"))["licenses"].as_array().map(Vec::len);
+    assert_eq!(issued_by_now, Some(5), "what was refused issued nothing");
+
     let why = json!({"reason": format!("payment {SCRIPT}")});
     for (verb, status) in [("suspend", "suspended"), ("resume", "active"), ("revoke", "revoked")] {
         let stands = done(&desk.post(&format!("{path}/{verb}"), &why));
@@ -245,6 +260,47 @@ fn what_waits_in_quarantine_is_seen_tried_again_and_dropped() {
         assert_eq!(desk.get(path).problem(404), code, "{path}");
     }
     assert_eq!(desk.get("/v1/quarantine?code=none").problem(400), "request_invalid");
+}
+
+#[test]
+fn what_was_refused_of_an_import_is_told_page_by_page() {
+    let lab = Lab::with_policy(STANDARD);
+    let served = lab.serve(FREE);
+    let desk = Desk::of(&lab, &served, "operator");
+    let mut tar = tar::Builder::new(Vec::new());
+    for number in 0..7 {
+        lab.write("junk", format!("this is no bundle, nor is it number {number}"));
+        tar.append_path_with_name(lab.path("junk"), format!("{number}.cfbundle")).expect("readable");
+    }
+    let accepted = desk.send("POST", "/v1/imports", &[], &tar.into_inner().expect("in memory"));
+    let id = text(&accepted.json(), "import_id");
+    assert_eq!(desk.ended(&id)["counts"]["refused"], 7);
+    let path = format!("/v1/imports/{id}/findings");
+    let all = done(&desk.get(&path));
+    assert_eq!(all["findings"].as_array().map(Vec::len), Some(7));
+    assert!(all["next_cursor"].is_null());
+    for size in 1..=7 {
+        let (mut seen, mut rest) = (Vec::new(), String::new());
+        loop {
+            let page = done(&desk.get(&format!("{path}?limit={size}{rest}")));
+            let findings = page["findings"].as_array().expect("findings");
+            assert!((1..=size).contains(&findings.len()));
+            seen.extend(findings.iter().cloned());
+            let Some(cursor) = page["next_cursor"].as_str() else { break };
+            rest = format!("&cursor={cursor}");
+        }
+        assert_eq!(json!(seen), all["findings"], "{size}");
+    }
+    let page = done(&desk.get(&format!("{path}?limit=1")));
+    let cursor = text(&page, "next_cursor");
+    // The last digits say where in the file the next page begins.
+    for end in ["A", "8"] {
+        let forged = format!("{}{end}", &cursor[..cursor.len() - 1]);
+        let answer = desk.get(&format!("{path}?limit=1&cursor={forged}"));
+        assert_eq!(answer.problem(400), "cursor_invalid", "{forged}");
+    }
+    let beyond = format!("{}f___w", &cursor[..cursor.len() - 5]);
+    assert_eq!(desk.get(&format!("{path}?cursor={beyond}")).problem(400), "cursor_invalid");
 }
 
 #[test]

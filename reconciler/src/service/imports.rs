@@ -192,12 +192,17 @@ impl Imports {
         self.look(move |folder| folder.place(id)?.read()).await
     }
 
-    /// What of an import was not simply taken in, as it is shown.
+    /// What of an import was not simply taken in, as it is shown: so many from a place on, each with the place after it.
     ///
     /// # Errors
-    /// `import_unknown`, `import_unfinished`.
-    pub(super) async fn findings(&self, id: Uuid) -> Result<Vec<Value>, Refusal> {
-        self.look(move |folder| finished(folder, id)?.findings()).await
+    /// `import_unknown`, `import_unfinished`, `cursor_invalid`.
+    pub(super) async fn findings(
+        &self,
+        id: Uuid,
+        from: u64,
+        most: u64,
+    ) -> Result<Vec<(u64, Value)>, Refusal> {
+        self.look(move |folder| finished(folder, id)?.findings(from, most)).await
     }
 
     /// The archive of an import's answers, and its bytes.

@@ -76,6 +76,7 @@ fn routes() -> (Router<Arc<Service>>, utoipa::openapi::OpenApi) {
         .routes(routes!(api::catalog::show_policy))
         .routes(routes!(api::catalog::list_customers, api::catalog::create_customer))
         .routes(routes!(api::licenses::list, api::licenses::issue))
+        .routes(routes!(api::licenses::import))
         .routes(routes!(api::licenses::show, api::licenses::change))
         .routes(routes!(api::licenses::suspend))
         .routes(routes!(api::licenses::resume))

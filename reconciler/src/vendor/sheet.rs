@@ -1,16 +1,20 @@
-//! The CSV file of an import: every line is checked against the catalog before anything is done.
+//! Licences from a CSV table: every line is checked against the catalog before anything is done.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use csv::{Position, ReaderBuilder, StringRecord, Trim};
 use ledger::catalog::Catalog;
 use schemas::codes::Code;
+use schemas::ids::CustomerId;
+use schemas::limits;
 use schemas::refusal::Refusal;
 use schemas::terms::Policy;
 use schemas::text::Text;
 
+use super::Vendor;
+use super::licenses::{IssuedLicense, Order};
+use super::products::known_product;
 use crate::options::PolicyOptions;
-use crate::vendor::products::known_product;
 
 /// What spreadsheets put before UTF-8.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
@@ -19,22 +23,101 @@ const MOST_OF_A_LINE: usize = 1_000_000;
 /// Most lines that a refusal names.
 const MOST_TOLD: usize = 10;
 
-/// A valid line.
+/// A table whose lines are valid.
+///
+/// The first line names the columns: `policy` and `customer`, `count` where a line stands for several of the same, and any
+/// option of `license issue` without its hyphens in front, such as `valid`; several values of one are separated by `;`.
 #[derive(Debug)]
-pub(super) struct Line {
-    /// The policy with the line's options applied.
-    pub(super) policy: Policy,
-    /// The customer's name or identifier.
-    pub(super) customer: Text,
-    /// How many licences.
-    pub(super) count: usize,
+pub struct Sheet(Vec<Line>);
+
+impl Sheet {
+    /// How many licences it asks for.
+    pub fn licenses(&self) -> usize {
+        self.0.iter().map(|line| line.count).sum()
+    }
+
+    /// The customers that it names, by identifier or by name.
+    fn customers(&self) -> BTreeSet<&Text> {
+        self.0.iter().map(|line| &line.customer).collect()
+    }
 }
 
-/// Reads every line.
-///
-/// # Errors
-/// `csv_invalid`, which tells of the lines that are not valid.
-pub(super) fn read(bytes: &[u8], catalog: &Catalog) -> Result<Vec<Line>, Refusal> {
+/// A licence that was issued for a line.
+#[derive(Debug)]
+pub struct OfLine<'a> {
+    /// The licence.
+    pub issued: IssuedLicense,
+    /// Its policy.
+    pub policy: &'a Text,
+    /// Its customer, as the line names it.
+    pub customer: &'a Text,
+}
+
+impl Vendor {
+    /// Reads a table.
+    ///
+    /// # Errors
+    /// `csv_invalid`, which tells of the lines that are not valid.
+    pub fn read_sheet(&mut self, bytes: &[u8]) -> Result<Sheet, Refusal> {
+        read(bytes, &self.catalog()?).map(Sheet)
+    }
+
+    /// Issues a licence for every line, in commits of some hundred, each of which is whole; new names add customers. `told`
+    /// hears of each licence once it is stored.
+    ///
+    /// # Errors
+    /// When the ledger cannot be changed; licences that were told of are there.
+    pub fn issue_sheet(
+        &mut self,
+        sheet: &Sheet,
+        told: &mut dyn FnMut(OfLine<'_>) -> Result<(), Refusal>,
+    ) -> Result<(), Refusal> {
+        let customers = self.customers_of(sheet)?;
+        let lines = || sheet.0.iter().flat_map(|line| std::iter::repeat_n(line, line.count));
+        let orders: Vec<Order> = lines()
+            .map(|Line { policy, customer, .. }| Order {
+                policy: policy.clone(),
+                customer: customers[customer],
+                is_trial: false,
+            })
+            .collect();
+        let mut lines = lines();
+        self.issue(&orders, &mut |issued| {
+            let Line { policy, customer, .. } = lines.next().expect("one licence for each, in their order");
+            told(OfLine { issued, policy: &policy.name, customer })
+        })
+    }
+
+    /// The customers that a table names; new names are defined.
+    fn customers_of(&mut self, sheet: &Sheet) -> Result<BTreeMap<Text, CustomerId>, Refusal> {
+        let known = self.catalog()?.customers;
+        let (mut found, mut names) = (BTreeMap::new(), Vec::new());
+        for customer in sheet.customers() {
+            match CustomerId::parse(customer.as_str()).filter(|id| known.contains_key(id)) {
+                Some(id) => drop(found.insert(customer.clone(), id)),
+                None => names.push(customer.clone()),
+            }
+        }
+        // Each call writes one run of the catalog, which holds so many events.
+        for names in names.chunks(limits::RUN_EVENTS) {
+            found.extend(self.customers_named(names)?);
+        }
+        Ok(found)
+    }
+}
+
+/// A valid line.
+#[derive(Debug)]
+struct Line {
+    /// The policy with the line's options applied.
+    policy: Policy,
+    /// The customer's name or identifier.
+    customer: Text,
+    /// How many licences.
+    count: usize,
+}
+
+fn read(bytes: &[u8], catalog: &Catalog) -> Result<Vec<Line>, Refusal> {
     check(bytes, catalog).map_err(|wrong| {
         let mut told: Vec<String> =
             wrong.iter().take(MOST_TOLD).map(|Wrong { line, why }| format!("line {line}: {why}")).collect();

@@ -31,10 +31,11 @@ impl Reach {
 }
 
 /// Networks of IPv4 that are not public (RFC 6890 and the IANA registry), the first that holds an address.
-const V4: [(Ipv4Addr, u32, Reach); 17] = [
+const V4: [(Ipv4Addr, u32, Reach); 18] = [
     (Ipv4Addr::UNSPECIFIED, 8, Reach::Never),
     (Ipv4Addr::new(10, 0, 0, 0), 8, Reach::Private),
-    // Where one cloud tells a machine its secrets.
+    // Where clouds tell a machine its secrets.
+    (Ipv4Addr::new(168, 63, 129, 16), 32, Reach::Never),
     (Ipv4Addr::new(100, 100, 100, 200), 32, Reach::Never),
     (Ipv4Addr::new(100, 64, 0, 0), 10, Reach::Private),
     (Ipv4Addr::new(127, 0, 0, 0), 8, Reach::Private),
@@ -66,8 +67,8 @@ fn of_v6(address: Ipv6Addr) -> Reach {
         [0, 0, 0, 0, 0, 0xffff, high, low]
         | [0x64, 0xff9b, 0, 0, 0, 0, high, low]
         | [0x2002, high, low, ..] => return v4(high, low),
-        // Where one cloud tells a machine its secrets.
-        [0xfd00, 0xec2, ..] => return Reach::Never,
+        // Where clouds tell a machine its secrets.
+        [0xfd00, 0xec2, ..] | [0xfd20, 0xce, ..] => return Reach::Never,
         _ => {}
     }
     if address.is_loopback() || address.is_unique_local() {
@@ -119,11 +120,23 @@ mod tests {
 
     #[test]
     fn some_are_never_an_endpoint() {
-        all(&["0.0.0.0", "0.1.2.3", "169.254.169.254", "169.254.0.1", "100.100.100.200"], Reach::Never);
+        all(
+            &["0.0.0.0", "0.1.2.3", "169.254.169.254", "169.254.0.1", "100.100.100.200", "168.63.129.16"],
+            Reach::Never,
+        );
         all(&["192.0.0.192", "192.0.2.1", "198.51.100.7", "203.0.113.9", "198.19.0.1"], Reach::Never);
         all(&["224.0.0.1", "239.255.255.255", "240.0.0.1", "255.255.255.255", "192.88.99.1"], Reach::Never);
         all(
-            &["::", "fe80::1", "fec0::1", "ff02::1", "2001:db8::1", "3fff:fff::1", "fd00:ec2::254"],
+            &[
+                "::",
+                "fe80::1",
+                "fec0::1",
+                "ff02::1",
+                "2001:db8::1",
+                "3fff:fff::1",
+                "fd00:ec2::254",
+                "fd20:ce::254",
+            ],
             Reach::Never,
         );
         all(&["100::1", "4000::1", "2001:10::1", "2001:20::1"], Reach::Never);

@@ -128,9 +128,10 @@ pub(in crate::service) async fn findings(
     Query(paging): Query<Paging>,
 ) -> Result<Answer<FindingPage>, Problem> {
     let id = named(&import)?;
-    let numbered: Vec<(u64, Value)> = (0..).zip(service.imports.findings(id).await?).collect();
-    let key = |(number, _): &(u64, Value)| number.to_be_bytes().to_vec();
-    let (page, next_cursor) = cursor::page_of(numbered, &paging, &format!("findings {id}"), key)?;
+    let (size, list) = (cursor::size(paging.limit)?, format!("findings {id}"));
+    let from = paging.cursor.map_or(Ok([0; 8]), |cursor| cursor::read(&cursor, &list))?;
+    let found = service.imports.findings(id, u64::from_be_bytes(from), size + 1).await?;
+    let (page, next_cursor) = cursor::page(found, size, &list, |(place, _)| place.to_be_bytes().to_vec());
     let findings = page.into_iter().map(|(_, finding)| finding).collect();
     Ok(Answer(FindingPage { findings, next_cursor }))
 }

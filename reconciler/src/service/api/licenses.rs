@@ -19,13 +19,14 @@ use super::terms::TermsOrder;
 use crate::options::PolicyOptions;
 use crate::service::Service;
 use crate::service::auth::{Audit, May, Operate};
-use crate::service::input::{Json, Path, Query};
+use crate::service::input::{Csv, Json, Path, Query};
 use crate::service::problem::{Details, Problem, Refusals};
 use crate::shown::activations::SilentSeats;
 use crate::shown::history::History;
 use crate::shown::licenses::{ChangedLicense, IssuedLine, LicenseDetails, LicenseLine, LicenseStanding};
 use crate::vendor::Vendor;
 use crate::vendor::licenses::{IssueOrder, LicenseVersion, StandingChange, Wanted};
+use crate::vendor::sheet::OfLine;
 
 /// Which licences are listed.
 #[derive(Clone, Debug, Default, Deserialize, IntoParams)]
@@ -197,6 +198,40 @@ pub(in crate::service) async fn issue(
             Ok(issued)
         })
         .await?;
+    Ok((StatusCode::CREATED, Answer(IssuedLicenses { licenses })))
+}
+
+/// Issue a licence for every line of a table
+///
+/// As `counterfoil license import`: the first line names the columns, `policy` and `customer`, and any option of
+/// `license issue` without its hyphens in front; `count` makes several of one line. One commit issues them all, up to 500, or
+/// none where a line is not valid.
+#[utoipa::path(
+    post, path = "/v1/licenses/import", tag = "licenses", operation_id = "import_licenses",
+    security(("bearer" = ["operator"])),
+    request_body(content = String, content_type = "text/csv"),
+    responses((status = 201, description = "The licences with their keys", body = IssuedLicenses), Refusals)
+)]
+pub(in crate::service) async fn import(
+    State(service): State<Arc<Service>>,
+    _may: May<Operate>,
+    Csv(table): Csv,
+) -> Result<(StatusCode, Answer<IssuedLicenses>), Problem> {
+    let issue = move |vendor: &mut Vendor| {
+        let sheet = vendor.read_sheet(&table)?;
+        if sheet.licenses() > MOST_AT_ONCE as usize {
+            let most =
+                format!("{} licences are asked for, and {MOST_AT_ONCE} are issued at once", sheet.licenses());
+            return Err(Refusal::new(Code::CsvInvalid, most));
+        }
+        let mut licenses = Vec::new();
+        vendor.issue_sheet(&sheet, &mut |OfLine { issued, policy, customer }| {
+            licenses.push(IssuedLine::of(&issued, policy, customer.as_str()));
+            Ok(())
+        })?;
+        Ok(licenses)
+    };
+    let licenses = service.office.lend(issue).await?;
     Ok((StatusCode::CREATED, Answer(IssuedLicenses { licenses })))
 }
 

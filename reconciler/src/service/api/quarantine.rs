@@ -71,8 +71,8 @@ pub(in crate::service) async fn list(
 
 /// Show an entry, and what its bytes say
 #[utoipa::path(
-    get, path = "/v1/quarantine/{id}", tag = "quarantine", operation_id = "show_quarantine_entry",
-    security(("bearer" = ["auditor"])), params(("id" = i64, Path, description = "The entry's number")),
+    get, path = "/v1/quarantine/{entry}", tag = "quarantine", operation_id = "show_quarantine_entry",
+    security(("bearer" = ["auditor"])), params(("entry" = i64, Path, description = "The entry's number")),
     responses((status = 200, description = "The entry", body = QuarantineDetails), Refusals)
 )]
 pub(in crate::service) async fn show(
@@ -90,8 +90,8 @@ pub(in crate::service) async fn show(
 
 /// The bytes of an entry, as they came
 #[utoipa::path(
-    get, path = "/v1/quarantine/{id}/content", tag = "quarantine", operation_id = "quarantine_content",
-    security(("bearer" = ["auditor"])), params(("id" = i64, Path, description = "The entry's number")),
+    get, path = "/v1/quarantine/{entry}/content", tag = "quarantine", operation_id = "quarantine_content",
+    security(("bearer" = ["auditor"])), params(("entry" = i64, Path, description = "The entry's number")),
     responses(
         (status = 200, description = "The bytes", content_type = "application/octet-stream", body = Vec<u8>),
         Refusals
@@ -109,8 +109,8 @@ pub(in crate::service) async fn content(
 
 /// Delete an entry for good
 #[utoipa::path(
-    delete, path = "/v1/quarantine/{id}", tag = "quarantine", operation_id = "drop_quarantine_entry",
-    security(("bearer" = ["operator"])), params(("id" = i64, Path, description = "The entry's number")),
+    delete, path = "/v1/quarantine/{entry}", tag = "quarantine", operation_id = "drop_quarantine_entry",
+    security(("bearer" = ["operator"])), params(("entry" = i64, Path, description = "The entry's number")),
     responses((status = 200, description = "It is deleted", body = Dropped), Refusals)
 )]
 pub(in crate::service) async fn discard(

@@ -100,8 +100,8 @@ pub(in crate::service) struct RemovedWebhook {
 
 /// Take an endpoint away, with all messages to it
 #[utoipa::path(
-    delete, path = "/v1/webhooks/{id}", tag = "webhooks", operation_id = "remove_webhook", security(("bearer" = ["admin"])),
-    params(("id" = String, Path, description = "The endpoint")),
+    delete, path = "/v1/webhooks/{webhook}", tag = "webhooks", operation_id = "remove_webhook", security(("bearer" = ["admin"])),
+    params(("webhook" = String, Path, description = "The endpoint")),
     responses(
         (status = 200, description = "It is", body = RemovedWebhook),
         Refusals
@@ -195,9 +195,9 @@ pub(in crate::service) struct ReplayedDelivery {
 
 /// Have a message sent again, whatever became of it
 #[utoipa::path(
-    post, path = "/v1/webhooks/deliveries/{id}/replay", tag = "webhooks", operation_id = "replay_delivery",
+    post, path = "/v1/webhooks/deliveries/{message}/replay", tag = "webhooks", operation_id = "replay_delivery",
     security(("bearer" = ["operator"])),
-    params(("id" = String, Path, description = "The message")),
+    params(("message" = String, Path, description = "The message")),
     responses(
         (status = 200, description = "It is", body = ReplayedDelivery),
         Refusals

@@ -6,11 +6,11 @@
 //! imports/ID/upload          what was uploaded, until it is merged
 //! imports/ID/answers/        the answers, while it is merged
 //! imports/ID/answers.tar     the answers, when it is done
-//! imports/ID/findings.json   what was not simply taken in, when it is done
+//! imports/ID/findings.jsonl  what was not simply taken in, a line each, when it is done
 //! ```
 
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, BufRead as _, BufReader, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use ledger::durable::{self, Access};
@@ -24,6 +24,8 @@ use uuid::Uuid;
 use crate::home::make_private_directory;
 use crate::merging::MergeFinding;
 use crate::shown::imports::Import;
+
+const FINDINGS: &str = "findings.jsonl";
 
 /// The folder of all imports.
 #[derive(Clone, Debug)]
@@ -150,12 +152,34 @@ impl Place {
         durable::write(&path, &json(import), Access::OwnerOnly).map_err(|error| failed(&path, &error))
     }
 
-    /// What was not simply taken in: [`MergeFinding`]s as they are shown.
+    /// What was not simply taken in: [`MergeFinding`]s as they are shown, so many from a place in their file on, which is 0 or
+    /// stands beside the finding before; each with the place after it. However many there are, only these are read.
     ///
     /// # Errors
-    /// `io_failed`.
-    pub(super) fn findings(&self) -> Result<Vec<Value>, Refusal> {
-        self.json("findings.json")
+    /// `cursor_invalid` where no finding begins at `from`; `io_failed`.
+    pub(super) fn findings(&self, from: u64, most: u64) -> Result<Vec<(u64, Value)>, Refusal> {
+        let path = self.0.join(FINDINGS);
+        let io = |error: io::Error| failed(&path, &error);
+        let mut file = File::open(&path).map_err(io)?;
+        let mut before = [b'\n'];
+        if let Some(last) = from.checked_sub(1) {
+            file.seek(SeekFrom::Start(last)).map_err(io)?;
+            file.read_exact(&mut before).map_err(|_| Code::CursorInvalid)?;
+        }
+        if before != [b'\n'] {
+            return Err(Code::CursorInvalid.into());
+        }
+        let (mut lines, mut place, mut found) = (BufReader::new(file), from, Vec::new());
+        for _ in 0..most {
+            let mut line = String::new();
+            place += lines.read_line(&mut line).map_err(io)? as u64;
+            if line.is_empty() {
+                break;
+            }
+            let finding = serde_json::from_str(&line);
+            found.push((place, finding.map_err(|error| Refusal::from_error(Code::IoFailed, &error))?));
+        }
+        Ok(found)
     }
 
     /// Keeps what was not simply taken in.
@@ -163,8 +187,10 @@ impl Place {
     /// # Errors
     /// `io_failed`.
     pub(super) fn write_findings(&self, findings: &[MergeFinding]) -> Result<(), Refusal> {
-        let path = self.0.join("findings.json");
-        durable::write(&path, &json(&findings), Access::OwnerOnly).map_err(|error| failed(&path, &error))
+        let path = self.0.join(FINDINGS);
+        let lines = findings.iter().flat_map(|finding| [json(finding), b"\n".to_vec()]).flatten();
+        let lines: Vec<u8> = lines.collect();
+        durable::write(&path, &lines, Access::OwnerOnly).map_err(|error| failed(&path, &error))
     }
 
     /// Packs the answers into one archive.

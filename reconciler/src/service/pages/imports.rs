@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::door::Who;
 use crate::service::Service;
 use crate::service::html::frame::Frame;
-use crate::service::html::list::List;
+use crate::service::html::list::{List, ROWS};
 use crate::service::html::page::{moment, show};
 use crate::service::html::trouble::Trouble;
 use crate::service::input::Path;
@@ -111,18 +111,17 @@ pub(super) async fn page(
 ) -> Result<Response, Problem> {
     let id: Uuid = import.parse().map_err(|_| Refusal::new(Code::ImportUnknown, import.as_str()))?;
     let import = service.imports.show(id).await?;
-    let findings = if import.counts.is_some_and(|counts| counts.findings > 0) {
-        service.imports.findings(id).await?
-    } else {
-        Vec::new()
-    };
+    let all = import.counts.map_or(0, |counts| counts.findings);
+    let found = if all > 0 { service.imports.findings(id, 0, ROWS as u64).await? } else { Vec::new() };
+    let rows: Vec<Finding> = found.iter().map(|(_, finding)| Finding::of(finding)).collect();
+    let more = usize::try_from(all).unwrap_or(usize::MAX).saturating_sub(rows.len());
     let trouble = import.code.map(|code| Trouble::of(&Refusal::new(code, import.detail.clone())));
     let page = ImportPage {
         frame: &service.html.frame,
         who: &who,
         import: &Row::of(&import),
         counts: &counts(&import),
-        findings: &List::of(findings.iter().map(Finding::of)),
+        findings: &List { rows, more },
         trouble: trouble.as_ref(),
     };
     Ok(show(StatusCode::OK, &page))
