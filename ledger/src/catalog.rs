@@ -66,6 +66,7 @@ impl Product {
         self.features.iter().find(|feature| feature.name.as_str() == name)
     }
 }
+
 /// An issuer certificate.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct IssuerRecord {
@@ -111,6 +112,15 @@ impl Catalog {
             }
             _ => {}
         }
+    }
+
+    /// The policies of a product that typed codes may name, in the order of their numbers.
+    pub fn air_gapped<'a>(&'a self, product: &'a Text) -> impl Iterator<Item = &'a Policy> {
+        let of_product = self.policies.values().map(|(_, policy)| policy);
+        let mut numbered: Vec<&Policy> =
+            of_product.filter(|policy| policy.product == *product && policy.air_gapped.is_some()).collect();
+        numbered.sort_by_key(|policy| policy.air_gapped);
+        numbered.into_iter()
     }
 
     fn define_product(&mut self, at: Micros, defined: &ProductDefined) {

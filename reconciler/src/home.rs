@@ -37,7 +37,7 @@ use zeroize::Zeroizing;
 pub use self::backup::{Backup, Part};
 pub use self::files::Layout;
 pub(crate) use self::files::make_private_directory;
-pub use self::pack::build_pack;
+pub use self::pack::{PackContent, build_pack};
 pub use self::root_key::{Passphrase, RootKeyFile};
 pub use self::store_url::StoreUrl;
 use crate::store::Place;
@@ -174,7 +174,13 @@ impl Home {
         &self.certificate.bytes
     }
 
-    /// What licence keys and fingerprint keys are derived from.
+    /// The key that signs the codes of a product's pack of this version.
+    pub fn code_key(&self, product: &Text, version: u32) -> SecretKey {
+        let context = [&version.to_be_bytes(), product.as_str().as_bytes()].concat();
+        SecretKey::from_seed(&self.key_secret.derive(b"cf/codekey/1", &context))
+    }
+
+    /// What licence keys, and the keys of packs, are derived from.
     pub fn key_secret(&self) -> &KeySecret {
         &self.key_secret
     }

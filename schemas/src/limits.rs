@@ -30,6 +30,8 @@ pub const CERTIFICATE_BYTES: usize = 4 * 1024;
 pub const PACK_BYTES: usize = 1024 * 1024;
 /// Most features of one product.
 pub const FEATURES: usize = 1_024;
+/// Most policies of one product that typed codes name, by numbers from 1.
+pub const AIR_GAPPED_POLICIES: u16 = 63;
 /// Most entries of a list that no other limit names.
 pub const LIST_ENTRIES: usize = 1_024;
 /// Deepest nesting of arrays in one value.

@@ -80,7 +80,7 @@ fn every_decode_error_is_specified() {
     }
 }
 
-const LIMITS: [(&str, u64); 19] = [
+const LIMITS: [(&str, u64); 20] = [
     ("CORE_BYTES", limits::CORE_BYTES as u64),
     ("TEXT_BYTES", limits::TEXT_BYTES as u64),
     ("REF_BYTES", limits::REF_BYTES as u64),
@@ -96,6 +96,7 @@ const LIMITS: [(&str, u64); 19] = [
     ("CERTIFICATE_BYTES", limits::CERTIFICATE_BYTES as u64),
     ("PACK_BYTES", limits::PACK_BYTES as u64),
     ("FEATURES", limits::FEATURES as u64),
+    ("AIR_GAPPED_POLICIES", limits::AIR_GAPPED_POLICIES as u64),
     ("LIST_ENTRIES", limits::LIST_ENTRIES as u64),
     ("NESTING", limits::NESTING as u64),
     ("TOTAL_MAX", limits::TOTAL_MAX),

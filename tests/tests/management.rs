@@ -84,6 +84,8 @@ fn a_licence_is_made_changed_and_ended_over_http_as_on_the_command_line() {
         "terms": {"type": "subscription", "valid": "90d", "max_activations": 5, "quota": ["render=100/month"]}});
     assert_eq!(done(&desk.post("/v1/policies", &policy))["rules"]["max_activations"], 5);
     assert_eq!(desk.post("/v1/policies", &policy).problem(409), "policy_exists");
+    let dark = json!({"policy": "dark", "product": "viewer", "air_gapped": true});
+    assert_eq!(done(&desk.post("/v1/policies", &dark))["air_gapped"], 1);
     let customer = done(&desk.post("/v1/customers", &json!({"name": SCRIPT})));
     assert_eq!(
         done(&desk.post("/v1/customers", &json!({"name": SCRIPT}))),

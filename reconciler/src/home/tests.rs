@@ -203,7 +203,8 @@ fn a_pack_verifies_and_its_fingerprint_key_is_the_products_own() {
     let root = home.root_key(None, None).expect("in the home");
     let pack = |product: &str, version| {
         let product = Text::new(product).expect("short");
-        let pack = build_pack(&home, &root, &product, &[], version, now(), home.portal().cloned());
+        let content = PackContent { product, version, features: Vec::new(), policies: Vec::new() };
+        let pack = build_pack(&home, &root, content, now(), home.portal().cloned());
         trust::verify_pack(&pack).expect("just signed")
     };
     let first = pack("studio", 1);
@@ -211,4 +212,22 @@ fn a_pack_verifies_and_its_fingerprint_key_is_the_products_own() {
     assert_eq!(first.portal, new_home().portal);
     assert_eq!(first.fingerprint_key, pack("studio", 2).fingerprint_key);
     assert_ne!(first.fingerprint_key, pack("viewer", 1).fingerprint_key);
+}
+
+#[test]
+fn every_pack_has_a_key_for_codes_of_its_own() {
+    let (_directory, home) = made();
+    let root = home.root_key(None, None).expect("in the home");
+    let key = |product: &str, version| {
+        let product = Text::new(product).expect("short");
+        let expected = home.code_key(&product, version).public();
+        let content = PackContent { product, version, features: Vec::new(), policies: Vec::new() };
+        let pack = build_pack(&home, &root, content, now(), None);
+        let keys = trust::verify_pack(&pack).expect("just signed").code_keys;
+        assert_eq!(keys, [expected]);
+        expected
+    };
+    let keys = [key("studio", 1), key("studio", 2), key("viewer", 1)];
+    assert_eq!(keys[0], key("studio", 1));
+    assert!(keys[0] != keys[1] && keys[0] != keys[2] && keys[1] != keys[2]);
 }

@@ -16,7 +16,7 @@ use schemas::text::Text;
 
 use super::Vendor;
 use super::licenses::refuse_too_long;
-use crate::home::build_pack;
+use crate::home::{PackContent, build_pack};
 use crate::options::resolve;
 use crate::store::StoreError;
 
@@ -88,21 +88,26 @@ impl Vendor {
         Ok(known_product(&self.catalog()?, product)?.clone())
     }
 
-    /// Defines a policy.
+    /// Defines a policy; one that is `air_gapped` gets the next number by which typed codes name it, which no other policy of
+    /// the product ever has. Returns it as it is defined.
     ///
     /// # Errors
-    /// `policy_exists`, `product_unknown`.
-    pub fn create_policy(&mut self, policy: &Policy) -> Result<(), Refusal> {
+    /// `policy_exists`, `product_unknown`; `terms_invalid` where there is no number left.
+    pub fn create_policy(&mut self, policy: &Policy, air_gapped: bool) -> Result<Policy, Refusal> {
         refuse_too_long(&resolve(policy, self.now))?;
-        self.change_catalog(|draft| {
-            known_product(draft.catalog(), &policy.product)?;
-            if draft.catalog().policies.contains_key(&policy.name) {
+        let name = policy.name.clone();
+        let mut catalog = self.change_catalog(|draft| {
+            let catalog = draft.catalog();
+            known_product(catalog, &policy.product)?;
+            if catalog.policies.contains_key(&policy.name) {
                 return Err(Refusal::new(Code::PolicyExists, policy.name.as_str()));
             }
-            draft.write(Body::PolicyDefined(Box::new(PolicyDefined { policy: policy.clone() })))?;
+            let number = air_gapped.then(|| next_number(catalog, &policy.product)).transpose()?;
+            let policy = Policy { air_gapped: number, ..policy.clone() };
+            draft.write(Body::PolicyDefined(Box::new(PolicyDefined { policy })))?;
             Ok(())
         })?;
-        Ok(())
+        Ok(catalog.policies.remove(&name).map(|(_, policy)| policy).expect("it was just defined"))
     }
 
     /// A policy by its name.
@@ -131,7 +136,10 @@ impl Vendor {
         store.change_catalog(issuer, *now, &mut |draft| {
             let known = known_product(draft.catalog(), product)?;
             let version = known.pack_version + 1;
-            let pack = build_pack(home, root, product, &known.features, version, *now, portal.cloned());
+            let policies = draft.catalog().air_gapped(product).cloned().collect();
+            let features = known.features.clone();
+            let content = PackContent { product: product.clone(), version, features, policies };
+            let pack = build_pack(home, root, content, *now, portal.cloned());
             let digest = trust::pack_digest(&pack);
             let published = PackPublished { product: product.clone(), version, digest };
             draft.write(Body::PackPublished(Box::new(published)))?;
@@ -184,6 +192,17 @@ impl Vendor {
 /// `product_unknown`.
 pub fn known_product<'a>(catalog: &'a Catalog, product: &Text) -> Result<&'a Product, Refusal> {
     catalog.products.get(product).ok_or_else(|| Refusal::new(Code::ProductUnknown, product.as_str()))
+}
+
+/// The number after those that codes name the product's policies by.
+fn next_number(catalog: &Catalog, product: &Text) -> Result<u16, Refusal> {
+    let last = catalog.air_gapped(product).filter_map(|policy| policy.air_gapped).max();
+    let next = last.unwrap_or(0) + 1;
+    if next > limits::AIR_GAPPED_POLICIES {
+        let why = format!("codes name {} policies of a product at most", limits::AIR_GAPPED_POLICIES);
+        return Err(Refusal::new(Code::TermsInvalid, why));
+    }
+    Ok(next)
 }
 
 fn product_defined(product: &Text, features: Vec<ProductFeature>) -> Body {

@@ -18,7 +18,8 @@ use crate::shown::words;
 #[command(after_help = "Examples:
   counterfoil policy create standard --product studio --valid 365d --max-activations 2 \\
       --quota render=1000/month --sync-every 30d --grace 7d
-  counterfoil policy create site --product studio --type perpetual --maintenance 365d --feature export")]
+  counterfoil policy create site --product studio --type perpetual --maintenance 365d --feature export
+  counterfoil policy create dark --product studio --valid 365d --quota render=1000/month --air-gapped")]
 pub(crate) struct PolicyCreateArgs {
     /// The policy's name, unique in the home
     #[arg(value_name = "ID")]
@@ -26,6 +27,9 @@ pub(crate) struct PolicyCreateArgs {
     /// The product
     #[arg(long, value_name = "ID")]
     product: Text,
+    /// Put it into the product's next packs, where a code that a person types can name it by its number
+    #[arg(long)]
+    air_gapped: bool,
     #[command(flatten)]
     options: PolicyOptions,
 }
@@ -35,7 +39,7 @@ impl PolicyCreateArgs {
         let mut vendor = context.vendor()?;
         let product = vendor.product(&self.product)?;
         let policy = self.options.policy(self.policy, self.product, &product.features)?;
-        vendor.create_policy(&policy)?;
+        let policy = vendor.create_policy(&policy, self.air_gapped)?;
         context.output.result(&Created { policy })?;
         Ok(Exit::Done)
     }
@@ -50,6 +54,13 @@ impl fmt::Display for Created {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = &self.policy.name;
         writeln!(f, "created the policy {name} for {}", self.policy.product)?;
+        if let Some(number) = self.policy.air_gapped {
+            let product = words::quoted(self.policy.product.as_str());
+            writeln!(
+                f,
+                "Codes name it by the number {number}, from the next pack on: counterfoil product pack {product} -o FILE"
+            )?;
+        }
         let name = words::quoted(name.as_str());
         let for_whom = match self.policy.kind {
             LicenseType::Trial => "--trial",

@@ -42,7 +42,7 @@ struct Shown {
 
 impl fmt::Display for Shown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Policy { name, product, kind, start, valid_for, maintenance_for, features, rules, .. } =
+        let Policy { name, product, kind, start, valid_for, maintenance_for, features, rules, air_gapped } =
             &self.policy;
         let fields = Fields::default()
             .with("policy", name)
@@ -53,6 +53,7 @@ impl fmt::Display for Shown {
             .with("valid for", words::or(valid_for.map(words::span), "without end"))
             .with("maintenance for", words::or(maintenance_for.map(words::span), "without end"))
             .with("features", words::features(features));
-        words::conditions(fields, rules, features).fmt(f)
+        let fields = words::conditions(fields, rules, features);
+        air_gapped.iter().fold(fields, |fields, number| fields.with("number in codes", number)).fmt(f)
     }
 }

@@ -164,6 +164,9 @@ pub(in crate::service) struct PolicyOrder {
     /// The product.
     #[schema(value_type = String)]
     product: Text,
+    /// Whether it goes into the product's next packs, where typed codes name it by its number.
+    #[serde(default)]
+    air_gapped: bool,
     /// What licences issued from it grant, and on what conditions.
     #[serde(default)]
     terms: TermsOrder,
@@ -180,7 +183,7 @@ pub(in crate::service) async fn create_policy(
     _may: May<Operate>,
     Json(order): Json<PolicyOrder>,
 ) -> Result<(StatusCode, Answer<PolicyLine>), Problem> {
-    let PolicyOrder { policy, product, terms } = order;
+    let PolicyOrder { policy, product, air_gapped, terms } = order;
     refuse_nameless(&policy, "policy")?;
     let options = terms.options()?;
     let made = service
@@ -188,7 +191,7 @@ pub(in crate::service) async fn create_policy(
         .lend(move |vendor| {
             let known = vendor.product(&product)?.features;
             let policy = options.policy(policy, product, &known)?;
-            vendor.create_policy(&policy)?;
+            let policy = vendor.create_policy(&policy, air_gapped)?;
             Ok(PolicyLine { policy, defined_at: vendor.now() })
         })
         .await?;
