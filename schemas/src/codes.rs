@@ -251,7 +251,7 @@ codes! {
         "Update this program, then try again.",
     UnsupportedVersion "unsupported_version" Verification 422
         "the version is not supported"
-        "The file was written in a version of the format that this program does not know."
+        "The file or the code was written in a version of the format that this program does not know."
         "Update this program, then try again.",
     // Files.
     UnknownFile "unknown_file" Verification 422
@@ -274,6 +274,27 @@ codes! {
         "a file could not be read or written"
         "The operating system refused."
         "See the message behind it; check path, permissions and free space.",
+    // Codes that are typed.
+    CodeSymbol "code_symbol" Usage 422
+        "a code holds a character that no code has"
+        "A code is made of digits and letters without I, L, O and U; O is read as 0, I and L are read as 1. Something else was typed, and it is not guessed what it stands for."
+        "Type the group that is named again; the other groups stand.",
+    CodeGroupWrong "code_group_wrong" Usage 422
+        "a group of the code is wrong"
+        "Each group of a code has five symbols and a check symbol, which also tells the group's place and the kind of the code, and one is not right: it is mistyped, too short or too long, in another place, or from another code. The groups that are not named stand."
+        "Compare the groups that are named with the code as it was shown, and type them again.",
+    CodeLength "code_length" Usage 422
+        "the code has too few or too many groups"
+        "What the code says takes a number of groups, and another one was typed. Each of them is right by itself."
+        "Type the whole code as it was shown, and nothing after it.",
+    CodeKind "code_kind" Usage 422
+        "this is another kind of code"
+        "A request code goes from the device to the vendor, an unlock code from the vendor to the device, a return code from the device to the vendor."
+        "Type the code that is asked for here.",
+    CodeMismatch "code_mismatch" Verification 422
+        "the groups do not make up one code"
+        "Each group is right by itself, but all of them together are not what was shown: groups of two codes were mixed, or two groups whose places are 32 apart changed them."
+        "Compare the whole code with what was shown, group by group.",
     // Chains, signatures, certificates.
     ChainMismatch "chain_mismatch" Verification 422
         "the chain's name does not follow from its header"
