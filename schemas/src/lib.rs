@@ -1,5 +1,5 @@
-//! Counterfoil's wire types: the canonical encoding, identifiers, events, runs, bundles, grants and packs, with
-//! their limits, the table of refusal codes and the SQL migrations.
+//! Counterfoil's wire types: the canonical encoding, identifiers, events, runs, bundles, grants, packs and codes that
+//! are typed, with their limits, the table of refusal codes and the SQL migrations.
 //!
 //! Nothing in this crate does I/O, reads a clock or knows a key: it says what the bytes are, not whether they
 //! are true. `docs/formats/` specifies the same, byte by byte, for another implementation.
@@ -23,5 +23,6 @@ pub mod refusal;
 pub mod run;
 pub mod terms;
 pub mod text;
+pub mod typed;
 pub mod webhook;
 mod wire;

@@ -40,3 +40,5 @@ pub const NESTING: usize = 16;
 pub const TOTAL_MAX: u64 = (1 << 53) - 1;
 /// Highest place on a chain: as large as every JSON reader holds exactly.
 pub const PLACE_MAX: u64 = (1 << 53) - 1;
+/// Most groups of a code that is typed.
+pub const CODE_GROUPS: usize = 160;

@@ -70,6 +70,12 @@ fn the_worked_examples_are_those_of_the_vectors() {
     let files = page("files.md");
     assert!(files.contains(&format!("of the vectors, {} bytes", bundle.len())));
     assert!(files.contains(&format!("| {} | `{digest}` | digest |", content.len())));
+
+    let request =
+        fs::read_to_string(root().join("schemas/golden/codes/v1/written/request.json")).expect("readable");
+    let codes = page("codes.md");
+    let code = codes.lines().find_map(|line| line.strip_prefix("| code | `")).expect("a code");
+    assert!(request.contains(code.trim_end_matches("` |")));
 }
 
 #[test]
@@ -80,7 +86,7 @@ fn every_decode_error_is_specified() {
     }
 }
 
-const LIMITS: [(&str, u64); 20] = [
+const LIMITS: [(&str, u64); 21] = [
     ("CORE_BYTES", limits::CORE_BYTES as u64),
     ("TEXT_BYTES", limits::TEXT_BYTES as u64),
     ("REF_BYTES", limits::REF_BYTES as u64),
@@ -101,6 +107,7 @@ const LIMITS: [(&str, u64); 20] = [
     ("NESTING", limits::NESTING as u64),
     ("TOTAL_MAX", limits::TOTAL_MAX),
     ("PLACE_MAX", limits::PLACE_MAX),
+    ("CODE_GROUPS", limits::CODE_GROUPS as u64),
 ];
 
 const DECODE_ERRORS: [DecodeError; 17] = [

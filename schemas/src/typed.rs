@@ -1,0 +1,152 @@
+//! Codes that a person reads off one screen and types on another: symbols, groups with a check symbol, and bits.
+//!
+//! ```text
+//! code  = group - group - …        at most 160
+//! group = five symbols of 5 bits and a check symbol
+//! check = header + place(number) + α¹·v₁ + … + α⁵·v₅   over GF(32), x⁵ + x² + 1
+//! bits  = header (kind: 3, version − 1: 2), fields, zeros up to the end of the last group
+//! ```
+//!
+//! What is typed is never corrected: a group is right or it is named. Which fields the codes have, and what proves a
+//! code as a whole, is not said here. `docs/formats/codes.md` specifies the same.
+
+mod alphabet;
+mod bits;
+mod group;
+mod reading;
+
+use std::fmt;
+
+use thiserror::Error;
+
+use self::bits::Bits;
+pub use self::bits::{BitReader, BitWriter, BitsError};
+pub use self::group::{Cause, Group, WrongGroup, WrongKind};
+use crate::codes::Code;
+use crate::wire::choices;
+
+/// The version of the codes that this program writes.
+pub const VERSION: u8 = 1;
+/// Symbols of a group that carry bits.
+pub const GROUP_DATA: usize = 5;
+/// Symbols of a group, the check symbol included.
+pub const GROUP_SYMBOLS: usize = 6;
+/// Bits that a symbol carries.
+const SYMBOL_BITS: usize = 5;
+/// Bits that a group carries.
+pub const GROUP_BITS: usize = GROUP_DATA * SYMBOL_BITS;
+
+choices! {
+    /// What a code is. The number 1 is that of licence keys, whose groups are of another form.
+    Kind {
+        /// Device to vendor: asks for an activation.
+        Request = 2 "request",
+        /// Vendor to device: answers a request.
+        Unlock = 3 "unlock",
+        /// Device to vendor: tells what was used, or that the activation ended.
+        Return = 4 "return",
+    }
+}
+
+impl Kind {
+    /// The value of the first symbol: the kind's number, then the version.
+    fn header(self) -> u8 {
+        self.number() << VERSION_BITS | (VERSION - 1)
+    }
+
+    /// The kind that a first symbol says, if it is one of this version.
+    fn of_header(header: u8) -> Option<Self> {
+        Self::ALL.iter().copied().find(|kind| kind.header() == header)
+    }
+}
+
+const VERSION_BITS: u32 = 2;
+
+/// A code whose groups are all right. It is made by [`BitWriter::finish`] or read from what was typed.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct TypedCode {
+    kind: Kind,
+    bits: Bits,
+}
+
+impl TypedCode {
+    /// Reads what was typed; with `asked`, a code of another kind is refused.
+    ///
+    /// Case does not matter, `O` is `0`, `I` and `L` are `1`, blanks are passed over. Hyphens and other dashes end a
+    /// group; where there are none, groups are cut by six symbols.
+    ///
+    /// # Errors
+    /// All groups that are wrong, by their numbers from 1; or that it is a code of another kind. How many groups a code
+    /// must have is found by whoever reads its fields.
+    pub fn read(asked: Option<Kind>, text: &str) -> Result<Self, ReadError> {
+        reading::read(asked, text)
+    }
+
+    /// What the code is.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// The number of its groups.
+    pub fn groups(&self) -> usize {
+        self.bits.len() / GROUP_BITS
+    }
+
+    /// Reads the fields, which begin after the header.
+    pub fn fields(&self) -> BitReader<'_> {
+        BitReader::new(&self.bits)
+    }
+
+    /// All that the code carries, in the form of [`BitWriter::so_far`].
+    pub fn content(&self) -> Vec<u8> {
+        self.bits.first(self.bits.len())
+    }
+}
+
+impl fmt::Display for TypedCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let header = self.kind.header();
+        let groups: Vec<String> = self
+            .bits
+            .symbols()
+            .chunks(GROUP_DATA)
+            .zip(1..)
+            .map(|(values, number)| group::written(header, number, values))
+            .collect();
+        f.pad(&groups.join("-"))
+    }
+}
+
+/// Why what was typed is not taken.
+#[derive(Clone, Debug, Eq, Error, PartialEq)]
+pub enum ReadError {
+    /// Nothing was typed.
+    #[error("nothing was typed")]
+    Empty,
+    /// More groups than any code has.
+    #[error("{groups} groups were typed, more than any code has")]
+    TooLong {
+        /// The groups that were typed.
+        groups: usize,
+    },
+    /// It is not a code of the kind that was asked for.
+    #[error(transparent)]
+    Kind(#[from] WrongKind),
+    /// Groups that are wrong, in the order in which they were typed; there is at least one. All others are right.
+    #[error("{}", group::told(.0))]
+    Groups(Vec<WrongGroup>),
+}
+
+impl ReadError {
+    /// The refusal code that stands for this error; of several groups the first one gives it.
+    pub fn code(&self) -> Code {
+        match self {
+            Self::Empty | Self::TooLong { .. } => Code::CodeLength,
+            Self::Kind(error) => error.code(),
+            Self::Groups(wrong) => wrong.first().map_or(Code::CodeGroupWrong, |group| group.cause.code()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
