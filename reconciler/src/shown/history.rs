@@ -18,9 +18,8 @@ use crate::store::StoreError;
 use crate::vendor::Vendor;
 
 /// What happened to a licence, in order of time.
-#[derive(Serialize, ToSchema)]
+#[derive(Serialize)]
 pub(crate) struct History {
-    #[schema(value_type = String)]
     pub(crate) license_id: LicenseId,
     pub(crate) events: Vec<HistoryLine>,
     #[serde(skip)]
@@ -39,6 +38,18 @@ impl History {
         let events = entries.map(|entry| HistoryLine::read(vendor, &license.id, &entry, &known));
         Ok(Self { license_id: license.id, events: events.collect::<Result<_, _>>()?, features })
     }
+}
+
+/// Bytes of an event's place.
+pub(crate) const PLACE: usize = 32 + 2 + 8;
+
+/// What names an event among those of a licence.
+pub(crate) fn place(entry: &HistoryEntry) -> [u8; PLACE] {
+    let mut place = [0; PLACE];
+    place[..32].copy_from_slice(entry.chain.as_bytes());
+    place[32..34].copy_from_slice(&entry.branch.to_be_bytes());
+    place[34..].copy_from_slice(&entry.seq.0.to_be_bytes());
+    place
 }
 
 /// One event and its place. What it says stands apart, because events name chains and places themselves.

@@ -14,7 +14,7 @@ use schemas::text::Text;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::cursor;
+use super::cursor::{self, Paging};
 use super::terms::TermsOrder;
 use crate::options::PolicyOptions;
 use crate::service::Service;
@@ -22,7 +22,7 @@ use crate::service::auth::{Audit, May, Operate};
 use crate::service::input::{Csv, Json, Path, Query};
 use crate::service::problem::{Details, Problem, Refusals};
 use crate::shown::activations::SilentSeats;
-use crate::shown::history::History;
+use crate::shown::history::{self, HistoryLine};
 use crate::shown::licenses::{ChangedLicense, IssuedLine, LicenseDetails, LicenseLine, LicenseStanding};
 use crate::vendor::Vendor;
 use crate::vendor::licenses::{IssueOrder, LicenseVersion, StandingChange, Wanted};
@@ -425,21 +425,45 @@ async fn stand(
     Ok(tagged(&LicenseVersion::of(&license), LicenseStanding { license_id, status }))
 }
 
+/// A page of what happened to a licence.
+#[derive(Serialize, ToSchema)]
+pub(in crate::service) struct HistoryPage {
+    /// The licence.
+    #[schema(value_type = String)]
+    license_id: LicenseId,
+    /// In order of time, without single consumptions.
+    events: Vec<HistoryLine>,
+    /// From where the next page goes on; absent: this is the last one.
+    next_cursor: Option<String>,
+}
+
 /// Tell what happened to a licence, in order of time
 #[utoipa::path(
     get, path = "/v1/licenses/{license}/history", tag = "licenses", operation_id = "license_history",
     security(("bearer" = ["auditor"])),
-    params(("license" = String, Path, description = "The licence, by its identifier or key")),
-    responses((status = 200, description = "Its events, without single consumptions", body = History), Refusals)
+    params(("license" = String, Path, description = "The licence, by its identifier or key"), Paging),
+    responses((status = 200, description = "A page of its events", body = HistoryPage), Refusals)
 )]
 pub(in crate::service) async fn history(
     State(service): State<Arc<Service>>,
     _may: May<Audit>,
     Path(license): Path<String>,
-) -> Result<Answer<History>, Problem> {
+    Query(Paging { limit, cursor }): Query<Paging>,
+) -> Result<Answer<HistoryPage>, Problem> {
+    let size = cursor::size(limit)?;
     let read = move |vendor: &mut Vendor| {
-        let license = vendor.find_license(&license)?;
-        History::read(vendor, &license)
+        let license_id = vendor.find_license(&license)?.id;
+        let list = format!("history {license_id}");
+        let mut entries = vendor.store.history(&license_id)?;
+        if let Some(cursor) = cursor {
+            let before: [u8; history::PLACE] = cursor::read(&cursor, &list)?;
+            let known = entries.iter().position(|entry| history::place(entry) == before);
+            entries.drain(..=known.ok_or(Code::CursorInvalid)?);
+        }
+        let (page, next_cursor) = cursor::page(entries, size, &list, |entry| history::place(entry).to_vec());
+        let known = vendor.store.known(&license_id)?;
+        let events = page.iter().map(|entry| HistoryLine::read(vendor, &license_id, entry, &known));
+        Ok(HistoryPage { license_id, events: events.collect::<Result<_, _>>()?, next_cursor })
     };
     Ok(Answer(service.office.lend(read).await?))
 }

@@ -1,13 +1,12 @@
 //! All that happened to a licence, the latest first, page by page; each line leads to the signed event behind it.
 
 use ledger::authority::License;
-use ledger::rows::HistoryEntry;
 use schemas::codes::Code;
 use schemas::refusal::Refusal;
 
 use crate::service::api::cursor;
 use crate::service::html::page::moment;
-use crate::shown::history::HistoryLine;
+use crate::shown::history::{self, HistoryLine};
 use crate::shown::{says, words};
 use crate::vendor::Vendor;
 
@@ -51,13 +50,13 @@ impl Timeline {
         let list = format!("timeline {}", license.id);
         let mut entries = vendor.store.history(&license.id)?;
         if let Some(before) = before {
-            let place: [u8; PLACE] = cursor::read(before, &list)?;
-            let known = entries.iter().position(|entry| place_of(entry) == place);
+            let place = cursor::read(before, &list)?;
+            let known = entries.iter().position(|entry| history::place(entry) == place);
             entries.truncate(known.ok_or(Code::CursorInvalid)?);
         }
         let page = entries.split_off(entries.len().saturating_sub(LINES));
         let earlier = page.first().filter(|_| !entries.is_empty());
-        let earlier = earlier.map(|entry| cursor::after(&place_of(entry), &list));
+        let earlier = earlier.map(|entry| cursor::after(&history::place(entry), &list));
         let features = vendor.product(&license.product)?.features;
         let known = vendor.store.known(&license.id)?;
         let mut lines = Vec::new();
@@ -83,16 +82,4 @@ impl Line {
             text: told.text.as_ref().map(ToString::to_string),
         }
     }
-}
-
-/// Bytes of an event's place.
-const PLACE: usize = 32 + 2 + 8;
-
-/// What names an event among those of a licence.
-fn place_of(entry: &HistoryEntry) -> [u8; PLACE] {
-    let mut place = [0; PLACE];
-    place[..32].copy_from_slice(entry.chain.as_bytes());
-    place[32..34].copy_from_slice(&entry.branch.to_be_bytes());
-    place[34..].copy_from_slice(&entry.seq.0.to_be_bytes());
-    place
 }
