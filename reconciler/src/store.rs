@@ -38,9 +38,9 @@ use self::postgres::Postgres;
 pub use self::sql::SqlStore;
 use self::sqlite::Sqlite;
 pub use self::views::{
-    ActivationFilter, ActivationSummary, EvidenceRow, ForkRow, KeptRequest, LicenseFilter, LicenseSummary,
-    Mismatch, NewQuarantine, Packed, PlacedTable, Placement, QuarantineEntry, RunPlace, Tail, Token,
-    UsageFilter, UsageRow,
+    ActivationFilter, ActivationSummary, EvidenceRow, ForkRow, GrantAt, KeptRequest, LicenseFilter,
+    LicenseSummary, Mismatch, NewQuarantine, Packed, PlacedTable, Placement, QuarantineEntry, RunPlace, Tail,
+    Token, UsageFilter, UsageRow,
 };
 use crate::webhooks::{Delivery, DeliveryFilter, Hook, Settled};
 
@@ -323,6 +323,12 @@ pub trait Store: Send {
 
     /// The newest grant of a device chain, in detached form.
     fn newest_grant(&mut self, license: &LicenseId, chain: &ChainId) -> Result<Option<Grant>, StoreError>;
+
+    /// The grants at these places of authority chains, in detached form and in their order: one unit of work reads them all.
+    ///
+    /// # Errors
+    /// Also when one is not there.
+    fn grants_at(&mut self, places: &[GrantAt]) -> Result<Vec<Grant>, StoreError>;
 
     /// Licences that match, in the order of their identifiers.
     fn licenses(&mut self, filter: &LicenseFilter) -> Result<Vec<LicenseSummary>, StoreError>;

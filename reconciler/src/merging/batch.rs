@@ -22,7 +22,7 @@ use schemas::run::Origin;
 
 use super::intake::{Delivery, Parcel};
 use crate::packing::Tails;
-use crate::store::{Change, Durable, StoreError};
+use crate::store::{Change, Durable, GrantAt, StoreError};
 use crate::vendor::Vendor;
 
 /// What became of one chain of one parcel.
@@ -96,13 +96,31 @@ impl Outcome {
 /// What is known of a stop after its licence was worked on.
 struct Merged {
     stop: Stop,
-    license: LicenseId,
     outcome: ChainOutcome,
     denied: Option<Code>,
     /// Whether the device turns out to have been given a trial twice.
     tried_twice: bool,
-    grant: Option<Grant>,
+    grant: Told,
     tails: Tails,
+}
+
+/// What a device is told.
+enum Told {
+    /// A grant that was written for it.
+    Anew(Grant),
+    /// The one that it was told before.
+    Again(GrantAt),
+    /// None.
+    Nothing,
+}
+
+impl Told {
+    fn again(&self) -> Option<GrantAt> {
+        match self {
+            Self::Again(place) => Some(*place),
+            Self::Anew(_) | Self::Nothing => None,
+        }
+    }
 }
 
 impl<'a> Batch<'a> {
@@ -130,10 +148,14 @@ impl<'a> Batch<'a> {
             let outcome = ChainOutcome { refused: Some(Code::LicenseUnknown), ..ChainOutcome::default() };
             outcomes.push(self.outcome(vendor, stop, &outcome, None));
         }
-        for Merged { stop, license, outcome, denied, tried_twice, grant, tails } in merged {
+        let again = merged.iter().filter(|merged| self.is_told(merged.stop));
+        let again: Vec<GrantAt> = again.filter_map(|merged| merged.grant.again()).collect();
+        let mut again = vendor.store.grants_at(&again)?.into_iter();
+        for Merged { stop, outcome, denied, tried_twice, grant, tails } in merged {
             let grant = match grant {
-                None if self.is_told(stop) => vendor.store.newest_grant(&license, &stop.chain)?,
-                grant => grant,
+                Told::Anew(grant) => Some(grant),
+                Told::Again(_) if self.is_told(stop) => again.next(),
+                Told::Again(_) | Told::Nothing => None,
             };
             let mut outcome = Outcome { denied, tails, ..self.outcome(vendor, stop, &outcome, grant) };
             outcome.told.extend(tried_twice.then_some(Code::TrialTwice));
@@ -222,12 +244,15 @@ impl<'a> Batch<'a> {
                 if outcome.refused.is_none() {
                     attachments.extend(parcel.attachments_of(runs));
                 }
-                let grant = draft.grant(&stop.chain).cloned();
+                let grant = match draft.grant(&stop.chain).cloned() {
+                    Some(grant) => Told::Anew(grant),
+                    None => GrantAt::newest(draft.license(), &stop.chain).map_or(Told::Nothing, Told::Again),
+                };
                 let denied = denied(draft.license(), &stop.chain);
                 let tried_twice =
                     other_trial.is_none() && recovery::other_trial(draft.license(), &stop.chain).is_some();
                 let (stop, tails) = (*stop, Tails::default());
-                of_license.push(Merged { stop, license: id, outcome, denied, tried_twice, grant, tails });
+                of_license.push(Merged { stop, outcome, denied, tried_twice, grant, tails });
             }
             let update = draft.finish();
             if let Some(first) = of_license.first_mut() {

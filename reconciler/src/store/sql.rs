@@ -37,9 +37,9 @@ use schemas::text::Text;
 use self::database::{Access, Database};
 use super::durable::Durable;
 use super::views::{
-    ActivationFilter, ActivationSummary, EvidenceRow, ForkRow, KeptRequest, LicenseFilter, LicenseSummary,
-    Mismatch, NewQuarantine, Packed, PlacedTable, QuarantineEntry, RunPlace, Tail, Token, UsageFilter,
-    UsageRow,
+    ActivationFilter, ActivationSummary, EvidenceRow, ForkRow, GrantAt, KeptRequest, LicenseFilter,
+    LicenseSummary, Mismatch, NewQuarantine, Packed, PlacedTable, QuarantineEntry, RunPlace, Tail, Token,
+    UsageFilter, UsageRow,
 };
 use super::{Change, ChangeCatalog, ChangeLicense, ChangeLicenses, Store, StoreError};
 use crate::webhooks::{Delivery, DeliveryFilter, Hook, Settled};
@@ -355,6 +355,13 @@ impl Store for SqlStore {
             Some(license) => runs::newest_grant(db, &license, chain),
             None => Ok(None),
         })
+    }
+
+    fn grants_at(&mut self, places: &[GrantAt]) -> Result<Vec<Grant>, StoreError> {
+        if places.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.read(|db| runs::grants_at(db, places))
     }
 
     fn licenses(&mut self, filter: &LicenseFilter) -> Result<Vec<LicenseSummary>, StoreError> {

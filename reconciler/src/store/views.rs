@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use ledger::authority::License;
+use ledger::chain;
 use ledger::digest::BranchEvidence;
 use ledger::forks::Verdict;
 use ledger::rows::BranchNumber;
@@ -254,6 +256,27 @@ pub struct RunPlace {
 impl RunPlace {
     /// Before all runs.
     pub const START: Self = Self { chain: ChainId([0; 32]), branch: 0, seq: Seq(0) };
+}
+
+/// The place of a grant.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct GrantAt {
+    /// The licence.
+    pub license: LicenseId,
+    /// The authority chain that it stands on.
+    pub authority: ChainId,
+    /// Its place there.
+    pub seq: Seq,
+}
+
+impl GrantAt {
+    /// That of the newest grant of a device chain, if there is one.
+    pub fn newest(license: &License, chain: &ChainId) -> Option<Self> {
+        let place = license.activations.get(chain)?.grant;
+        let authority =
+            chain::authority_chain(&license.product, &license.environment, &license.id, place.epoch);
+        Some(Self { license: license.id, authority, seq: place.seq })
+    }
 }
 
 /// What one unit of packing did.

@@ -1,5 +1,8 @@
 //! Runs: stored as they came, read whole, one link at a time, or one grant.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+
 use ledger::authority::License;
 use ledger::chain::{self, Head};
 use ledger::rows::{BranchNumber, StoredRun};
@@ -7,13 +10,13 @@ use ledger::{refold, trust};
 use schemas::canonical;
 use schemas::event::Writer;
 use schemas::grant::Grant;
-use schemas::ids::{ChainId, LicenseId, Link, Signature};
+use schemas::ids::{CertificateId, ChainId, LicenseId, Link, Signature};
 use schemas::numbers::{Micros, Seq};
 use schemas::run::{Origin, pairs};
 
-use super::database::{Database, Row, Value, Values, all};
+use super::database::{Database, Row, Value, Values, all, one};
 use super::{StoreError, statements};
-use crate::store::HistoryEntry;
+use crate::store::{GrantAt, HistoryEntry};
 
 /// The values of a run of a licence, in the order of its columns.
 pub(super) fn values<'a>(license: &'a LicenseId, run: &'a StoredRun) -> Values<'a> {
@@ -98,21 +101,31 @@ pub(super) fn newest_grant(
     license: &License,
     chain: &ChainId,
 ) -> Result<Option<Grant>, StoreError> {
-    let Some(place) = license.activations.get(chain).map(|activation| activation.grant) else {
-        return Ok(None);
-    };
-    let authority = chain::authority_chain(&license.product, &license.environment, &license.id, place.epoch);
-    let run =
-        run_holding(db, &license.id, (&authority, 0), place.seq)?.ok_or(StoreError::Damaged("grant"))?;
-    let (before, core, signature) = event_at(&run, place.seq)?.ok_or(StoreError::Damaged("grant"))?;
-    let Origin::Authority(origin) = &run.origin else { return Err(StoreError::Damaged("grant")) };
-    let mut certificate = None;
-    db.query(&statements::CERTIFICATE, &[origin.signer.as_bytes().into()], &mut |mut row| {
-        certificate = Some(row.bytes()?);
-        Ok(())
-    })?;
-    let certificate = certificate.ok_or(StoreError::Damaged("certificate"))?;
-    Ok(Some(trust::detach(authority, (place.seq, before.link), core, signature, certificate)))
+    let Some(place) = GrantAt::newest(license, chain) else { return Ok(None) };
+    Ok(grants_at(db, &[place])?.pop())
+}
+
+/// The grants at these places, in their order.
+pub(super) fn grants_at(db: &mut dyn Database, places: &[GrantAt]) -> Result<Vec<Grant>, StoreError> {
+    // Few keys sign for a vendor.
+    let mut certificates: BTreeMap<CertificateId, Vec<u8>> = BTreeMap::new();
+    let mut grants = Vec::new();
+    for GrantAt { license, authority, seq } in places {
+        let run = run_holding(db, license, (authority, 0), *seq)?.ok_or(StoreError::Damaged("grant"))?;
+        let (before, core, signature) = event_at(&run, *seq)?.ok_or(StoreError::Damaged("grant"))?;
+        let Origin::Authority(origin) = &run.origin else { return Err(StoreError::Damaged("grant")) };
+        let certificate = match certificates.entry(origin.signer) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(unknown) => unknown.insert(certificate(db, &origin.signer)?),
+        };
+        grants.push(trust::detach(*authority, (*seq, before.link), core, signature, certificate.clone()));
+    }
+    Ok(grants)
+}
+
+fn certificate(db: &mut dyn Database, signer: &CertificateId) -> Result<Vec<u8>, StoreError> {
+    let found = one(db, &statements::CERTIFICATE, &[signer.as_bytes().into()], Row::bytes)?;
+    found.ok_or(StoreError::Damaged("certificate"))
 }
 
 /// The run of a branch that holds the event at `seq`.
