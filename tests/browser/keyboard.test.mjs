@@ -53,5 +53,5 @@ journey(
     assert.ok(readFileSync(path).length > 0);
     person.keeps(`${way.name}.txt`, text);
   },
-  isAtDesk,
+  { fits: isAtDesk },
 );

@@ -53,11 +53,11 @@ before(async () => {
 });
 after(() => browser.close());
 
-/** Walks a journey in every way that fits. */
-export function journey(name, walk, fits = () => true) {
+/** Walks a journey in every way that fits. Whoever signs in comes by an address at which browsers keep the cookie. */
+export function journey(name, walk, { fits = () => true, signsIn = false } = {}) {
   for (const way of WAYS.filter(fits)) {
     test(`${name} (${way.name})`, async () => {
-      const person = await Person.come(way);
+      const person = await Person.come({ ...way, isByName: way.isByName && !signsIn });
       try {
         await walk(person);
       } finally {
@@ -126,6 +126,16 @@ export class Person {
 
   async presses(name) {
     await this.page.getByRole("button", { name, exact: true }).click();
+  }
+
+  /** Follows the first link of this name, on all of the page or within a part of it. */
+  async follows(name, within = this.page) {
+    await within.getByRole("link", { name, exact: true }).first().click();
+  }
+
+  /** Types a text into the field of this name, in the place of what stands there. */
+  async fills(name, text, within = this.page) {
+    await within.getByLabel(name, { exact: true }).fill(text);
   }
 
   async chooses(file) {

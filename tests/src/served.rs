@@ -85,6 +85,26 @@ impl Served {
         http::request("POST", "/v1/exchange", &[("content-type", BUNDLE)], bundle)
     }
 
+    /// Uploads what is to be merged, and waits until it is. Returns the import as it is shown then.
+    ///
+    /// # Panics
+    /// If it is not taken.
+    #[track_caller]
+    pub fn import(&self, token: &str, name: &str, bytes: &[u8]) -> Value {
+        let authorization = format!("Bearer {token}");
+        let headers = [("authorization", &*authorization), ("content-type", "application/octet-stream")];
+        let upload = http::request("POST", &format!("/v1/imports?name={name}"), &headers, bytes);
+        let accepted = http::send(self.address, &upload).expect("it answers");
+        assert_eq!(accepted.status, 202, "{accepted:?}");
+        let look = http::request("GET", accepted.header("location"), &headers[..1], b"");
+        loop {
+            let import = http::send(self.address, &look).expect("it answers").json();
+            if ["done", "failed"].contains(&text(&import, "state").as_str()) {
+                return import;
+            }
+        }
+    }
+
     /// Sends a signal by its name, as `TERM`.
     #[track_caller]
     pub fn signal(&self, name: &str) {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use counterfoil_tests::browser::{WAYS, file, kept, walk};
 use counterfoil_tests::device::bundle;
+use counterfoil_tests::lab::{number, text};
 use counterfoil_tests::{HandMade, Lab, License};
 use schemas::armor;
 use schemas::bundle::{Attachment, Bundle};
@@ -148,4 +149,120 @@ fn pages_look_as_the_vendor_says() {
     lab.write("counterfoil-home/config.toml", table);
     let served = lab.serve(FREE);
     walk(&lab, &served, "brand", json!({}));
+}
+
+/// A licence of a customer of this name.
+#[track_caller]
+fn issued_to(lab: &Lab, customer: &str) -> License {
+    License::read(&lab.vendor(&format!("license issue --policy standard --customer '{customer}'")).done())
+}
+
+/// Puts two files of a device into quarantine: one with a signature that is wrong, one that is cut short. Their entries.
+#[track_caller]
+fn quarantined(lab: &Lab, way: &str, device: &HandMade) -> [String; 2] {
+    let forged = bundle(vec![device.run_with_bad_signature(device.len())]);
+    let files =
+        [(format!("{way}-forged.cfbundle"), &forged[..]), (format!("{way}-damaged.cfbundle"), &forged[..99])];
+    for (name, bytes) in &files {
+        lab.write(name, bytes);
+        lab.vendor(&format!("merge {name}")).exit();
+    }
+    let listed = lab.vendor("quarantine list").done();
+    let entries = listed["entries"].as_array().expect("entries");
+    files.map(|(name, _)| {
+        let entry = entries.iter().find(|entry| text(entry, "source").ends_with(&name));
+        entry.unwrap_or_else(|| panic!("no {name} in {listed:#}"))["id"].to_string()
+    })
+}
+
+#[test]
+fn operators_find_a_licence_and_look_at_what_waits() {
+    let lab = Lab::with_policy(STANDARD);
+    let ways = each_way(|way| {
+        let customer = format!("Works of {way}");
+        let license = issued_to(&lab, &customer);
+        let chain = lab.activate(way, &license);
+        lab.device(way, "consume render 120 --ref 'job 7'").done();
+        lab.device(way, "set operator 'M. Muster'").done();
+        lab.sync(way);
+        let seed = 10 + WAYS.iter().position(|known| *known == way).expect("one of them") as u64;
+        let device = HandMade::new(seed, &license).consume(1);
+        let [forged, damaged] = quarantined(&lab, way, &device);
+        json!({
+            "customer": customer, "license": license.id, "key": license.key, "chain": chain,
+            "forged": forged, "damaged": damaged,
+        })
+    });
+    let license = lab.issue();
+    let [one, other] = [5, 6].map(|n| HandMade::new(1, &license).consume(1).consume(n));
+    lab.write("one.cfbundle", one.bundle());
+    lab.write("other.cfbundle", other.bundle());
+    lab.vendor("merge one.cfbundle other.cfbundle").exit();
+    let fork = &lab.vendor("audit forks").done()["forks"][0];
+    let token = lab.token("operator");
+    let served = lab.serve(FREE);
+    let runs =
+        vec![HandMade::new(2, &license).run(1, 2), HandMade::new(3, &license).run_with_bad_signature(2)];
+    served.import(&token, "november.cfbundle", &bundle(runs));
+    walk(&lab, &served, "operator_support", json!({ "token": token, "fork": fork, "ways": ways }));
+    for way in WAYS {
+        let shown = lab.vendor(&format!("activation show {}", text(&ways[way], "chain"))).done();
+        assert_eq!(text(&shown, "state"), "released", "{way}");
+        let told = lab.vendor(&format!("audit history {}", text(&ways[way], "license"))).done();
+        let events = told["events"].as_array().expect("events");
+        assert!(
+            events.iter().any(|event| event["text"] == format!("the disk of Works of {way} broke")),
+            "{told:#}"
+        );
+        let left = lab.vendor("quarantine list").done();
+        let ids: Vec<String> = left["entries"]
+            .as_array()
+            .expect("entries")
+            .iter()
+            .map(|entry| entry["id"].to_string())
+            .collect();
+        assert!(
+            ids.contains(&text(&ways[way], "damaged")) && !ids.contains(&text(&ways[way], "forged")),
+            "{ids:?}"
+        );
+    }
+    lab.vendor("rebuild --check").done();
+    lab.vendor("audit verify --deep").done();
+}
+
+#[test]
+fn operators_issue_licences_and_change_them() {
+    let lab = Lab::with_policy(STANDARD);
+    let ways = each_way(|way| {
+        let customer = format!("Works of {way}");
+        let license = issued_to(&lab, &customer);
+        lab.activate(way, &license);
+        json!({ "customer": customer, "license": license.id })
+    });
+    let token = lab.token("operator");
+    let served = lab.serve(FREE);
+    walk(&lab, &served, "operator_licenses", json!({ "token": token, "ways": ways }));
+    for way in WAYS {
+        let license =
+            License { id: kept(&lab, &format!("{way}.license")), key: kept(&lab, &format!("{way}.key")) };
+        let shown = lab.vendor(&format!("license show {}", license.id)).done();
+        assert_eq!(
+            (text(&shown, "customer"), text(&shown, "status")),
+            (format!("Newcomer {way}"), "revoked".into())
+        );
+        assert_eq!(
+            (text(&shown, "license_key"), number(&shown["rules"], "max_activations")),
+            (license.key.clone(), 9)
+        );
+        // The key that the page showed is one, and the licence is none any more.
+        let late = format!("{way}-late");
+        lab.request(&late, &license);
+        lab.vendor(&format!("merge {late}.cfbundle --answers answers")).exit();
+        takes(&lab, &late, &format!("answers/{late}.cfgrant"), "denied");
+        // The device learns what was done to its licence.
+        lab.sync(way);
+        assert_eq!(lab.device(way, "status").done()["state"], "suspended", "{way}");
+    }
+    lab.vendor("rebuild --check").done();
+    lab.vendor("audit verify --deep").done();
 }
