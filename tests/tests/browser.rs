@@ -1,12 +1,12 @@
-//! The portal as people use it, in a real browser: at a desk and on a phone, with scripts and without. What a browser saved
-//! is taken to the devices.
+//! The portal and the operators' pages as people use them, in a real browser: at a desk and on a phone, with scripts and
+//! without. What a browser saved is taken to the devices, and what was done is looked at with the commands.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use counterfoil_tests::browser::{WAYS, file, kept, walk};
 use counterfoil_tests::device::bundle;
 use counterfoil_tests::lab::{number, text};
-use counterfoil_tests::{HandMade, Lab, License};
+use counterfoil_tests::{Cell, HandMade, Lab, License, Receiver, Tables};
 use schemas::armor;
 use schemas::bundle::{Attachment, Bundle};
 use schemas::ids::{Commitment, Salt};
@@ -265,4 +265,44 @@ fn operators_issue_licences_and_change_them() {
     }
     lab.vendor("rebuild --check").done();
     lab.vendor("audit verify --deep").done();
+}
+
+#[test]
+fn operators_send_messages_again() {
+    let lab = Lab::with_policy(STANDARD);
+    let license = lab.issue();
+    let receiver = Receiver::begin();
+    let ways = each_way(|way| {
+        let url = format!("http://{}/{way}", receiver.address);
+        let line = format!("webhook create {url} --allow-private --on activation.activated");
+        json!({ "url": url, "id": lab.vendor(&line).done()["webhook_id"] })
+    });
+    for seed in 1..=2 {
+        lab.write("device.cfbundle", HandMade::new(seed, &license).bundle());
+        lab.vendor("merge device.cfbundle").done();
+    }
+    let count = 2 * WAYS.len();
+    // The next attempt is the last.
+    let last = Tables::of(&lab.home()).execute("UPDATE deliveries SET attempts = $1", &[Cell::Int(7)]);
+    assert_eq!(last, count as u64);
+    receiver.answer(&vec!["500 Internal Server Error|not today"; count]);
+    let token = lab.token("operator");
+    let served = lab.serve(FREE);
+    let sent: BTreeSet<String> = (0..count).map(|_| receiver.next().id().to_owned()).collect();
+    let listed = loop {
+        let listed = lab.vendor("webhook deliveries --failed").done();
+        if listed["deliveries"].as_array().map(Vec::len) == Some(count) {
+            break listed;
+        }
+    };
+    let ways = each_way(|way| {
+        let to = |delivery: &&Value| delivery["webhook_id"] == ways[way]["id"];
+        let messages = listed["deliveries"].as_array().expect("messages").iter().filter(to);
+        let messages: Vec<&Value> = messages.map(|delivery| &delivery["message_id"]).collect();
+        json!({ "url": ways[way]["url"], "messages": messages })
+    });
+    walk(&lab, &served, "operator_webhooks", json!({ "token": token, "ways": ways }));
+    let again: BTreeSet<String> = (0..count).map(|_| receiver.next().id().to_owned()).collect();
+    assert_eq!(again, sent, "each was sent again");
+    assert!(receiver.is_empty());
 }

@@ -4,7 +4,7 @@ use counterfoil_tests::device::bundle;
 use counterfoil_tests::lab::{number, text};
 use counterfoil_tests::operator::{COOKIE, Operator};
 use counterfoil_tests::portal::Page;
-use counterfoil_tests::{HandMade, Lab, Served, http};
+use counterfoil_tests::{Cell, HandMade, Lab, Receiver, Served, Tables, http};
 use serde_json::Value;
 
 const STANDARD: &str = "--max-activations 3 --quota render=100/month --sync-every 30d";
@@ -170,14 +170,21 @@ fn an_auditor_reads_and_changes_nothing() {
     assert!(!page.html.contains("id=\"changes\"") && !page.html.contains("/operator/issue"));
     let changes = ["suspend", "resume", "revoke", "change"]
         .map(|word| format!("/operator/licenses/{}/{word}", license.id));
-    let others = [format!("/operator/activations/{chain}/release"), "/operator/quarantine/1/drop".to_owned()];
+    let others = [
+        format!("/operator/activations/{chain}/release"),
+        "/operator/quarantine/1/drop".to_owned(),
+        "/operator/issue".to_owned(),
+    ];
     for address in changes.iter().chain(&others) {
         Page::read(auditor.get(address), 403)
             .says("<code>forbidden</code>")
             .says("the role operator is needed");
         Page::read(auditor.post(address, &[("reason", "because")]), 403).says("<code>forbidden</code>");
     }
-    Page::read(auditor.post("/operator/quarantine/1/retry", &[]), 403);
+    let posts = ["quarantine/1/retry", "webhooks/none/replay", "webhooks/messages/none/replay"];
+    for address in posts.map(|address| format!("/operator/{address}")) {
+        Page::read(auditor.post(&address, &[]), 403).says("<code>forbidden</code>");
+    }
     assert_eq!(standing(&lab, &license.id), "active");
 }
 
@@ -192,7 +199,8 @@ fn a_form_of_another_site_changes_nothing() {
         [&[("sec-fetch-site", "cross-site")], &[("sec-fetch-site", "same-site")], &[("origin", "null")], &[]];
     let suspend = format!("/operator/licenses/{}/suspend", license.id);
     for headers in from {
-        for address in [suspend.as_str(), "/operator/sign-in", "/operator/sign-out", "/operator/find"] {
+        let others = ["sign-in", "sign-out", "find", "issue", "webhooks/none/replay"];
+        for address in others.map(|word| format!("/operator/{word}")).iter().chain([&suspend]) {
             let page = Page::read(operator.post_from(address, headers, &[("reason", "because")]), 403);
             page.says("<code>cross_site</code>");
         }
@@ -576,6 +584,101 @@ fn a_licence_is_issued_and_changed_as_on_the_command_line() {
 }
 
 #[test]
+fn messages_to_endpoints_are_looked_at_and_sent_again() {
+    let lab = Lab::with_policy(STANDARD);
+    let license = lab.issue();
+    let (receiver, gone) = (Receiver::begin(), Receiver::begin());
+    let endpoint = |receiver: &Receiver| {
+        let line = format!("webhook create {} --allow-private --on activation.activated", receiver.url());
+        let made = lab.vendor(&line).done();
+        (text(&made, "webhook_id"), text(&made, "key"))
+    };
+    let ((id, secret), (gone_id, _)) = (endpoint(&receiver), endpoint(&gone));
+    for seed in 1..=2 {
+        lab.write("device.cfbundle", HandMade::new(seed, &license).bundle());
+        lab.vendor("merge device.cfbundle").done();
+    }
+    // The next attempt is the last.
+    Tables::of(&lab.home()).execute("UPDATE deliveries SET attempts = $1", &[Cell::Int(7)]);
+    receiver.answer(&[&format!("500 Internal Server Error|{MARKUP}"), "500 Internal Server Error|not today"]);
+    gone.answer(&["410 Gone", "410 Gone"]);
+    let (auditor, operator) = (lab.token("auditor"), lab.token("operator"));
+    let served = lab.serve(FREE);
+    let sent = [receiver.next(), receiver.next()];
+    let failed = loop {
+        let listed = lab.vendor(&format!("webhook deliveries --failed --hook {id}")).done();
+        let failed = listed["deliveries"].as_array().expect("messages").clone();
+        if failed.len() == 2 && lab.vendor("webhook list").done()["webhooks"][1]["state"] == "disabled" {
+            break failed;
+        }
+    };
+
+    let (auditor, operator) = (served.signed_in(&auditor), served.signed_in(&operator));
+    let page = auditor.page("/operator/webhooks");
+    page.says(&receiver.url()).says(&gone.url()).says(">active<").says(">disabled<").says(">failed<");
+    page.says(ESCAPED).says("500 not today").says("activation.activated");
+    assert!(!page.html.contains("<script>") && !page.html.contains(&secret));
+    let messages = |query: &str| {
+        let page = auditor.page(&format!("/operator/webhooks?{query}"));
+        links(&page, "/operator/webhooks/messages/").into_iter().map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(messages(&format!("webhook={id}&failed=true")).len(), 2);
+    assert_eq!((messages("webhook="), messages("failed=true")), (messages(""), messages("")));
+    let mut paged = Vec::new();
+    let mut next = format!("/operator/webhooks?webhook={id}&failed=true&limit=1");
+    loop {
+        let page = auditor.page(&next);
+        paged.extend(links(&page, "/operator/webhooks/messages/").iter().map(|link| (*link).to_owned()));
+        match links(&page, "/operator/webhooks?").iter().find(|link| link.contains("cursor=")) {
+            Some(link) => next = link.replace("&#38;", "&"),
+            None => break,
+        }
+    }
+    assert_eq!(paged, messages(&format!("webhook={id}")), "each once");
+
+    // One message: what is sent, byte by byte, and how it went.
+    let message =
+        sent.iter().find(|message| message.id() == text(&failed[0], "message_id")).expect("it was sent");
+    let address = format!("/operator/webhooks/messages/{}", message.id());
+    let shown = auditor.page(&address);
+    shown.says(&format!("<pre>{}</pre>", message.body().replace('"', "&#34;")));
+    shown.says("<dt>attempts</dt><dd>8</dd>").says(&license.id).says("given up at");
+    assert!(!shown.html.contains("replay-form") && !shown.html.contains(&secret));
+    let hook = format!("/operator/webhooks/{id}");
+    assert!(!auditor.page(&hook).html.contains("replay-form"));
+    for address in [&address, &hook] {
+        Page::read(auditor.post(&format!("{address}/replay"), &[]), 403).says("<code>forbidden</code>");
+    }
+
+    operator.page(&address).says("id=\"replay-form\"");
+    operator.done(&format!("{address}/replay"), &[]).says("The message is sent again.");
+    assert_eq!(receiver.next().id(), message.id());
+    operator.page(&hook).says("id=\"replay-form\"");
+    operator.done(&format!("{hook}/replay"), &[]).says("Messages that are sent again: 1.");
+    assert_eq!(receiver.next().id(), sent.iter().find(|other| other.id() != message.id()).expect("two").id());
+    operator.done(&format!("{hook}/replay"), &[]).says("No message to it was given up.");
+
+    // To an endpoint that is gone nothing is sent.
+    let gone_hook = format!("/operator/webhooks/{gone_id}");
+    assert!(!operator.page(&gone_hook).says("It is disabled:").html.contains("replay-form"));
+    Page::read(operator.post(&format!("{gone_hook}/replay"), &[]), 409).says("webhook_disabled");
+    let to_gone = messages(&format!("webhook={gone_id}")).remove(0);
+    Page::read(operator.post(&format!("{to_gone}/replay"), &[]), 409).says("webhook_disabled");
+    let unknown = "0192f0c1-7c3e-7d4a-9b3e-5f1d2c3b4a59";
+    for (address, status, code) in [
+        (format!("/operator/webhooks/{unknown}"), 404, "webhook_unknown"),
+        ("/operator/webhooks/none".to_owned(), 404, "webhook_unknown"),
+        (format!("/operator/webhooks/messages/{unknown}"), 404, "delivery_unknown"),
+        ("/operator/webhooks/messages/none".to_owned(), 404, "delivery_unknown"),
+        ("/operator/webhooks?webhook=none".to_owned(), 404, "webhook_unknown"),
+        ("/operator/webhooks?cursor=none".to_owned(), 400, "cursor_invalid"),
+        ("/operator/webhooks?failed=maybe".to_owned(), 400, "request_invalid"),
+    ] {
+        Page::read(operator.get(&address), status).says(&format!("<code>{code}</code>"));
+    }
+}
+
+#[test]
 fn an_import_is_followed_to_its_end() {
     let lab = Lab::with_policy(STANDARD);
     let license = lab.issue();
@@ -585,19 +688,10 @@ fn an_import_is_followed_to_its_end() {
     operator.page("/operator/imports").says("Nothing was uploaded.");
     let device = HandMade::new(1, &license).consume(7);
     let runs = vec![device.run(1, device.len()), HandMade::new(2, &license).run_with_bad_signature(2)];
-    let authorization = format!("Bearer {token}");
-    let headers = [("authorization", authorization.as_str()), ("content-type", "application/octet-stream")];
-    let address = "/v1/imports?name=%3Cscript%3Ealert(1)%3C%2Fscript%3E";
-    let upload = http::request("POST", address, &headers, &bundle(runs));
-    let uploaded = http::send(served.address, &upload).expect("it answers");
-    assert_eq!(uploaded.status, 202);
-    let address = format!("/operator/imports/{}", text(&uploaded.json(), "import_id"));
-    let done = loop {
-        let page = operator.page(&address);
-        if !page.html.contains("Look again") {
-            break page;
-        }
-    };
+    let name = "%3Cscript%3Ealert(1)%3C%2Fscript%3E";
+    let address =
+        format!("/operator/imports/{}", text(&served.import(&token, name, &bundle(runs)), "import_id"));
+    let done = operator.page(&address);
     done.says("How far it has come: done")
         .says("100 % read")
         .says(ESCAPED)
@@ -684,6 +778,8 @@ fn every_page_stands_alone(served: &Served, operator: &Operator<'_>, license: &s
         operator.page(&format!("/operator/licenses/{license}")),
         operator.page("/operator/quarantine"),
         operator.page("/operator/forks"),
+        operator.page("/operator/imports"),
+        operator.page("/operator/webhooks"),
     ];
     for page in pages {
         let policy = page.answer.header("content-security-policy");

@@ -21,6 +21,7 @@ mod session;
 mod standing;
 mod terms;
 mod timeline;
+mod webhooks;
 
 use std::sync::Arc;
 
@@ -60,6 +61,9 @@ fn reading() -> Router<Arc<Service>> {
         .route("/operator/forks", get(forks::list))
         .route("/operator/imports", get(imports::list))
         .route("/operator/imports/{import}", get(imports::page))
+        .route("/operator/webhooks", get(webhooks::list))
+        .route("/operator/webhooks/{webhook}", get(webhooks::page))
+        .route("/operator/webhooks/messages/{message}", get(webhooks::message))
 }
 
 /// Pages for whoever may change something.
@@ -69,7 +73,9 @@ fn changing() -> Router<Arc<Service>> {
         .route("/operator/licenses/{license}/change", get(change::ask).post(change::make))
         .route("/operator/activations/{chain}/release", get(activation::ask).post(activation::release))
         .route("/operator/quarantine/{id}/retry", post(quarantine::retry))
-        .route("/operator/quarantine/{id}/drop", get(quarantine::ask).post(quarantine::delete));
+        .route("/operator/quarantine/{id}/drop", get(quarantine::ask).post(quarantine::delete))
+        .route("/operator/webhooks/{webhook}/replay", post(webhooks::replay_failed))
+        .route("/operator/webhooks/messages/{message}/replay", post(webhooks::replay));
     for change in [StandingChange::Suspend, StandingChange::Resume, StandingChange::Revoke] {
         let address = format!("/operator/licenses/{{license}}/{}", standing::word(change));
         let ask = move |service, who, license| standing::ask(change, service, who, license);

@@ -6,6 +6,8 @@ use schemas::webhook::{SignatureKind, Topic};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::output::Fields;
+use crate::shown::words;
 use crate::vendor::webhooks::NamedHook;
 use crate::webhooks::{Delivery, Hook, State};
 
@@ -78,6 +80,31 @@ impl WebhookLine {
             disabled_at,
         }
     }
+
+    /// What it wants to be told, in words.
+    pub(crate) fn wanted(&self) -> String {
+        if self.on.is_empty() {
+            return "all".to_owned();
+        }
+        self.on.iter().map(|topic| topic.word()).collect::<Vec<_>>().join(", ")
+    }
+
+    /// What is known of it, for people.
+    pub(crate) fn fields(&self) -> Fields {
+        let fields = Fields::default()
+            .with("endpoint", self.webhook_id)
+            .with("URL", words::printable(&self.url))
+            .with("told", self.wanted())
+            .with("signed", self.sign);
+        let key = self.public_key.iter().fold(fields, |fields, key| fields.with("public key", key));
+        let known = key
+            .with("own network", if self.allow_private { "allowed" } else { "refused" })
+            .with("state", self.state)
+            .with("created by", words::or(self.created_by.as_ref(), "not known"))
+            .with("created at", words::second(self.created_at));
+        let disabled_at = self.disabled_at.map(words::second);
+        disabled_at.into_iter().fold(known, |fields, at| fields.with("disabled at", at))
+    }
 }
 
 /// A message to an endpoint as lists show it.
@@ -140,6 +167,36 @@ impl DeliveryLine {
             failed_at,
             status: last.status,
             answer: last.answer,
+        }
+    }
+
+    /// What the last attempt came to, in words.
+    pub(crate) fn answered(&self) -> String {
+        let said = self.answer.as_deref().map(words::printable).unwrap_or_default();
+        match self.status {
+            Some(status) => format!("{status} {said}").trim_end().to_owned(),
+            None => said,
+        }
+    }
+
+    /// What is known of it, for people.
+    pub(crate) fn fields(&self) -> Fields {
+        let known = Fields::default()
+            .with("message", self.message_id)
+            .with("type", self.topic)
+            .with("state", self.state)
+            .with("attempts", self.attempts)
+            .with("created at", words::second(self.created_at));
+        let ends = [
+            ("next attempt", self.due_at),
+            ("delivered at", self.delivered_at),
+            ("given up at", self.failed_at),
+        ];
+        let ended = ends.into_iter().filter_map(|(label, at)| Some((label, words::second(at?))));
+        let fields = ended.fold(known, |fields, (label, at)| fields.with(label, at));
+        match self.answered() {
+            answered if answered.is_empty() => fields,
+            answered => fields.with("last answer", answered),
         }
     }
 }

@@ -78,6 +78,24 @@ impl Vendor {
         self.store.hooks()?.into_iter().map(|hook| self.named(hook)).collect()
     }
 
+    /// One endpoint.
+    ///
+    /// # Errors
+    /// `webhook_unknown`.
+    pub fn find_webhook(&mut self, id: &HookId) -> Result<NamedHook, Refusal> {
+        let hook = self.webhook(id)?;
+        self.named(hook)
+    }
+
+    /// One message.
+    ///
+    /// # Errors
+    /// `delivery_unknown`.
+    pub fn find_delivery(&mut self, message: &MessageId) -> Result<Delivery, Refusal> {
+        let found = self.store.delivery(message)?;
+        found.ok_or_else(|| Refusal::new(Code::DeliveryUnknown, message.to_string()))
+    }
+
     /// Takes an endpoint away with all messages to it. Nothing is sent to it any more.
     ///
     /// # Errors
@@ -94,8 +112,7 @@ impl Vendor {
     /// # Errors
     /// `delivery_unknown`; `webhook_unknown`, `webhook_disabled`.
     pub fn replay(&mut self, message: &MessageId) -> Result<Delivery, Refusal> {
-        let found = self.store.delivery(message)?;
-        let delivery = found.ok_or_else(|| Refusal::new(Code::DeliveryUnknown, message.to_string()))?;
+        let delivery = self.find_delivery(message)?;
         self.takes_messages(&delivery.hook)?;
         self.store.replay_deliveries(std::slice::from_ref(&delivery), self.now)?;
         Ok(delivery)

@@ -7,7 +7,6 @@ use schemas::codes::Exit;
 use schemas::refusal::Refusal;
 use schemas::webhook::{SignatureKind, Topic};
 
-use super::list::wanted;
 use crate::cli::Context;
 use crate::output::Fields;
 use crate::shown::webhooks::NewWebhook;
@@ -62,7 +61,7 @@ impl fmt::Display for NewWebhook {
         let fields = Fields::default()
             .with("endpoint", self.line.webhook_id)
             .with("url", &self.line.url)
-            .with("on", wanted(&self.line.on))
+            .with("on", self.line.wanted())
             .with(name, &self.key);
         write!(f, "{fields}{hint}")
     }

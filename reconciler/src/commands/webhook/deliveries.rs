@@ -63,17 +63,9 @@ impl fmt::Display for Deliveries {
                 delivery.attempts.to_string(),
                 words::second(delivery.created_at).to_string(),
                 words::or(delivery.due_at.map(words::second), ""),
-                answer(delivery),
+                delivery.answered(),
             ]);
         }
         table.fmt(f)
-    }
-}
-
-fn answer(delivery: &DeliveryLine) -> String {
-    let said = delivery.answer.as_deref().map(words::printable).unwrap_or_default();
-    match delivery.status {
-        Some(status) => format!("{status} {said}").trim_end().to_owned(),
-        None => said,
     }
 }

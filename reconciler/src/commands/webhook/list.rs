@@ -5,7 +5,6 @@ use std::fmt;
 use clap::Args;
 use schemas::codes::Exit;
 use schemas::refusal::Refusal;
-use schemas::webhook::Topic;
 
 use crate::cli::Context;
 use crate::output::{self, Table};
@@ -37,7 +36,7 @@ impl fmt::Display for Webhooks {
             table.row([
                 webhook.webhook_id.to_string(),
                 webhook.url.clone(),
-                wanted(&webhook.on),
+                webhook.wanted(),
                 webhook.sign.to_string(),
                 webhook.state.to_owned(),
                 words::second(webhook.created_at).to_string(),
@@ -45,12 +44,4 @@ impl fmt::Display for Webhooks {
         }
         table.fmt(f)
     }
-}
-
-/// What an endpoint wants to be told.
-pub(super) fn wanted(on: &[Topic]) -> String {
-    if on.is_empty() {
-        return "all".to_owned();
-    }
-    on.iter().map(|topic| topic.word()).collect::<Vec<_>>().join(", ")
 }

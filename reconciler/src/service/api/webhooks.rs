@@ -118,21 +118,41 @@ pub(in crate::service) async fn remove(
 }
 
 /// Which messages are listed.
-#[derive(Debug, Deserialize, IntoParams)]
+#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(in crate::service) struct DeliveryQuery {
     /// Only those that were given up.
-    failed: Option<bool>,
+    pub(in crate::service) failed: Option<bool>,
     /// Only to this endpoint.
-    webhook: Option<String>,
+    pub(in crate::service) webhook: Option<String>,
     /// At most so many, up to 500; 50 where nothing is said.
     limit: Option<u64>,
     /// Where the page before ended: its `next_cursor`.
-    cursor: Option<String>,
+    pub(in crate::service) cursor: Option<String>,
 }
 
 impl DeliveryQuery {
+    /// The same without what a form left empty.
+    pub(in crate::service) fn filled_in(self) -> Self {
+        let filled = |text: Option<String>| text.filter(|text| !text.is_empty());
+        Self { webhook: filled(self.webhook), cursor: filled(self.cursor), ..self }
+    }
+
+    /// The page that is asked for.
+    ///
+    /// # Errors
+    /// `webhook_unknown` for what is no identifier, `cursor_invalid`, `request_invalid`.
+    pub(in crate::service) async fn page(self, service: &Service) -> Result<DeliveryPage, Refusal> {
+        let (listed, size) = (self.list(), cursor::size(self.limit)?);
+        // One more than the page holds tells whether another one follows.
+        let filter = self.filter(size + 1)?;
+        let found = service.office.lend(move |vendor| Ok(vendor.store.deliveries(&filter)?)).await?;
+        let (found, next_cursor) =
+            cursor::page(found, size, &listed, |delivery| delivery.message.as_bytes().to_vec());
+        Ok(DeliveryPage { deliveries: found.into_iter().map(DeliveryLine::of).collect(), next_cursor })
+    }
+
     /// The list that a cursor belongs to.
     fn list(&self) -> String {
         format!("deliveries {:?}", (self.failed.unwrap_or_default(), &self.webhook))
@@ -153,12 +173,12 @@ impl DeliveryQuery {
 }
 
 /// A page of messages.
-#[derive(Serialize, ToSchema)]
+#[derive(Default, Serialize, ToSchema)]
 pub(in crate::service) struct DeliveryPage {
     /// The latest first.
-    deliveries: Vec<DeliveryLine>,
+    pub(in crate::service) deliveries: Vec<DeliveryLine>,
     /// From where the next page goes on; absent: this is the last one.
-    next_cursor: Option<String>,
+    pub(in crate::service) next_cursor: Option<String>,
 }
 
 /// List messages to endpoints, and what became of them
@@ -175,14 +195,7 @@ pub(in crate::service) async fn deliveries(
     _may: May<Audit>,
     Query(query): Query<DeliveryQuery>,
 ) -> Result<Answer<DeliveryPage>, Problem> {
-    let (listed, size) = (query.list(), cursor::size(query.limit)?);
-    // One more than the page holds tells whether another one follows.
-    let filter = query.filter(size + 1)?;
-    let found = service.office.lend(move |vendor| Ok(vendor.store.deliveries(&filter)?)).await?;
-    let (found, next_cursor) =
-        cursor::page(found, size, &listed, |delivery| delivery.message.as_bytes().to_vec());
-    let deliveries = found.into_iter().map(DeliveryLine::of).collect();
-    Ok(Answer(DeliveryPage { deliveries, next_cursor }))
+    Ok(Answer(query.page(&service).await?))
 }
 
 /// A message that is sent again.
