@@ -20,7 +20,7 @@ if (file && drop) {
     }
   });
   const help = document.getElementById("file-help");
-  if (help) help.append(" Or drop it here.");
+  if (help) help.append(file.multiple ? " Or drop them here." : " Or drop it here.");
 }
 
 // The text is copied by a button; where the browser does not allow that, it is selected.

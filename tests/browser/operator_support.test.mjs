@@ -1,6 +1,7 @@
 // Somebody in support: finds a licence, reads what happened to it, takes a seat back, and looks at what waits.
 
 import assert from "node:assert/strict";
+import { join } from "node:path";
 import { goesTo, part, signsIn, signsOut } from "./operator.mjs";
 import { journey, prepared } from "./support.mjs";
 
@@ -126,6 +127,30 @@ journey(
     await person.reads("100 % read", "signature_bad");
     await person.looks("operator-import");
     await signsOut(person);
+  },
+  { signsIn: true },
+);
+
+journey(
+  "bundles are uploaded, and followed until they are taken in",
+  async (person) => {
+    const { page, way } = person;
+    await signsIn(person);
+    await goesTo(person, "Imports");
+    const files = ["one", "two"].map((name) => join(prepared.folder, `${way.name}-${name}.cfbundle`));
+    await page.getByLabel("Choose the files", { exact: true }).setInputFiles(files);
+    await person.presses("Upload them");
+    await person.sees("Import 2 files");
+    const again = page.getByRole("link", { name: "Look again", exact: true });
+    while ((await again.count()) > 0) {
+      await again.click();
+      await person.sees("Import 2 files");
+    }
+    await page.getByRole("progressbar", { name: "How far it has come: done" }).waitFor();
+    await person.looks("operator-uploaded");
+    await person.follows("To the list");
+    await person.sees("Imports");
+    assert.ok((await page.getByRole("link", { name: "2 files", exact: true }).count()) > 0);
   },
   { signsIn: true },
 );

@@ -188,6 +188,8 @@ fn operators_find_a_licence_and_look_at_what_waits() {
         let seed = 10 + WAYS.iter().position(|known| *known == way).expect("one of them") as u64;
         let device = HandMade::new(seed, &license).consume(1);
         let [forged, damaged] = quarantined(&lab, way, &device);
+        lab.write(format!("{way}-one.cfbundle"), device.bundle());
+        lab.write(format!("{way}-two.cfbundle"), HandMade::new(seed + 10, &license).consume(2).bundle());
         json!({
             "customer": customer, "license": license.id, "key": license.key, "chain": chain,
             "forged": forged, "damaged": damaged,
@@ -214,6 +216,8 @@ fn operators_find_a_licence_and_look_at_what_waits() {
             events.iter().any(|event| event["text"] == format!("the disk of Works of {way} broke")),
             "{told:#}"
         );
+        let shown = lab.vendor(&format!("license show {}", text(&ways[way], "license"))).done();
+        assert_eq!(number(&shown["quotas"][0], "used"), 120 + 1 + 2, "what was uploaded is taken in");
         let left = lab.vendor("quarantine list").done();
         let ids: Vec<String> = left["entries"]
             .as_array()

@@ -181,10 +181,11 @@ fn an_auditor_reads_and_changes_nothing() {
             .says("the role operator is needed");
         Page::read(auditor.post(address, &[("reason", "because")]), 403).says("<code>forbidden</code>");
     }
-    let posts = ["quarantine/1/retry", "webhooks/none/replay", "webhooks/messages/none/replay"];
+    let posts = ["quarantine/1/retry", "imports", "webhooks/none/replay", "webhooks/messages/none/replay"];
     for address in posts.map(|address| format!("/operator/{address}")) {
         Page::read(auditor.post(&address, &[]), 403).says("<code>forbidden</code>");
     }
+    assert!(!auditor.page("/operator/imports").html.contains("id=\"upload-form\""));
     assert_eq!(standing(&lab, &license.id), "active");
 }
 
@@ -199,7 +200,7 @@ fn a_form_of_another_site_changes_nothing() {
         [&[("sec-fetch-site", "cross-site")], &[("sec-fetch-site", "same-site")], &[("origin", "null")], &[]];
     let suspend = format!("/operator/licenses/{}/suspend", license.id);
     for headers in from {
-        let others = ["sign-in", "sign-out", "find", "issue", "webhooks/none/replay"];
+        let others = ["sign-in", "sign-out", "find", "issue", "imports", "webhooks/none/replay"];
         for address in others.map(|word| format!("/operator/{word}")).iter().chain([&suspend]) {
             let page = Page::read(operator.post_from(address, headers, &[("reason", "because")]), 403);
             page.says("<code>cross_site</code>");
@@ -581,6 +582,85 @@ fn a_licence_is_issued_and_changed_as_on_the_command_line() {
     assert_eq!(shown()["entitlement"]["valid_until"], before["entitlement"]["valid_until"]);
     lab.vendor("rebuild --check").done();
     lab.vendor("audit verify --deep").done();
+}
+
+/// Chooses these files on the page of the imports and uploads them.
+#[track_caller]
+fn upload(served: &Served, operator: &Operator<'_>, files: &[(&str, &[u8])]) -> http::Answer {
+    let fields: Vec<_> = files.iter().map(|(name, content)| ("file", Some(*name), *content)).collect();
+    let headers = [("sec-fetch-site", "same-origin"), ("cookie", operator.cookie.as_str())];
+    served.form_from("/operator/imports", &headers, &fields)
+}
+
+/// The page of an import when it is done.
+#[track_caller]
+fn imported(operator: &Operator<'_>, answer: &http::Answer) -> Page {
+    loop {
+        let page = operator.follow(answer);
+        if !page.html.contains("Look again") {
+            return page;
+        }
+    }
+}
+
+#[test]
+fn bundles_are_uploaded_by_a_form() {
+    let lab = Lab::with_policy(STANDARD);
+    let license = lab.issue();
+    let token = lab.token("operator");
+    let served = lab.serve(FREE);
+    let operator = served.signed_in(&token);
+    operator.page("/operator/imports").says("multiple required");
+    let none = Page::read(upload(&served, &operator, &[("", b"")]), 400);
+    none.says("no file was chosen").says("aria-describedby=\"file-help file-trouble\" aria-invalid=\"true\"");
+    let device = HandMade::new(1, &license).consume(7);
+    let one = upload(&served, &operator, &[("one.cfbundle", &device.bundle_of(1, 2))]);
+    imported(&operator, &one)
+        .says("Import one.cfbundle")
+        .says("How far it has come: done")
+        .says("<dd>2</dd>");
+
+    // The rest of it, another device, one of the same name that is damaged, and a name that would lead elsewhere.
+    let more = upload(
+        &served,
+        &operator,
+        &[
+            ("one.cfbundle", &device.bundle()),
+            ("two.cfbundle", &HandMade::new(2, &license).consume(4).bundle()),
+            ("one.cfbundle", b"none"),
+            ("../../etc/three.cfbundle", &HandMade::new(3, &license).bundle()),
+        ],
+    );
+    let page = imported(&operator, &more);
+    page.says("Import 4 files")
+        .says("How far it has come: done")
+        .says("3/one.cfbundle")
+        .says("<code>unknown_file</code>");
+    operator.page(&format!("/operator/licenses/{}", license.id)).says("11 used and").says("3 of 3");
+    // An archive of them is an upload as well.
+    let mut tar = tar::Builder::new(Vec::new());
+    let bundle = HandMade::new(4, &license).bundle();
+    let mut header = tar::Header::new_gnu();
+    header.set_size(bundle.len() as u64);
+    tar.append_data(&mut header, "four.cfbundle", &bundle[..]).expect("in memory");
+    let archive = upload(&served, &operator, &[("all.tar", &tar.into_inner().expect("in memory"))]);
+    imported(&operator, &archive).says("Import all.tar").says("<dt>Files merged</dt><dd>1</dd>");
+    let listed = operator.page("/operator/imports");
+    assert_eq!(links(&listed, "/operator/imports/").len(), 3);
+    // Larger than any other form may be.
+    let large = vec![7; 20 * 1024 * 1024];
+    let many = upload(&served, &operator, &[("large.cfbundle", &large), (MARKUP, &device.bundle())]);
+    let page = imported(&operator, &many);
+    page.says("Import 2 files").says("How far it has come: done").says("large.cfbundle");
+    assert!(!page.html.contains("<script>"));
+
+    let headers = [("sec-fetch-site", "same-origin"), ("cookie", operator.cookie.as_str())];
+    let no_form = http::request("POST", "/operator/imports", &headers, b"bytes");
+    Page::read(http::send(served.address, &no_form).expect("it answers"), 400).says("request_invalid");
+    let other = served.form_from("/operator/imports", &headers, &[("other", Some("a"), b"x")]);
+    Page::read(other, 400).says("request_invalid");
+    assert_eq!(links(&operator.page("/operator/imports"), "/operator/imports/").len(), 4);
+    lab.vendor("rebuild --check").done();
 }
 
 #[test]

@@ -5,9 +5,11 @@
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::net::IpAddr;
+use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use axum::body::{Body, Bytes, HttpBody as _};
+use futures_util::{Stream, TryStreamExt as _, stream};
 use http_body_util::BodyExt as _;
 use schemas::codes::Code;
 use schemas::refusal::Refusal;
@@ -111,19 +113,12 @@ impl Bodies {
 ///
 /// # Errors
 /// As [`Bodies::receive`].
-pub(super) async fn save(mut body: Body, file: File, most: u64) -> Result<u64, Refusal> {
-    let begun = wall_clock::instant();
+pub(super) async fn save(body: Body, file: File, most: u64) -> Result<u64, Refusal> {
+    let mut parts = pin!(paced(body, most));
     let mut size = 0;
     let mut pending = Received { memory: Vec::new(), file: Some(file), size, room: None };
-    let too_large = || Refusal::new(Code::TooLarge, format!("an upload has {most} bytes at most"));
-    if body.size_hint().lower() > most {
-        return Err(too_large());
-    }
-    while let Some(bytes) = next_part(&mut body, begun, size).await? {
+    while let Some(bytes) = parts.try_next().await? {
         size += bytes.len() as u64;
-        if size > most {
-            return Err(too_large());
-        }
         pending.memory.extend_from_slice(&bytes);
         if pending.memory.len() >= WRITTEN_AT_ONCE {
             pending = write_out(pending).await?;
@@ -134,6 +129,20 @@ pub(super) async fn save(mut body: Body, file: File, most: u64) -> Result<u64, R
     let synced = spawn_blocking(move || file.sync_all()).await.map_err(|_| Code::Internal)?;
     synced.map_err(|error| failed(&error))?;
     Ok(size)
+}
+
+/// A body of up to `most` bytes as it comes in, as slowly as is allowed. Its errors are those of [`Bodies::receive`].
+pub(super) fn paced(body: Body, most: u64) -> impl Stream<Item = Result<Bytes, Refusal>> + Send {
+    let begun = wall_clock::instant();
+    let too_large = move || Refusal::new(Code::TooLarge, format!("an upload has {most} bytes at most"));
+    stream::try_unfold((body, 0), move |(mut body, size)| async move {
+        if body.size_hint().lower() > most - size {
+            return Err(too_large());
+        }
+        let Some(bytes) = next_part(&mut body, begun, size).await? else { return Ok(None) };
+        let size = size + bytes.len() as u64;
+        if size > most { Err(too_large()) } else { Ok(Some((bytes, (body, size)))) }
+    })
 }
 
 /// The next part of a body of which so much came; nothing at its end.

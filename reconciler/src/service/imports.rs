@@ -4,8 +4,10 @@
 //! and whichever begins on the same home takes it up again.
 
 mod folder;
+mod gather;
 
 use std::fs::File;
+use std::future::Future;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -135,17 +137,39 @@ impl Imports {
     /// # Errors
     /// Those of [`body::save`]; `overloaded` where too many come at the same time.
     pub(super) async fn upload(&self, name: String, body: Body) -> Result<Import, Refusal> {
+        self.take(|path| async {
+            let file = spawn_blocking(move || File::create(path)).await.map_err(|_| Code::Internal)?;
+            let bytes = body::save(body, file.map_err(|error| failed(&error))?, MOST_BYTES).await?;
+            Ok((name, bytes))
+        })
+        .await
+    }
+
+    /// Takes the files of a form in, as [`Imports::upload`]: one as it is, several as one archive.
+    ///
+    /// # Errors
+    /// The same; `request_invalid` for what is no such form, or one without a file.
+    pub(super) async fn gather(&self, body: Body, boundary: String) -> Result<Import, Refusal> {
+        self.take(|path| gather::save(body::paced(body, MOST_BYTES), boundary, path)).await
+    }
+
+    /// Has an upload received into a file, durably, and lets it be an import, of the name and with as many bytes as whoever
+    /// receives it says.
+    async fn take<F: Future<Output = Result<(String, u64), Refusal>>>(
+        &self,
+        receive: impl FnOnce(PathBuf) -> F,
+    ) -> Result<Import, Refusal> {
         let _place = self.uploads.try_acquire().map_err(|_| Code::Overloaded)?;
         let (folder, id) = (self.folder.clone(), Uuid::now_v7());
         let begin = move || {
             let place = folder.unfinished(id)?;
             let lock = place.lock()?.ok_or(Code::Internal)?;
-            let file = File::create(place.upload()).map_err(|error| failed(&error))?;
-            Ok::<_, Refusal>((place, lock, file))
+            Ok::<_, Refusal>((place, lock))
         };
-        let (place, lock, file) = spawn_blocking(begin).await.map_err(|_| Code::Internal)??;
+        let (place, lock) = spawn_blocking(begin).await.map_err(|_| Code::Internal)??;
+        let path = place.upload();
         let unfinished = Unfinished(Some(place));
-        let bytes = body::save(body, file, MOST_BYTES).await?;
+        let (name, bytes) = receive(path).await?;
         let now = wall_clock::now();
         let import = Import {
             import_id: id,

@@ -74,6 +74,7 @@ fn changing() -> Router<Arc<Service>> {
         .route("/operator/activations/{chain}/release", get(activation::ask).post(activation::release))
         .route("/operator/quarantine/{id}/retry", post(quarantine::retry))
         .route("/operator/quarantine/{id}/drop", get(quarantine::ask).post(quarantine::delete))
+        .route("/operator/imports", post(imports::upload))
         .route("/operator/webhooks/{webhook}/replay", post(webhooks::replay_failed))
         .route("/operator/webhooks/messages/{message}/replay", post(webhooks::replay));
     for change in [StandingChange::Suspend, StandingChange::Resume, StandingChange::Revoke] {

@@ -39,8 +39,7 @@ impl Form {
         known: &'static [&'static str],
         work: impl FnOnce(Self) -> T + Send + 'static,
     ) -> Result<(T, Option<OwnedSemaphorePermit>), Refusal> {
-        let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-        let boundary = multer::parse_boundary(kind.unwrap_or_default()).map_err(|error| invalid(&error))?;
+        let boundary = boundary(headers)?;
         let received = service.bodies.receive(client.0, body).await?;
         let read = move |bytes| Self::parse(bytes, boundary, known).map(work);
         let (done, place) = service.desk.with(received, read).await?;
@@ -91,6 +90,15 @@ impl Form {
         };
         armor::dearmor(given.into()).map_err(|error| Refusal::from_error(error.code(), &error))
     }
+}
+
+/// What stands between the parts of a form.
+///
+/// # Errors
+/// `request_invalid` for what is no form.
+pub(in crate::service) fn boundary(headers: &HeaderMap) -> Result<String, Refusal> {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    multer::parse_boundary(kind.unwrap_or_default()).map_err(|error| invalid(&error))
 }
 
 /// The text form without what a mail puts around it: other text before and after, and marks of quotation.

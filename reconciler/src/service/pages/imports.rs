@@ -3,19 +3,22 @@
 use std::sync::Arc;
 
 use askama::Template;
+use axum::body::Body;
 use axum::extract::State;
-use axum::http::StatusCode;
-use axum::response::Response;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse as _, Redirect, Response};
 use schemas::codes::Code;
 use schemas::refusal::Refusal;
 use serde_json::Value;
 use uuid::Uuid;
 
 use super::door::Who;
+use super::mistakes::is_mistaken;
 use crate::service::Service;
+use crate::service::html::form::boundary;
 use crate::service::html::frame::Frame;
 use crate::service::html::list::{List, ROWS};
-use crate::service::html::page::{moment, show};
+use crate::service::html::page::{moment, show, show_asking};
 use crate::service::html::trouble::Trouble;
 use crate::service::input::Path;
 use crate::service::problem::Problem;
@@ -29,6 +32,8 @@ struct ImportsPage<'a> {
     frame: &'a Frame,
     who: &'a Who,
     imports: &'a List<Row>,
+    /// What is wrong with what was to be uploaded.
+    trouble: Option<&'a Trouble>,
 }
 
 /// One import.
@@ -97,10 +102,36 @@ impl Finding {
 
 /// `GET /operator/imports`
 pub(super) async fn list(State(service): State<Arc<Service>>, who: Who) -> Result<Response, Problem> {
+    Ok(listed(&service, &who, None).await?)
+}
+
+/// `POST /operator/imports`: files that were chosen, which are one import.
+pub(super) async fn upload(
+    State(service): State<Arc<Service>>,
+    who: Who,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    let uploaded = match boundary(&headers) {
+        Ok(boundary) => service.imports.gather(body, boundary).await,
+        Err(refusal) => Err(refusal),
+    };
+    match uploaded {
+        Ok(import) => Ok(Redirect::to(&format!("/operator/imports/{}", import.import_id)).into_response()),
+        Err(refusal) if is_mistaken(&refusal) => {
+            Ok(listed(&service, &who, Some(&Trouble::of(&refusal))).await?)
+        }
+        Err(refusal) => Err(refusal.into()),
+    }
+}
+
+/// The list, and what can be uploaded.
+async fn listed(service: &Service, who: &Who, trouble: Option<&Trouble>) -> Result<Response, Refusal> {
     let mut all = service.imports.list().await?;
     all.sort_by_key(|import| std::cmp::Reverse(import.import_id));
     let imports = List::of(all.iter().map(Row::of));
-    Ok(show(StatusCode::OK, &ImportsPage { frame: &service.html.frame, who: &who, imports: &imports }))
+    let page = ImportsPage { frame: &service.html.frame, who, imports: &imports, trouble };
+    Ok(show_asking(trouble, &page))
 }
 
 /// `GET /operator/imports/{import}`
