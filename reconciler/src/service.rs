@@ -59,7 +59,7 @@ use self::imports::Imports;
 use self::listen::Signals;
 use self::metrics::Metrics;
 use self::office::Office;
-use self::pages::Sessions;
+use self::pages::{Orders, Sessions};
 use self::rates::Rates;
 pub(crate) use self::settings::{Settings, TlsFiles};
 use crate::vendor::Vendor;
@@ -76,6 +76,7 @@ struct Service {
     metrics: Metrics,
     html: Html,
     sessions: Sessions,
+    orders: Orders,
     rates: Rates,
     proxies: Proxies,
     setup: Setup,
@@ -119,6 +120,7 @@ pub(crate) fn serve(
         metrics,
         html: Html::new(brand),
         sessions,
+        orders: Orders::default(),
         rates: Rates::new(settings.rate_per_address, settings.rate_per_license),
         proxies: Proxies::new(&settings.behind_proxy),
         setup,

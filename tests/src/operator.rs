@@ -93,6 +93,13 @@ impl Operator<'_> {
         self.post(path, &[fields, &[("saw", saw.as_str())]].concat())
     }
 
+    /// Orders a licence, on a page that was just opened for it.
+    #[track_caller]
+    pub fn order(&self, fields: &[(&str, &str)]) -> Answer {
+        let once = self.page("/operator/issue").carried("once");
+        self.post("/operator/issue", &[fields, &[("once", once.as_str())]].concat())
+    }
+
     /// Opens the page to which an answer leads.
     #[track_caller]
     pub fn follow(&self, answer: &Answer) -> Page {

@@ -258,6 +258,9 @@ fn operators_issue_licences_and_change_them() {
             (text(&shown, "license_key"), number(&shown["rules"], "max_activations")),
             (license.key.clone(), 9)
         );
+        let listed = lab.vendor("license list").done();
+        let listed = listed["licenses"].as_array().expect("licences").iter();
+        assert_eq!(listed.filter(|license| license["customer"] == format!("Newcomer {way}")).count(), 1);
         // The key that the page showed is one, and the licence is none any more.
         let late = format!("{way}-late");
         lab.request(&late, &license);

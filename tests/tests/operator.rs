@@ -508,7 +508,7 @@ fn a_licence_is_issued_and_changed_as_on_the_command_line() {
         ("quota", "render=5000/month"),
         ("overage", "\r\n render=10 \r\n"),
     ];
-    let page = operator.done("/operator/issue", &order);
+    let page = operator.follow(&operator.order(&order));
     page.says("The licence is issued.").says(ESCAPED).says("license.issued").says("of 5000");
     let listed = lab.vendor("license list").done();
     let license = text(&listed["licenses"][0], "license_id");
@@ -540,7 +540,7 @@ fn a_licence_is_issued_and_changed_as_on_the_command_line() {
         (&[("policy", "standard"), ("customer", "ACME"), ("trial", "yes")], 422, "terms_invalid"),
     ];
     for (order, status, code) in wrong {
-        let page = Page::read(operator.post("/operator/issue", order), status);
+        let page = Page::read(operator.order(order), status);
         page.says(&format!("<code>{code}</code>")).says("<title>Not issued: ");
         assert!(!page.html.contains("<script>"));
         for (name, value) in order.iter().filter(|(name, _)| ["customer", "valid"].contains(name)) {
@@ -582,6 +582,67 @@ fn a_licence_is_issued_and_changed_as_on_the_command_line() {
     assert_eq!(shown()["entitlement"]["valid_until"], before["entitlement"]["valid_until"]);
     lab.vendor("rebuild --check").done();
     lab.vendor("audit verify --deep").done();
+}
+
+#[test]
+fn a_form_that_is_sent_again_issues_no_second_licence() {
+    let lab = Lab::with_policy(STANDARD);
+    let (token, other) = (lab.token("operator"), lab.token("admin"));
+    let served = lab.serve(FREE);
+    let operator = served.signed_in(&token);
+    let number = || operator.page("/operator/issue").carried("once");
+    let order = |once: &str, customer: &str| {
+        operator.post("/operator/issue", &[("policy", "standard"), ("customer", customer), ("once", once)])
+    };
+    let issued = || {
+        let listed = lab.vendor("license list").done();
+        listed["licenses"].as_array().expect("licences").len()
+    };
+    let once = number();
+    let first = order(&once, "ACME");
+    let key = text(&lab.vendor("license list").done()["licenses"][0], "license_id");
+    for again in [order(&once, "ACME"), order(&once, "ACME")] {
+        assert_eq!((again.status, again.header("location")), (303, first.header("location")));
+    }
+    operator.follow(&first).says(&key).says("The licence is issued.");
+    assert_eq!(issued(), 1);
+
+    // Sent at the same time it is done once as well, and whoever sent it second sees the same page.
+    let (once, served) = (number(), &served);
+    let leads: Vec<String> = std::thread::scope(|scope| {
+        let sent: Vec<_> = (0..6)
+            .map(|_| {
+                let (once, cookie) = (&once, operator.cookie.clone());
+                scope.spawn(move || {
+                    let fields = [("policy", "standard"), ("customer", "Twice"), ("once", once)];
+                    let answer = served.holding(cookie).post("/operator/issue", &fields);
+                    (answer.status, answer.header("location").to_owned())
+                })
+            })
+            .collect();
+        let answers = sent.into_iter().map(|sent| sent.join().expect("it is answered"));
+        answers.map(|(status, location)| if status == 303 { location } else { status.to_string() }).collect()
+    });
+    assert!(leads.iter().all(|lead| *lead == leads[0] && lead.ends_with("?done=issue")), "{leads:?}");
+    assert_eq!(issued(), 2);
+
+    // Another order with the number of one that was done is none, and the page has another number for it.
+    let reused = Page::read(order(&once, "Other"), 422);
+    reused.says("idempotency_key_reused").says("value=\"Other\"");
+    assert_eq!(order(&reused.carried("once"), "Other").status, 303);
+    // What was refused can be mended and sent again with the number that it had.
+    let mended = number();
+    Page::read(order(&mended, ""), 400).says("customer is missing");
+    assert_eq!(order(&mended, "Mended").status, 303);
+    // The number is of use to whoever was given it.
+    let admin = served.signed_in(&other);
+    let fields = [("policy", "standard"), ("customer", "ACME"), ("once", once.as_str())];
+    assert_ne!(admin.post("/operator/issue", &fields).header("location"), leads[0]);
+    assert_eq!(issued(), 5);
+    for wrong in ["", "x", "00", MARKUP] {
+        Page::read(order(wrong, "ACME"), 400).says("request_invalid");
+    }
+    assert_eq!(issued(), 5);
 }
 
 /// Chooses these files on the page of the imports and uploads them.

@@ -15,6 +15,7 @@ mod issue;
 mod license;
 mod licenses;
 mod mistakes;
+mod once;
 mod quarantine;
 mod reason;
 mod session;
@@ -29,6 +30,7 @@ use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{get, post};
 
+pub(super) use self::once::Orders;
 pub(super) use self::session::Sessions;
 use super::Service;
 use super::auth::{Audit, Operate, Rule};

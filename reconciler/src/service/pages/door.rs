@@ -45,6 +45,11 @@ pub(super) struct Who {
 }
 
 impl Who {
+    /// What is kept of the token that was shown.
+    pub(super) fn token(&self) -> Digest {
+        self.session.token
+    }
+
     /// Whether the role suffices for `R`.
     fn may<R: Rule>(&self) -> bool {
         self.role.number() <= R::ROLE.number()

@@ -1,4 +1,5 @@
-//! Issuing a licence from a policy, with terms of its own where it departs from it.
+//! Issuing a licence from a policy, with terms of its own where it departs from it: once for each form, however often it is
+//! sent.
 
 use std::sync::{Arc, LazyLock};
 
@@ -14,6 +15,7 @@ use schemas::text::Text;
 
 use super::door::Who;
 use super::mistakes::is_mistaken;
+use super::once::{self, ONCE, issued_once};
 use super::terms::{FIELDS, Field, Typed};
 use crate::service::Service;
 use crate::service::client::Client;
@@ -27,7 +29,7 @@ use crate::vendor::licenses::IssueOrder;
 
 /// Every field of the form.
 static NAMES: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
-    ["policy", "customer", "trial"]
+    ["policy", "customer", "trial", ONCE]
         .into_iter()
         .chain(FIELDS.iter().map(|field| field.name.as_str()))
         .collect()
@@ -42,6 +44,8 @@ struct IssuePage<'a> {
     policies: &'a [(String, String)],
     fields: &'a [Field],
     typed: &'a Typed,
+    /// The number of this form, another one whenever it is shown.
+    once: &'a str,
     trouble: Option<&'a Trouble>,
 }
 
@@ -60,13 +64,29 @@ pub(super) async fn make(
 ) -> Result<Response, Problem> {
     let (typed, _place) =
         Form::receive(&service, client, &headers, body, &NAMES, |form| Typed::of(&form, &NAMES)).await?;
-    let order = typed.clone();
-    match service.office.lend(move |vendor| issued(vendor, &order)).await {
+    let (token, order, turn) = (who.token(), typed.clone(), service.orders.turn().await);
+    let issue = move |vendor: &mut Vendor| {
+        // It lasts until this is done, even if whoever sent it hangs up.
+        let _turn = turn;
+        issued_once(vendor, &token, &order, |vendor| issued(vendor, &order))
+    };
+    match service.office.lend(issue).await {
         Ok(id) => Ok(Redirect::to(&format!("/operator/licenses/{id}?done=issue")).into_response()),
         Err(refusal) if is_mistaken(&refusal) => {
-            Ok(asked(&service, &who, &typed, Some(&Trouble::of(&refusal))).await?)
+            Ok(asked(&service, &who, &typed, Some(&trouble(&refusal))).await?)
         }
         Err(refusal) => Err(refusal.into()),
+    }
+}
+
+/// What stands in the way. The page that tells it has another number, with which it can be sent.
+fn trouble(refusal: &Refusal) -> Trouble {
+    let trouble = Trouble::of(refusal);
+    match refusal.code() {
+        Code::IdempotencyKeyReused | Code::RequestUnfinished => trouble.with(
+            "Look among the licences whether what you sent before was issued. To issue this one as well, send the form again.",
+        ),
+        _ => trouble,
     }
 }
 
@@ -78,8 +98,15 @@ async fn asked(
     trouble: Option<&Trouble>,
 ) -> Result<Response, Refusal> {
     let policies = service.office.lend(policies).await?;
-    let page =
-        IssuePage { frame: &service.html.frame, who, policies: &policies, fields: &FIELDS, typed, trouble };
+    let page = IssuePage {
+        frame: &service.html.frame,
+        who,
+        policies: &policies,
+        fields: &FIELDS,
+        typed,
+        once: &once::number()?,
+        trouble,
+    };
     Ok(show_asking(trouble, &page))
 }
 

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use clap::{Arg, ArgAction, Args as _, Command};
+use schemas::ids::Digest;
 use schemas::refusal::Refusal;
+use sha2::{Digest as _, Sha256};
 
 use crate::options::PolicyOptions;
 use crate::service::html::form::Form;
@@ -63,6 +65,16 @@ impl Typed {
     /// The lines that were typed into a field.
     pub(super) fn lines(&self, name: &str) -> impl Iterator<Item = &str> {
         self.word(name).lines().map(str::trim).filter(|line| !line.is_empty())
+    }
+
+    /// What tells it from all else that could be typed.
+    pub(super) fn digest(&self) -> Digest {
+        let mut digest = Sha256::new();
+        for part in self.0.iter().flat_map(|(name, value)| [*name, value]) {
+            digest.update((part.len() as u64).to_be_bytes());
+            digest.update(part);
+        }
+        Digest(digest.finalize().into())
     }
 
     /// Whether any of the terms was given.
