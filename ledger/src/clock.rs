@@ -19,7 +19,7 @@ pub struct Reading {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Mark {
     at: Micros,
-    /// The monotonic clock when the mark was set; nothing after a restart, from which no time is known to have passed.
+    /// What the monotonic clock showed when it was as late as the mark; nothing where that is not known, and no time passes.
     read_at: Option<u64>,
     /// Whether the wall clock stands behind and that was noted.
     behind: bool,
@@ -43,6 +43,20 @@ impl Mark {
     /// The mark as it was kept while no process ran.
     pub fn kept(at: Micros, behind: bool) -> Self {
         Self { at, read_at: None, behind }
+    }
+
+    /// The same as kept now, going on from where this process `saw` it stand: what has passed on the monotonic clock since
+    /// then counts, beside what others kept in between.
+    #[must_use]
+    pub fn resumed(self, saw: Self) -> Self {
+        Self { read_at: saw.read_at.map(|read_at| saw.reaches(self.at, read_at)), ..self }
+    }
+
+    /// The same from which time passes: from `reading` on, or since the mark was resumed.
+    #[must_use]
+    pub fn running(self, reading: Reading) -> Self {
+        let since = self.read_at.map_or(reading.monotonic, |read_at| read_at.min(reading.monotonic));
+        Self { read_at: Some(since), ..self }
     }
 
     /// The time of the mark.
@@ -88,6 +102,11 @@ impl Mark {
     #[must_use]
     pub fn raised(self, issued_at: Micros) -> Self {
         Self { at: self.at.max(issued_at), ..self }
+    }
+
+    /// What the monotonic clock shows when it is `at`, where it showed `read_at` at the mark.
+    fn reaches(&self, at: Micros, read_at: u64) -> u64 {
+        read_at.saturating_add(at.since(self.at)).saturating_sub(self.at.since(at))
     }
 
     #[inline]
@@ -149,6 +168,37 @@ mod tests {
     fn no_time_is_believed_to_pass_while_no_process_runs() {
         let kept = Mark::kept(Micros::new(1_000 * HOUR), false);
         assert_eq!(kept.time(reading(990, 77)), Micros::new(1_000 * HOUR));
+    }
+
+    #[test]
+    fn time_passes_from_when_a_kept_mark_is_opened() {
+        let opened = Mark::kept(Micros::new(1_000 * HOUR), false).running(reading(990, 77));
+        assert_eq!(opened.time(reading(990, 77)), Micros::new(1_000 * HOUR));
+        assert_eq!(opened.time(reading(990, 79)), Micros::new(1_002 * HOUR));
+    }
+
+    #[test]
+    fn a_mark_that_is_opened_again_goes_on_from_where_it_was_seen() {
+        let saw = Mark::new(reading(1_000, 10));
+        let time = |kept: u64, now| {
+            let opened = Mark::kept(Micros::new(kept * HOUR), false).resumed(saw).running(reading(0, now));
+            [opened.time(reading(0, now)), opened.time(reading(0, now + 4))].map(|time| time.get() / HOUR)
+        };
+        // Nobody was here in between.
+        assert_eq!(time(1_000, 15), [1_005, 1_009]);
+        // Others kept some of the time that passed, or all of it, or came further by a clock that stands ahead.
+        assert_eq!(time(1_003, 15), [1_005, 1_009]);
+        assert_eq!(time(1_005, 15), [1_005, 1_009]);
+        assert_eq!(time(1_030, 15), [1_030, 1_034]);
+        // An older copy was put in its place.
+        assert_eq!(time(996, 15), [1_005, 1_009]);
+    }
+
+    #[test]
+    fn a_mark_that_was_not_seen_to_run_is_not_gone_on_from() {
+        let never_read = Mark::kept(Micros::new(1_000 * HOUR), false);
+        let opened = Mark::kept(Micros::new(1_000 * HOUR), false).resumed(never_read).running(reading(0, 90));
+        assert_eq!(opened.time(reading(0, 90)), Micros::new(1_000 * HOUR));
     }
 
     #[test]

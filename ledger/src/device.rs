@@ -11,6 +11,7 @@ mod refund;
 mod refused;
 mod reporting;
 mod returns;
+mod seen;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -33,6 +34,7 @@ pub use self::refund::Refund;
 pub use self::refused::Refused;
 pub use self::reporting::{ENOUGH_EVENTS, Unreported, UsefulBecause, Usefulness};
 pub use self::returns::{Return, Returned};
+pub use self::seen::Seen;
 use crate::chain::{self, Head};
 use crate::check::{Basis, Granted, Life, Snapshot, Window};
 use crate::clock::Mark;

@@ -3,6 +3,7 @@
 mod refund;
 mod refused;
 mod returns;
+mod seen;
 mod succession;
 
 use schemas::bundle::Attachment;

@@ -14,7 +14,7 @@ use std::thread;
 use schemas::event::device::{Claim, LicenseKeyClaim};
 use schemas::grant::ReturnRequest;
 use schemas::ids::{InstanceId, KeyProof, PublicKey};
-use schemas::numbers::{Amount, Seconds, Seq, Total};
+use schemas::numbers::{Amount, Micros, Seconds, Seq, Total};
 use schemas::text::UsageRef;
 use tempfile::TempDir;
 
@@ -676,6 +676,54 @@ fn the_mark_is_kept_when_it_is_due_and_not_more_often() {
     writer.keep_time(after(301)).expect("kept");
     assert_eq!(mark(), at(ISSUED) + Seconds(301));
     assert_eq!(writer.device().expect("readable").head(), head);
+}
+
+/// A reading by a clock that stands where it stood when the licence was issued.
+fn held_clock(seconds: u64) -> Reading {
+    Reading { wall: at(ISSUED), monotonic: Seconds(seconds).micros() }
+}
+
+/// The time by what checks were told last.
+fn checked_at(shelf: &Shelf, reading: Reading) -> Micros {
+    let snapshot = shelf.published.lock().expect("no test panics while it publishes").clone();
+    snapshot.expect("published when opened").mark.time(reading)
+}
+
+#[test]
+fn time_passes_for_whoever_has_the_store_open_or_comes_back_to_it() {
+    let shelf = Shelf::activated();
+    let kept = || shelf.read().device().expect("readable").saved().mark;
+    let writer = shelf.write();
+    writer.go_on(None, held_clock(100));
+    assert_eq!(checked_at(&shelf, held_clock(160)), at(ISSUED) + Seconds(60), "checks know of it");
+    assert_eq!(kept(), at(ISSUED), "and nothing is written for it");
+    writer.keep_time(held_clock(400)).expect("kept");
+    assert_eq!(kept(), at(ISSUED) + Seconds(300));
+    let seen = writer.device().expect("readable").seen();
+    drop(writer);
+    // Another process was here, whose clock came no further.
+    let writer = shelf.write();
+    writer.append(miles(1, None), held_clock(0)).expect("counts");
+    drop(writer);
+    let writer = shelf.write();
+    writer.go_on(Some(&seen), held_clock(700));
+    writer.catch_up(held_clock(700)).expect("kept");
+    assert_eq!(kept(), at(ISSUED) + Seconds(600));
+}
+
+#[test]
+fn time_goes_on_when_a_commit_fails() {
+    let shelf = Shelf::activated();
+    let writer = shelf.write();
+    writer.go_on(None, held_clock(0));
+    let other = rusqlite::Connection::open(shelf.path()).expect("opens");
+    other
+        .execute_batch("CREATE TRIGGER no BEFORE UPDATE ON state BEGIN SELECT raise(ABORT, 'full'); END")
+        .expect("executes");
+    assert!(writer.keep_time(held_clock(300)).is_err());
+    other.execute_batch("DROP TRIGGER no").expect("executes");
+    writer.keep_time(held_clock(600)).expect("kept");
+    assert_eq!(shelf.read().device().expect("readable").saved().mark, at(ISSUED) + Seconds(600));
 }
 
 #[test]

@@ -21,7 +21,7 @@ use super::signer::{Job, Outcomes, Signer, Signing};
 use super::{AppendError, StoreError, compaction, database};
 use crate::check::{Life, Snapshot};
 use crate::clock::Reading;
-use crate::device::{AppliedGrant, Command, Device, Done, Known};
+use crate::device::{AppliedGrant, Command, Device, Done, Known, Seen};
 use crate::keys::SecretKey;
 
 /// How old the kept mark of a running process may be, in microseconds.
@@ -119,6 +119,15 @@ impl Writer {
     /// When the store cannot keep it.
     pub fn keep_time(&self, reading: Reading) -> Result<(), AppendError> {
         self.append(Command::Note, reading).map(|_| ())
+    }
+
+    /// Has time pass from `reading` on, and from when this process left the chain as `seen`; see [`Device::go_on`]. Nothing is
+    /// written.
+    pub fn go_on(&self, seen: Option<&Seen>, reading: Reading) {
+        let mut signer = hold(&self.signer);
+        let keeper = self.keeping.at_rest();
+        signer.device.go_on(seen, reading);
+        (keeper.publish)(signer.device.snapshot());
     }
 
     /// As [`Self::keep_time`], if anything is due or the kept mark is older than five minutes.
@@ -266,9 +275,10 @@ impl Writer {
     /// before.
     fn refresh(signer: &mut Signer, keeper: &mut Keeper) -> Result<(), StoreError> {
         if keeper.stale {
-            let loaded = keeper.load();
+            let (loaded, seen) = (keeper.load(), signer.device.seen());
             (signer.device, signer.trail) =
                 loaded.inspect_err(|_| (keeper.publish)(Snapshot::bare(Life::Damaged)))?;
+            signer.device.resume(Some(&seen));
             keeper.stale = false;
             (keeper.publish)(signer.device.snapshot());
         }
