@@ -11,7 +11,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
 use arc_swap::ArcSwap;
 use ledger::check::{Answer, Life, Snapshot};
 use ledger::commitment;
-use ledger::device::{Command, Consume, Consumed, Device, Done, Return, Returned};
+use ledger::device::{Command, Consume, Consumed, Device, Done, Return, Returned, Seen};
 use ledger::keys::SecretKey;
 use ledger::store::{AppendError, HistoryEntry, Process, ProcessLock, Reader, StoreVerified, Writer};
 use schemas::codes::Code;
@@ -42,6 +42,8 @@ pub struct Agent {
     writer: RwLock<Option<Writer>>,
     /// Counts the chains that were opened here, so that a block knows the one that it was debited on.
     chains: AtomicU64,
+    /// The chain as this process left it when it was here before.
+    seen: Option<Seen>,
     /// Why nothing can be written, where the store is damaged.
     damage: Option<Refusal>,
     _lock: ProcessLock,
@@ -54,6 +56,11 @@ impl Agent {
     /// # Errors
     /// `busy` when another process writes here; when the pack is not valid or not the one of this directory.
     pub fn open(config: Config) -> Result<Self, Refusal> {
+        Self::open_again(config, None)
+    }
+
+    /// The same for a process that was here before and left the chain as `seen`.
+    pub(crate) fn open_again(config: Config, seen: Option<Seen>) -> Result<Self, Refusal> {
         let Config { state, pack, clock, fingerprint } = config;
         let dir = StateDir::new(state);
         let given = pack.map(TrustedPack::read).transpose()?;
@@ -72,6 +79,7 @@ impl Agent {
             snapshot,
             writer: RwLock::new(None),
             chains: AtomicU64::new(0),
+            seen,
             damage: None,
             _lock: lock,
         };
@@ -181,12 +189,18 @@ impl Agent {
         self.report()
     }
 
-    /// Keeps the clock's mark and notes what is due. An application that runs for long calls it every five minutes.
+    /// Keeps the clock's mark and notes what is due. An application that runs for long calls it every five minutes. One that
+    /// has the directory open only for moments opens it by a [`crate::Visitor`], or the time in between does not count.
     ///
     /// # Errors
     /// When it cannot be recorded.
     pub fn keep_time(&self) -> Result<(), Refusal> {
         self.with_writer(|writer| writer.keep_time(self.clock.read()).map_err(|error| refuse::append(&error)))
+    }
+
+    /// The chain as it is now, to come back to; nothing without one, or where it is damaged.
+    pub(crate) fn seen(&self) -> Option<Seen> {
+        self.with_writer(device_of).ok().map(|device| device.seen())
     }
 
     /// What the device knows about its licence.
@@ -268,6 +282,7 @@ impl Agent {
             let detail = format!("{}, {} is activated here", opened.product, opened.environment);
             return Err(Refusal::new(Code::PackMismatch, detail));
         }
+        writer.go_on(self.seen.as_ref(), self.clock.read());
         Ok(writer)
     }
 

@@ -21,6 +21,7 @@ pub mod status;
 mod succession;
 pub mod sync;
 pub mod transport;
+mod visitor;
 pub mod wall_clock;
 
 pub use ledger::check::Answer;
@@ -39,6 +40,7 @@ pub use self::server::Server;
 pub use self::status::{State, Status, Why};
 pub use self::sync::{SyncError, Synced, sync};
 pub use self::transport::{HttpTransport, Transport};
+pub use self::visitor::Visitor;
 
 /// The example of the README, compiled with the tests so that it stays true.
 #[cfg(doctest)]

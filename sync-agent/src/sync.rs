@@ -26,6 +26,7 @@ use crate::reader::AgentReader;
 use crate::refuse;
 use crate::status::{State, Status, Why};
 use crate::transport::{ExchangeError, Transport};
+use crate::visitor::Visitor;
 
 /// How much of a backlog goes at once: at 100 bytes an event and more some 2,000 of them. A vendor's merge, its answer and the way
 /// there and back are a small part of what that costs, and a slow line of 4 KiB a second carries it in a minute, so that little
@@ -91,13 +92,13 @@ pub struct Synced {
     pub changes: Vec<Change>,
 }
 
-/// Reports all that the vendor does not have of the state directory of `config`, and applies the answers, beside whoever
-/// writes there: the directory is held only while an answer is applied.
+/// Reports all that the vendor does not have of the state directory of `config`, and applies the answers: see
+/// [`Visitor::sync`].
 ///
 /// # Errors
-/// Why it did not come to its end; `busy` where another process holds the directory all the time.
+/// As [`Visitor::sync`].
 pub fn sync(config: &Config, transport: &dyn Transport) -> Result<Synced, SyncError> {
-    run(config, transport)
+    Visitor::new(config.clone()).sync(transport)
 }
 
 impl Agent {
@@ -111,7 +112,7 @@ impl Agent {
 }
 
 /// A device that is synced.
-trait Device {
+pub(crate) trait Device {
     /// The state as it is now.
     fn reader(&self) -> Result<AgentReader, Refusal>;
 
@@ -130,17 +131,17 @@ impl Device for Agent {
 }
 
 /// A device whose directory is opened for each answer.
-impl Device for Config {
+impl Device for Visitor {
     fn reader(&self) -> Result<AgentReader, Refusal> {
-        AgentReader::open(self.clone())
+        self.reader()
     }
 
     fn apply(&self, answer: &[u8]) -> Result<Applied, Refusal> {
-        Agent::open(self.clone())?.apply(answer)
+        self.visit(|agent| agent.apply(answer))
     }
 }
 
-fn run(device: &impl Device, transport: &dyn Transport) -> Result<Synced, SyncError> {
+pub(crate) fn run(device: &impl Device, transport: &dyn Transport) -> Result<Synced, SyncError> {
     let mut course = Course::default();
     while let Some((part, answered)) = course.exchange(device, transport)? {
         course.held_back = course.apply(device, &part, &answered).err();

@@ -6,13 +6,18 @@ use ledger::clock::Reading;
 
 /// Something that shows the time.
 pub trait Clock: Debug + Send + Sync {
-    /// The wall clock, and a clock that only goes forward while the process runs. Called by every check: it must be
-    /// fast and may be coarse.
+    /// The wall clock, and a clock that only goes forward while the process runs, whatever is done to the other. Called by
+    /// every check: it must be fast and may be coarse.
     fn read(&self) -> Reading;
 }
 
 /// The operating system's clocks, in their coarse form where there is one: a few milliseconds of resolution, read
 /// without a system call.
+///
+/// On Linux the clock that only goes forward is `CLOCK_MONOTONIC_COARSE`: it counts from the start of the machine, nobody can
+/// set it, and it stands still while the machine is suspended. The time of a suspend is told by the wall clock alone, and a wall
+/// clock that was set back does not tell it. Elsewhere it is [`std::time::Instant`], from its first reading in the process on;
+/// whether that counts a suspend is the system's choice.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
 

@@ -5,6 +5,7 @@
 
 pub mod browser;
 pub mod chance;
+pub mod clock;
 pub mod container;
 pub mod cut;
 pub mod device;

@@ -5,27 +5,17 @@ use std::fs;
 use std::sync::Arc;
 
 use counterfoil_tests::Lab;
+use counterfoil_tests::clock::Ahead;
 use counterfoil_tests::lab::{number, text};
 use schemas::numbers::{Micros, Seconds};
 use serde_json::Value;
-use sync_agent::wall_clock::{Clock, SystemClock};
-use sync_agent::{AgentReader, Config, Reading, UsefulBecause, Usefulness};
+use sync_agent::wall_clock::Clock;
+use sync_agent::{AgentReader, Config, UsefulBecause, Usefulness};
 
 const COUNTED: &str = "--max-activations 4 --mode render=counted --grace 7d";
 const NIGHTLY: &str = "report --when-useful -o outbox.cfbundle";
 /// From so many events on a report is useful.
 const ENOUGH: u64 = 1_000;
-
-/// A clock that stands ahead of the system's.
-#[derive(Debug)]
-struct Ahead(Seconds);
-
-impl Clock for Ahead {
-    fn read(&self) -> Reading {
-        let now = SystemClock.read();
-        Reading { wall: now.wall + self.0, ..now }
-    }
-}
 
 /// Counts so many uses of one unit.
 #[track_caller]

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use clap::Args;
 use counterfoil_sync_agent::wall_clock::{Clock as _, SystemClock};
-use counterfoil_sync_agent::{Agent, AgentReader, Config, HttpTransport, Micros, SyncError, Synced, sync};
+use counterfoil_sync_agent::{HttpTransport, Micros, SyncError, Synced, Visitor};
 use schemas::codes::{Code, Exit};
 use schemas::refusal::Refusal;
 use serde::Serialize;
@@ -18,6 +18,7 @@ use serde::Serialize;
 use self::schedule::Schedule;
 use super::server::ServerArgs;
 use super::sync::counted;
+use super::time_keeper::keeping_time;
 use crate::cli::Context;
 use crate::output::{Output, talk};
 
@@ -25,7 +26,8 @@ use crate::output::{Output, talk};
 ///
 /// It syncs when it starts, when the vendor has a use for a report (see `report --when-useful`), and once a day. After a
 /// failure it waits, up to twice as long each time and an hour at most, or as long as the server asks for. Every five minutes
-/// it keeps the clock's mark. Other commands and applications work beside it: it holds the state directory only for moments.
+/// and when it ends it keeps the clock's mark: the time that it runs counts, also by a wall clock that stands back. Other
+/// commands and applications work beside it: it holds the state directory only for moments.
 /// It ends cleanly when it is told to.
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -80,17 +82,18 @@ pub(crate) fn run(args: &RunArgs, context: &Context) -> Result<Exit, Refusal> {
             cut.shut_down();
         }
     })?;
-    let device = Running { config: context.config()?, transport, output: context.output };
+    let device = Running { visitor: Visitor::new(context.config()?), transport, output: context.output };
     device.tell(Event::Started { server: server.url().to_owned() })?;
     let exit = device.stay(Schedule::begin(monotonic(), args.every), &ended)?;
     drop(sender);
+    device.keep_time()?;
     device.tell(Event::Ended)?;
     Ok(exit)
 }
 
 /// A device that runs.
 struct Running {
-    config: Config,
+    visitor: Visitor,
     transport: HttpTransport,
     output: Output,
 }
@@ -102,8 +105,7 @@ impl Running {
             if schedule.keeps_time(monotonic()) {
                 self.keep_time()?;
             }
-            let synced =
-                schedule.syncs(monotonic(), || self.is_useful()).then(|| sync(&self.config, &self.transport));
+            let synced = schedule.syncs(monotonic(), || self.is_useful()).then(|| self.sync());
             // What fails because it is ended is not told.
             if let Ok(exit) = ended.try_recv() {
                 return Ok(exit);
@@ -115,6 +117,11 @@ impl Running {
                 return Ok(exit);
             }
         }
+    }
+
+    /// A sync, however long the network takes.
+    fn sync(&self) -> Result<Synced, SyncError> {
+        keeping_time(|| self.visitor.keep_time(), || self.visitor.sync(&self.transport))
     }
 
     fn take(&self, synced: Result<Synced, SyncError>, schedule: &mut Schedule) -> Result<(), Refusal> {
@@ -132,14 +139,14 @@ impl Running {
 
     /// Keeps the clock's mark. A process that has the directory open keeps it itself.
     fn keep_time(&self) -> Result<(), Refusal> {
-        match Agent::open(self.config.clone()).and_then(|agent| agent.keep_time()) {
+        match self.visitor.keep_time() {
             Err(refusal) if refusal.code() != Code::Busy => self.tell(Event::TimeNotKept { refusal }),
             _ => Ok(()),
         }
     }
 
     fn is_useful(&self) -> bool {
-        let reader = AgentReader::open(self.config.clone());
+        let reader = self.visitor.reader();
         reader.is_ok_and(|reader| reader.status().report.is_some_and(|report| report.useful))
     }
 

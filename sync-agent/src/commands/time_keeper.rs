@@ -1,18 +1,17 @@
-//! Keeping the clock's mark while a command runs for long, waiting for its input.
+//! Keeping the clock's mark while a command runs for long, waiting for its input or for the network.
 
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
-use counterfoil_sync_agent::Agent;
+use schemas::refusal::Refusal;
 
 /// How old the kept mark of a running process may be.
 const KEEP_EVERY: Duration = Duration::from_mins(5);
 
-/// Acts, and keeps the agent's mark every five minutes until it is done.
-pub(crate) fn keeping_time<T>(agent: &Agent, act: impl FnOnce() -> T) -> T {
-    // What cannot be kept now is kept with the next event.
-    at_intervals(KEEP_EVERY, || drop(agent.keep_time()), act)
+/// Acts, and has the mark kept by `keep` every five minutes until that is done. What cannot be kept then is kept later.
+pub(crate) fn keeping_time<T>(keep: impl Fn() -> Result<(), Refusal> + Send, act: impl FnOnce() -> T) -> T {
+    at_intervals(KEEP_EVERY, move || drop(keep()), act)
 }
 
 /// Acts, and calls `meanwhile` at intervals of `every` until that is done, however it ends.

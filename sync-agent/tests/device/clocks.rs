@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use counterfoil_sync_agent::{Agent, Code, Config, Micros};
+use counterfoil_sync_agent::{Agent, AgentReader, Code, Config, Micros, Visitor};
 use schemas::numbers::Seconds;
 
 use crate::bench::{Device, code, kinds};
@@ -238,6 +238,107 @@ fn an_agent_that_only_starts_now_and_then_keeps_its_mark_too() {
     drop(device.open());
     let agent = start_at(&device, "2026-11-24T07:00:00Z");
     assert_eq!(agent.status().expect("readable").time, kept);
+}
+
+/// What the device shows as the time to whoever reads beside.
+fn shown(device: &Device) -> Micros {
+    AgentReader::open(device.config()).expect("readable").status().time
+}
+
+/// A process that held the directory only for moments kept none of the time in between: under a clock that was set back a
+/// licence lasted as long as its user liked.
+#[test]
+fn a_licence_is_not_made_longer_by_a_clock_that_is_set_back_between_two_visits() {
+    let mut device = Device::new();
+    drop(device.activated());
+    let visitor = Visitor::new(device.config());
+    visitor.keep_time().expect("keeps");
+    let began = device.clock.now();
+    for visit in 1..=365 {
+        device.clock.tick(Seconds(DAY));
+        device.clock.set(at("2026-11-20T07:00:00Z"));
+        visitor.keep_time().expect("keeps");
+        assert_eq!(shown(&device), began + Seconds(visit * DAY));
+    }
+    assert_eq!(device.open().check("export").code, EXPIRED);
+}
+
+#[test]
+fn what_others_do_between_two_visits_takes_no_time_and_adds_none() {
+    let mut device = Device::new();
+    drop(device.activated());
+    let visitor = Visitor::new(device.config());
+    visitor.keep_time().expect("keeps");
+    let began = device.clock.now();
+    device.clock.tick(Seconds(HOUR));
+    device.open().consume("miles", 1).expect("counts");
+    device.clock.tick(Seconds(HOUR));
+    // What fails while another one is there is made up for.
+    let held = device.open();
+    assert_eq!(code(visitor.keep_time()), Some(Code::Busy));
+    drop(held);
+    device.clock.tick(Seconds(HOUR));
+    visitor.keep_time().expect("keeps");
+    assert_eq!(shown(&device), began + Seconds(3 * HOUR));
+    // Another one comes further, by a clock that stands ahead for a moment.
+    device.clock.set(began + Seconds(8 * HOUR));
+    device.open().keep_time().expect("keeps");
+    device.clock.set(began);
+    device.clock.tick(Seconds(HOUR));
+    visitor.keep_time().expect("keeps");
+    assert_eq!(shown(&device), began + Seconds(8 * HOUR));
+    device.clock.tick(Seconds(HOUR));
+    visitor.keep_time().expect("keeps");
+    assert_eq!(shown(&device), began + Seconds(9 * HOUR));
+    // A start of the machine ends the visitor, and no time is known to have passed.
+    device.clock.reboot();
+    Visitor::new(device.config()).keep_time().expect("keeps");
+    assert_eq!(shown(&device), began + Seconds(9 * HOUR));
+}
+
+#[test]
+fn a_cure_between_two_visits_stays() {
+    let (mut device, agent, right) = poisoned();
+    drop(agent);
+    let visitor = Visitor::new(device.config());
+    visitor.keep_time().expect("notes");
+    assert_eq!(shown(&device), at("2036-11-24"));
+    device.clock.pass(Seconds(2 * MINUTE));
+    let agent = device.open();
+    device.sync(&agent);
+    assert_eq!(agent.check("export").code, OK);
+    drop(agent);
+    device.clock.pass(Seconds(3 * MINUTE));
+    visitor.keep_time().expect("keeps");
+    assert_eq!(shown(&device), right + Seconds(5 * MINUTE));
+    device.clock.tick(Seconds(HOUR));
+    visitor.keep_time().expect("keeps");
+    assert_eq!(shown(&device), right + Seconds(HOUR + 5 * MINUTE));
+}
+
+#[test]
+fn a_visitor_goes_on_from_what_it_applied_itself() {
+    let (mut device, agent, right) = poisoned();
+    agent.keep_time().expect("notes");
+    let report = agent.report().expect("reports");
+    drop(agent);
+    let cure = device.vendor.answer(&report, right, |_| {});
+    let visitor = Visitor::new(device.config());
+    visitor.visit(|agent| agent.apply(&cure)).expect("applies");
+    device.clock.tick(Seconds(HOUR));
+    visitor.keep_time().expect("keeps");
+    assert_eq!(shown(&device), right + Seconds(HOUR));
+}
+
+#[test]
+fn time_passes_from_the_moment_at_which_an_agent_is_opened() {
+    let mut device = Device::new();
+    drop(device.activated());
+    let began = device.clock.now();
+    let agent = device.open();
+    device.clock.tick(Seconds(4 * MINUTE));
+    agent.keep_time().expect("keeps");
+    assert_eq!(shown(&device), began + Seconds(4 * MINUTE));
 }
 
 fn start_at(device: &Device, wall: &str) -> Agent {

@@ -48,14 +48,18 @@ struct Acknowledged {
 
 pub(super) fn run(path: &Path, context: &Context) -> Result<Exit, Refusal> {
     let agent = context.agent()?;
-    keeping_time(&agent, || {
+    let take = || {
         if files::is_standard(path) {
             return take_all(io::stdin().lock(), &agent, context.output);
         }
         let file = File::open(path)
             .map_err(|error| Refusal::from_error(Code::IoFailed, &error).at(path.display()))?;
         take_all(BufReader::new(file), &agent, context.output)
-    })
+    };
+    let outcome = keeping_time(|| agent.keep_time(), take);
+    // Whatever became of the batch, the time that it took has passed; what cannot be kept was kept with the last line.
+    drop(agent.keep_time());
+    outcome
 }
 
 fn take_all(mut input: impl BufRead, agent: &Agent, output: Output) -> Result<Exit, Refusal> {
