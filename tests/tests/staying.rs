@@ -1,4 +1,4 @@
-//! The agent that stays where the wall clock stands wrong: the real program.
+//! The agent that stays, where the wall clock stands wrong and where the licence ends: the real program.
 
 use std::io::{self, BufRead as _, BufReader};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -6,9 +6,9 @@ use std::process::{Child, ChildStdout};
 use std::sync::Arc;
 use std::thread;
 
-use counterfoil_tests::Lab;
 use counterfoil_tests::clock::Ahead;
 use counterfoil_tests::lab::text;
+use counterfoil_tests::{Lab, License};
 use rustix::process::{Pid, Signal, kill_process};
 use schemas::numbers::{Micros, Seconds};
 use serde_json::Value;
@@ -48,6 +48,11 @@ impl Staying {
     #[track_caller]
     fn ends_when_told(mut self) {
         kill_process(Pid::from_child(&self.child), Signal::TERM).expect("it runs");
+        self.ends();
+    }
+
+    #[track_caller]
+    fn ends(&mut self) {
         self.tells("ended");
         assert_eq!(self.child.wait().expect("it was started").code(), Some(0));
     }
@@ -88,9 +93,10 @@ fn connect(device: TcpStream, service: SocketAddr) {
 }
 
 #[track_caller]
-fn activated(lab: &Lab) {
+fn activated(lab: &Lab) -> License {
     let license = lab.issue();
     lab.activate("dev1", &license);
+    license
 }
 
 /// The time in which the program had the directory closed did not count: under a clock that was set back it stood still.
@@ -140,4 +146,28 @@ fn a_cure_that_another_process_applies_while_the_agent_stays_is_not_undone() {
     staying.ends_when_told();
     assert!(!is_wrong(time(&lab)), "and it stays right");
     lab.device("dev1", "verify").done();
+}
+
+#[test]
+fn an_agent_ends_when_the_vendor_knows_that_its_licence_was_given_back() {
+    let lab = Lab::with_policy(STANDARD);
+    let license = activated(&lab);
+    let served = lab.serve(FREE);
+    lab.device("dev1", "deactivate --file bye.cfbundle").done();
+    for synced in [true, false] {
+        let mut staying = Staying::begin(&lab, &format!("--server {}", served.url()));
+        if synced {
+            assert_eq!(staying.tells("synced")["state"], "deactivated");
+        }
+        staying.tells("deactivated");
+        staying.ends();
+    }
+    let listed = lab.vendor("activation list").done();
+    assert_eq!(text(&listed["activations"][0], "state"), "released");
+    // Activated again it stays, also when the vendor takes the seat back.
+    let chain = lab.activate("dev1", &license);
+    lab.vendor(&format!("activation release {chain} --override")).done();
+    let mut staying = Staying::begin(&lab, &format!("--server {}", served.url()));
+    assert_eq!(staying.tells("synced")["state"], "released");
+    staying.ends_when_told();
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use clap::Args;
 use counterfoil_sync_agent::wall_clock::{Clock as _, SystemClock};
-use counterfoil_sync_agent::{HttpTransport, Micros, SyncError, Synced, Visitor};
+use counterfoil_sync_agent::{HttpTransport, Micros, State, Status, SyncError, Synced, Visitor};
 use schemas::codes::{Code, Exit};
 use schemas::refusal::Refusal;
 use serde::Serialize;
@@ -28,7 +28,10 @@ use crate::output::{Output, talk};
 /// failure it waits, up to twice as long each time and an hour at most, or as long as the server asks for. Every five minutes
 /// and when it ends it keeps the clock's mark: the time that it runs counts, also by a wall clock that stands back. Other
 /// commands and applications work beside it: it holds the state directory only for moments.
-/// It ends cleanly when it is told to.
+///
+/// It ends cleanly when it is told to, and by itself where the licence was given back on this device and the vendor knows: there
+/// is nothing more to hear then. A denied, released, suspended or revoked licence is asked for on, once a day: it may come to
+/// stand again.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -67,6 +70,8 @@ enum Event {
         #[serde(flatten)]
         refusal: Refusal,
     },
+    /// The licence was given back, and the vendor knows.
+    Deactivated,
     Ended,
 }
 
@@ -74,7 +79,7 @@ pub(crate) fn run(args: &RunArgs, context: &Context) -> Result<Exit, Refusal> {
     context.activated()?;
     let server = args.server.find(context)?;
     let transport = HttpTransport::new(&server)?;
-    // One sender stays, so that nothing but a signal ends the loop.
+    // One sender stays: where it is gone, the loop would not wait.
     let (sender, ended) = mpsc::channel();
     let (told, cut) = (sender.clone(), transport.clone());
     signals::watch(move |exit| {
@@ -99,11 +104,14 @@ struct Running {
 }
 
 impl Running {
-    /// Does what is due until it is told to end.
+    /// Does what is due until it is told to end, or nothing is left to do.
     fn stay(&self, mut schedule: Schedule, ended: &mpsc::Receiver<Exit>) -> Result<Exit, Refusal> {
         loop {
             if schedule.keeps_time(monotonic()) {
                 self.keep_time()?;
+            }
+            if self.is_over() {
+                return self.has_heard_all();
             }
             let synced = schedule.syncs(monotonic(), || self.is_useful()).then(|| self.sync());
             // What fails because it is ended is not told.
@@ -112,6 +120,9 @@ impl Running {
             }
             if let Some(synced) = synced {
                 self.take(synced, &mut schedule)?;
+                if self.is_over() {
+                    return self.has_heard_all();
+                }
             }
             if let Ok(exit) = ended.recv_timeout(schedule.pause(monotonic())) {
                 return Ok(exit);
@@ -145,9 +156,24 @@ impl Running {
         }
     }
 
+    fn has_heard_all(&self) -> Result<Exit, Refusal> {
+        self.tell(Event::Deactivated)?;
+        Ok(Exit::Done)
+    }
+
     fn is_useful(&self) -> bool {
-        let reader = self.visitor.reader();
-        reader.is_ok_and(|reader| reader.status().report.is_some_and(|report| report.useful))
+        self.status().is_some_and(|status| is_useful(&status))
+    }
+
+    /// Whether the licence was given back here and the vendor has the record to its end, and each one before it: neither has
+    /// anything more to say to the other.
+    fn is_over(&self) -> bool {
+        self.status().is_some_and(|status| status.state == State::Deactivated && !is_useful(&status))
+    }
+
+    /// What is known of the licence, where it can be read.
+    fn status(&self) -> Option<Status> {
+        self.visitor.reader().ok().map(|reader| reader.status())
     }
 
     fn tell(&self, event: Event) -> Result<(), Refusal> {
@@ -158,6 +184,10 @@ impl Running {
         talk(&line);
         Ok(())
     }
+}
+
+fn is_useful(status: &Status) -> bool {
+    status.report.is_some_and(|report| report.useful)
 }
 
 fn monotonic() -> Duration {
@@ -200,6 +230,7 @@ impl fmt::Display for Line {
             Event::TimeNotKept { refusal } => {
                 write!(f, "the clock's mark was not kept: {refusal} [{}]", refusal.code())
             }
+            Event::Deactivated => f.write_str("the licence was given back here, and the vendor knows"),
             Event::Ended => f.write_str("ended"),
         }
     }

@@ -158,7 +158,11 @@ struct Running {
 
 impl Running {
     fn start(shell: &Shell) -> Self {
-        let mut child = shell.start(&["run", "--json"]);
+        Self::start_with(shell, &[])
+    }
+
+    fn start_with(shell: &Shell, options: &[&str]) -> Self {
+        let mut child = shell.start(&[&["run", "--json"], options].concat());
         let lines = BufReader::new(child.stdout.take().expect("piped"));
         Self { child, lines }
     }
@@ -169,9 +173,13 @@ impl Running {
         serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"))
     }
 
-    fn ends(mut self, signal: Signal) -> Option<i32> {
+    fn ends(self, signal: Signal) -> Option<i32> {
         let pid = Pid::from_child(&self.child);
         kill_process(pid, signal).expect("it runs");
+        self.ends_itself()
+    }
+
+    fn ends_itself(mut self) -> Option<i32> {
         assert_eq!(self.next()["event"], "ended");
         self.child.wait().expect("it ends").code()
     }
@@ -216,6 +224,67 @@ fn a_device_that_runs_ends_at_once_when_it_is_told_to_while_it_waits_for_the_net
     }
     shell.succeeds(&["sync"]);
     shell.succeeds(&["verify"]);
+}
+
+/// A device whose licence was given back asked the vendor for news once a day for ever.
+#[test]
+fn a_device_that_runs_ends_when_the_vendor_knows_that_the_licence_was_given_back() {
+    let (shell, wire) = activated();
+    let (came, has_come) = mpsc::channel();
+    let (go_on, wait) = mpsc::channel();
+    wire.then([Act::Hold(came, wait), Act::Close]);
+    let mut running = Running::start_with(&shell, &["--every", "1s"]);
+    assert_eq!(running.next()["event"], "started");
+    has_come.recv().expect("it asks");
+    shell.succeeds(&["deactivate", "--file", "bye.cfbundle"]);
+    go_on.send(()).expect("it waits");
+    // The answer knows nothing of it yet, and the next exchange is cut.
+    for (event, told) in [("synced", "state"), ("failed", "code"), ("synced", "state")] {
+        let line = running.next();
+        assert_eq!(line["event"], event, "{line}");
+        assert!(
+            ["deactivated", "server_unreachable"].contains(&line[told].as_str().expect("told")),
+            "{line}"
+        );
+    }
+    assert_eq!(running.next()["event"], "deactivated");
+    assert_eq!(running.ends_itself(), Some(0));
+    assert_eq!(shell.succeeds(&["status"])["unacknowledged"], 0);
+    // Whoever starts it again is told at once, and the vendor is not asked.
+    let asked = wire.heads().len();
+    let mut running = Running::start(&shell);
+    assert_eq!(running.next()["event"], "started");
+    assert_eq!(running.next()["event"], "deactivated");
+    assert_eq!(running.ends_itself(), Some(0));
+    assert_eq!(wire.heads().len(), asked);
+    // A new activation is another matter.
+    assert_eq!(activate(&shell, &wire)["state"], "active");
+    let mut running = Running::start(&shell);
+    assert_eq!(running.next()["event"], "started");
+    assert_eq!(running.next()["event"], "synced");
+    assert_eq!(running.ends(Signal::TERM), Some(0));
+}
+
+#[test]
+fn a_device_that_runs_stays_while_its_licence_may_come_to_stand_again() {
+    for status in [GrantStatus::Denied, GrantStatus::Suspended, GrantStatus::Revoked, GrantStatus::Released] {
+        let (shell, (_, wire)) = (
+            Shell::new(),
+            vendor(move |grant| {
+                grant.status = status;
+                if status == GrantStatus::Denied {
+                    grant.entitlement = None;
+                }
+            }),
+        );
+        activate(&shell, &wire);
+        let mut running = Running::start(&shell);
+        assert_eq!(running.next()["event"], "started");
+        let synced = running.next();
+        assert_eq!(synced["event"], "synced", "{synced}");
+        assert_ne!(synced["state"], "active");
+        assert_eq!(running.ends(Signal::TERM), Some(0));
+    }
 }
 
 #[test]
