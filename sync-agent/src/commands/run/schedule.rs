@@ -76,6 +76,8 @@ impl Schedule {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const START: Duration = Duration::from_secs(1_000);
@@ -136,5 +138,106 @@ mod tests {
         assert_eq!(schedule.pause(START), LOOK_EVERY);
         assert!(!schedule.keeps_time(START + LOOK_EVERY));
         assert!(schedule.keeps_time(START + KEEP_EVERY));
+    }
+    /// A sync of a device that runs, and what comes before it.
+    #[derive(Clone, Debug)]
+    struct Exchange {
+        /// When a report gets of use after the last sync; never without.
+        useful_after: Option<Duration>,
+        took: Duration,
+        succeeds: bool,
+        retry_after: Option<Duration>,
+        random: u64,
+        /// How much later than it should the machine wakes up, each time.
+        late: Duration,
+    }
+
+    fn seconds(most: u64) -> impl Strategy<Value = Duration> {
+        (0..=most).prop_map(Duration::from_secs)
+    }
+
+    fn exchange() -> impl Strategy<Value = Exchange> {
+        let useful_after = prop::option::of(seconds(2 * 24 * 3_600));
+        let retry_after = prop::option::weighted(0.3, seconds(24 * 3_600));
+        (useful_after, seconds(5_000), any::<bool>(), retry_after, any::<u64>(), seconds(400)).prop_map(
+            |(useful_after, took, succeeds, retry_after, random, late)| Exchange {
+                useful_after,
+                took,
+                succeeds,
+                retry_after,
+                random,
+                late,
+            },
+        )
+    }
+
+    /// What a device that runs has gone through.
+    struct Course {
+        schedule: Schedule,
+        now: Duration,
+        kept: Duration,
+        /// No sync may begin before.
+        from: Duration,
+        /// One is due then, whatever there is to report.
+        due: Duration,
+    }
+
+    impl Course {
+        /// Waits until a sync is due. Whether one was useful then.
+        fn wait(&mut self, exchange: &Exchange) -> bool {
+            let since = self.now;
+            loop {
+                if self.schedule.keeps_time(self.now) {
+                    self.kept = self.now;
+                }
+                let useful = exchange.useful_after.is_some_and(|after| self.now >= since + after);
+                if self.schedule.syncs(self.now, || useful) {
+                    return useful;
+                }
+                let pause = self.schedule.pause(self.now);
+                assert!(pause > Duration::ZERO, "it does not wait in circles");
+                assert!(self.now + pause <= self.kept + KEEP_EVERY, "the time is kept");
+                self.now += pause + exchange.late;
+            }
+        }
+
+        fn sync(&mut self, exchange: &Exchange, every: Duration) {
+            let since = self.now;
+            let useful = self.wait(exchange);
+            let slack = LOOK_EVERY + exchange.late;
+            assert!(self.now >= self.from, "it rests");
+            assert!(useful || self.now >= self.due, "without need it comes once a day");
+            let of_use = exchange.useful_after.map_or(self.due, |after| self.due.min(since + after));
+            assert!(self.now <= self.from.max(of_use) + slack, "it comes when it is due");
+            self.now += exchange.took;
+            if exchange.succeeds {
+                self.schedule.succeeded(self.now);
+                (self.from, self.due) = (self.now + every, self.now + SYNC_AT_LEAST.max(every));
+            } else {
+                let pause = self.schedule.failed(self.now, exchange.retry_after, exchange.random);
+                let (least, most) = match exchange.retry_after {
+                    Some(asked) => (asked, asked + Duration::from_secs(5)),
+                    None => (Duration::ZERO, Duration::from_hours(1)),
+                };
+                assert!((least..=most).contains(&pause), "{pause:?}");
+                self.from = self.now + pause;
+            }
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn whatever_happens_it_comes_when_it_is_due_and_not_before(
+            every in seconds(3 * 24 * 3_600),
+            exchanges in prop::collection::vec(exchange(), 1..30),
+        ) {
+            let schedule = Schedule::begin(START, every);
+            let mut course = Course { schedule, now: START, kept: START, from: START, due: START };
+            for exchange in &exchanges {
+                course.sync(exchange, every);
+            }
+        }
     }
 }
