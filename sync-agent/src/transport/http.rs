@@ -4,7 +4,7 @@
 use std::io;
 use std::time::Duration;
 
-use schemas::codes::Code;
+use schemas::codes::{Code, Exit};
 use schemas::limits;
 use schemas::refusal::Refusal;
 use serde::Deserialize;
@@ -132,14 +132,16 @@ struct Problem {
     detail: String,
 }
 
-/// What a server says that does not answer. Where its code is not known here, its status tells whether to come again.
+/// What a server says that does not answer. Where its code is not known here, or says that nothing is refused, its status tells
+/// whether to come again.
 fn refused(response: &mut Response<Body>) -> ExchangeError {
     let status = response.status();
     let retry_after = retry_after(response);
     let body = response.body_mut().with_config().limit(PROBLEM_BYTES).read_to_vec().unwrap_or_default();
     let problem: Problem = serde_json::from_slice(&body).unwrap_or_default();
     let detail = printable(&problem.detail);
-    if let Ok(code) = problem.code.parse::<Code>() {
+    let code = problem.code.parse::<Code>().ok();
+    if let Some(code) = code.filter(|code| code.exit() != Exit::Done) {
         return ExchangeError::Refused { refusal: Refusal::new(code, detail), retry_after };
     }
     let told = if detail.is_empty() { detail } else { format!(": {detail}") };

@@ -114,6 +114,12 @@ fn a_status_without_a_known_code_tells_whether_to_come_again() {
             (Code::ServerInvalid, None),
         ),
         ("HTTP/1.1 400 No\nContent-Length: 24\n\n{\"code\":\"from_tomorrow\"}", (Code::ServerInvalid, None)),
+        // A refusal that says that nothing is refused would be a sync that came to its end.
+        ("HTTP/1.1 400 No\nContent-Length: 18\n\n{\"code\":\"allowed\"}", (Code::ServerInvalid, None)),
+        (
+            "HTTP/1.1 503 No\nContent-Length: 23\n\n{\"code\":\"check_in_due\"}",
+            (Code::ServerUnreachable, None),
+        ),
         ("SSH-2.0-OpenSSH_9.9\n", (Code::ServerInvalid, None)),
     ] {
         assert_eq!(said(answer), expected, "{answer}");
