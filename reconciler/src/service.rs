@@ -14,6 +14,7 @@ mod api;
 mod auth;
 mod body;
 mod client;
+mod descriptors;
 mod desk;
 mod exchange;
 mod guard;
@@ -104,6 +105,7 @@ pub(crate) fn serve(
     let sessions = Sessions::new(vendor.home.key_secret());
     let health = Health::of(&vendor);
     let (imports, importing) = Imports::begin(&vendor)?;
+    let connections = descriptors::connections(settings.connections);
     let runtime = runtime(jobs)?;
     let (desk, handed_in) = Desk::open(jobs);
     let desk_thread = thread::Builder::new()
@@ -133,8 +135,7 @@ pub(crate) fn serve(
         started(listener.local_addr().map_err(failed)?, first_token.as_ref())?;
         let ended = Notify::new();
         let served = async {
-            let exit =
-                listen::until_told(signals, listener, tls, Arc::clone(&service), settings.connections).await;
+            let exit = listen::until_told(signals, listener, tls, Arc::clone(&service), connections).await;
             ended.notify_one();
             exit
         };

@@ -59,3 +59,24 @@ fn codes_name_so_many_policies_of_a_product() {
     lab.vendor("policy create light --product studio").done();
     assert_eq!(pack(&lab, "studio").0.len(), 63);
 }
+
+#[test]
+fn no_policy_makes_packs_that_no_device_takes() {
+    let lab = Lab::with_policy("--max-activations 2");
+    let features: String = (0..1_000).map(|number| format!(" --feature {number:0>60}")).collect();
+    lab.vendor(&format!("product create large{features}")).done();
+    let create =
+        |number: u64| lab.vendor(&format!("policy create large-{number} --product large --air-gapped"));
+    let made = (1..=63).take_while(|number| {
+        let ran = create(*number);
+        if ran.exit() == Some(0) {
+            return true;
+        }
+        ran.refused(2, "terms_invalid");
+        false
+    });
+    let made = made.count();
+    assert!((1..63).contains(&made), "{made}");
+    lab.vendor("policy create light --product large").done();
+    assert_eq!(pack(&lab, "large").0.len(), made);
+}

@@ -34,6 +34,8 @@ const WRITTEN_AT_ONCE: usize = 1024 * 1024;
 const SILENCE: Duration = Duration::from_secs(30);
 /// Beyond the first minute a body comes at this rate at least, in bytes a second.
 const LEAST_RATE: u64 = 1_024;
+/// The same for uploads, of which there are few at a time.
+const LEAST_RATE_OF_UPLOADS: u64 = 16 * 1_024;
 const FIRST_PART: Duration = Duration::from_mins(1);
 
 /// Room for bodies.
@@ -50,6 +52,18 @@ pub(super) struct Received {
     file: Option<File>,
     size: u64,
     room: Option<Place>,
+}
+
+/// A body in memory, with its room.
+struct InMemory {
+    bytes: Vec<u8>,
+    _room: Option<Place>,
+}
+
+impl AsRef<[u8]> for InMemory {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
 }
 
 impl Received {
@@ -84,15 +98,39 @@ impl Bodies {
     ///
     /// # Errors
     /// `too_large`, `overloaded` where there is no room, `request_timeout`, `request_invalid` when it was cut off, `io_failed`.
-    pub(super) async fn receive(&self, client: IpAddr, mut body: Body) -> Result<Received, Refusal> {
+    pub(super) async fn receive(&self, client: IpAddr, body: Body) -> Result<Received, Refusal> {
+        self.receive_up_to(MOST_BYTES, client, body).await
+    }
+
+    /// Receives a body of `most` bytes at most into memory, where it keeps its room.
+    ///
+    /// # Errors
+    /// As [`Bodies::receive`].
+    pub(super) async fn receive_bytes(
+        &self,
+        most: u64,
+        client: IpAddr,
+        body: Body,
+    ) -> Result<Bytes, Refusal> {
+        let mut received = self.receive_up_to(most, client, body).await?;
+        let room = received.room.take();
+        let bytes = if received.file.is_some() {
+            spawn_blocking(move || received.into_bytes()).await.map_err(|_| Code::Internal)??
+        } else {
+            received.memory
+        };
+        Ok(Bytes::from_owner(InMemory { bytes, _room: room }))
+    }
+
+    async fn receive_up_to(&self, most: u64, client: IpAddr, mut body: Body) -> Result<Received, Refusal> {
         let begun = wall_clock::instant();
         let mut received = Received { memory: Vec::new(), file: None, size: 0, room: None };
-        if body.size_hint().lower() > MOST_BYTES {
-            return Err(too_large());
+        if body.size_hint().lower() > most {
+            return Err(too_large(most));
         }
-        while let Some(bytes) = next_part(&mut body, begun, received.size).await? {
-            if received.size + bytes.len() as u64 > MOST_BYTES {
-                return Err(too_large());
+        while let Some(bytes) = next_part(&mut body, begun, received.size, LEAST_RATE).await? {
+            if received.size + bytes.len() as u64 > most {
+                return Err(too_large(most));
             }
             received.size += bytes.len() as u64;
             received.memory.extend_from_slice(&bytes);
@@ -139,16 +177,23 @@ pub(super) fn paced(body: Body, most: u64) -> impl Stream<Item = Result<Bytes, R
         if body.size_hint().lower() > most - size {
             return Err(too_large());
         }
-        let Some(bytes) = next_part(&mut body, begun, size).await? else { return Ok(None) };
+        let Some(bytes) = next_part(&mut body, begun, size, LEAST_RATE_OF_UPLOADS).await? else {
+            return Ok(None);
+        };
         let size = size + bytes.len() as u64;
         if size > most { Err(too_large()) } else { Ok(Some((bytes, (body, size)))) }
     })
 }
 
 /// The next part of a body of which so much came; nothing at its end.
-async fn next_part(body: &mut Body, begun: Instant, size: u64) -> Result<Option<Bytes>, Refusal> {
+async fn next_part(
+    body: &mut Body,
+    begun: Instant,
+    size: u64,
+    least_rate: u64,
+) -> Result<Option<Bytes>, Refusal> {
     loop {
-        let wait = patience(begun, size).ok_or(Code::RequestTimeout)?;
+        let wait = patience(begun, size, least_rate).ok_or(Code::RequestTimeout)?;
         let frame = tokio::time::timeout(wait, body.frame()).await.map_err(|_| Code::RequestTimeout)?;
         let Some(frame) = frame else { return Ok(None) };
         let frame = frame.map_err(|error| Refusal::from_error(Code::RequestInvalid, &error))?;
@@ -171,13 +216,13 @@ async fn write_out(mut received: Received) -> Result<Received, Refusal> {
 }
 
 /// How long more may be waited for the next part of a body of which so much came.
-fn patience(begun: Instant, size: u64) -> Option<Duration> {
-    let all = FIRST_PART + Duration::from_secs(size / LEAST_RATE);
+fn patience(begun: Instant, size: u64, least_rate: u64) -> Option<Duration> {
+    let all = FIRST_PART + Duration::from_secs(size / least_rate);
     all.checked_sub(begun.elapsed()).map(|left| left.min(SILENCE))
 }
 
-fn too_large() -> Refusal {
-    Refusal::new(Code::TooLarge, format!("a body has {MOST_BYTES} bytes at most"))
+fn too_large(most: u64) -> Refusal {
+    Refusal::new(Code::TooLarge, format!("a body has {most} bytes at most"))
 }
 
 fn failed(error: &io::Error) -> Refusal {

@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use super::client::{Peer, TooMany};
 use super::problem::{Problem, Refused};
+use super::watch::Watch;
 use super::{Service, metrics};
 use crate::wall_clock;
 
@@ -27,12 +28,14 @@ pub(super) async fn guard(State(service): State<Arc<Service>>, request: Request,
         request.extensions().get::<Peer>().map(|peer| service.proxies.client(peer.0, request.headers()));
     let route = route(&request);
     let method = known(request.method());
+    let watch = request.extensions().get::<Arc<Watch>>().cloned();
+    let may_come_again = request.method().is_safe() || !is_done_once(&route);
     let mut response = match refuse(&service, client, &request, &route) {
         Some(problem) => problem.into_response(),
         None => next.run(request).await,
     };
     if let Some(client) = client {
-        response = service.answers.send(client, response);
+        response = service.answers.send(client, watch.as_ref(), may_come_again, response);
     }
     let (status, took) = (response.status(), begun.elapsed());
     metrics::answered(&route, method, status.as_u16(), took);
@@ -61,6 +64,12 @@ fn refuse(service: &Service, client: Option<IpAddr>, request: &Request, route: &
         return None;
     }
     service.rates.take_from(client?).err().map(Problem::too_many)
+}
+
+/// Whether what changes something there is done each time that it is asked for. Devices and customers may ask for the same
+/// again: what they send is merged once.
+fn is_done_once(route: &str) -> bool {
+    route.starts_with("/operator") || (route.starts_with("/v1/") && route != "/v1/exchange")
 }
 
 /// The method's name, if it is one of those that there are: anybody can invent others, of any length, and each would be kept.

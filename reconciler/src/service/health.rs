@@ -26,6 +26,9 @@ const BACK: Seconds = Seconds(60);
 /// How long it is believed that the ledger can be written.
 const LOOK: Duration = Duration::from_secs(1);
 
+/// How long somebody may take to look whether it can.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// What readiness depends on beside the ledger.
 #[derive(Debug)]
 pub(super) struct Health {
@@ -64,7 +67,11 @@ impl Health {
         {
             return writable.clone();
         }
-        let writable = office.lend(|vendor| Ok(vendor.store.check_writable()?)).await;
+        let looked = office.lend(|vendor| Ok(vendor.store.check_writable()?));
+        let writable = match tokio::time::timeout(PATIENCE, looked).await {
+            Ok(writable) => writable,
+            Err(_) => Err(Refusal::new(Code::NotReady, "nobody was free to look at the ledger")),
+        };
         let writable = writable.map_err(|refusal| Refusal::new(Code::NotReady, refusal.to_string()));
         *known = Some((wall_clock::instant(), writable.clone()));
         writable

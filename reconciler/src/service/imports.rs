@@ -8,6 +8,7 @@ mod gather;
 
 use std::fs::File;
 use std::future::Future;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -15,16 +16,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use axum::body::Body;
+use axum::body::{Body, HttpBody as _};
 use schemas::codes::Code;
 use schemas::numbers::{Micros, Seconds};
 use schemas::refusal::Refusal;
 use serde_json::Value;
-use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 use uuid::Uuid;
 
 use self::folder::{Folder, Place};
+use super::room::Room;
 use super::{body, metrics, problem};
 use crate::merging::{AnswerTo, Format, MergeReport, Source, guarded, merge_while};
 use crate::shown::imports::{Import, ImportCounts, ImportState};
@@ -34,7 +35,9 @@ use crate::wall_clock;
 /// Most bytes of an upload.
 const MOST_BYTES: u64 = 8 * 1024 * 1024 * 1024;
 /// Uploads that may come at the same time.
-const AT_ONCE: usize = 4;
+const AT_ONCE: usize = 8;
+/// Bytes of the disk that no upload takes: the ledger may lie there too.
+const KEPT_FREE: u64 = 1024 * 1024 * 1024;
 /// Threads that read: requests go on meanwhile.
 const JOBS: usize = 1;
 /// How often it is noted how far an import has come.
@@ -53,7 +56,7 @@ const KEPT: Seconds = Seconds::days(7);
 pub(super) struct Imports {
     folder: Folder,
     queue: Arc<Queue>,
-    uploads: Semaphore,
+    uploads: Room,
     is_ending: Arc<AtomicBool>,
 }
 
@@ -97,12 +100,8 @@ impl Imports {
             .name("import".into())
             .spawn(move || work(&mut at_work, &jobs, &ending))
             .map_err(|error| Refusal::from_error(Code::IoFailed, &error))?;
-        let imports = Self {
-            folder,
-            queue: Arc::new(Mutex::new(Some(send))),
-            uploads: Semaphore::new(AT_ONCE),
-            is_ending,
-        };
+        let imports =
+            Self { folder, queue: Arc::new(Mutex::new(Some(send))), uploads: Room::new(AT_ONCE), is_ending };
         imports.take_up_again()?;
         Ok((imports, Worker(worker)))
     }
@@ -136,8 +135,8 @@ impl Imports {
     ///
     /// # Errors
     /// Those of [`body::save`]; `overloaded` where too many come at the same time.
-    pub(super) async fn upload(&self, name: String, body: Body) -> Result<Import, Refusal> {
-        self.take(|path| async {
+    pub(super) async fn upload(&self, client: IpAddr, name: String, body: Body) -> Result<Import, Refusal> {
+        self.take(client, body.size_hint().lower(), |path| async {
             let file = spawn_blocking(move || File::create(path)).await.map_err(|_| Code::Internal)?;
             let bytes = body::save(body, file.map_err(|error| failed(&error))?, MOST_BYTES).await?;
             Ok((name, bytes))
@@ -149,19 +148,30 @@ impl Imports {
     ///
     /// # Errors
     /// The same; `request_invalid` for what is no such form, or one without a file.
-    pub(super) async fn gather(&self, body: Body, boundary: String) -> Result<Import, Refusal> {
-        self.take(|path| gather::save(body::paced(body, MOST_BYTES), boundary, path)).await
+    pub(super) async fn gather(
+        &self,
+        client: IpAddr,
+        body: Body,
+        boundary: String,
+    ) -> Result<Import, Refusal> {
+        let declared = body.size_hint().lower();
+        self.take(client, declared, |path| gather::save(body::paced(body, MOST_BYTES), boundary, path)).await
     }
 
     /// Has an upload received into a file, durably, and lets it be an import, of the name and with as many bytes as whoever
     /// receives it says.
     async fn take<F: Future<Output = Result<(String, u64), Refusal>>>(
         &self,
+        client: IpAddr,
+        declared: u64,
         receive: impl FnOnce(PathBuf) -> F,
     ) -> Result<Import, Refusal> {
-        let _place = self.uploads.try_acquire().map_err(|_| Code::Overloaded)?;
+        let _place = self.uploads.take(client, 1).ok_or(Code::Overloaded)?;
         let (folder, id) = (self.folder.clone(), Uuid::now_v7());
         let begin = move || {
+            if folder.free()?.saturating_sub(declared) < KEPT_FREE {
+                return Err(Refusal::new(Code::Overloaded, "the disk has no room for it"));
+            }
             let place = folder.unfinished(id)?;
             let lock = place.lock()?.ok_or(Code::Internal)?;
             Ok::<_, Refusal>((place, lock))

@@ -1,12 +1,17 @@
-//! What a request says: axum's extractors, whose refusals are problems like all others.
+//! What a request says: extractors whose refusals are problems like all others.
+
+use std::sync::Arc;
 
 use axum::body::Bytes;
-use axum::extract::rejection::{BytesRejection, JsonRejection, PathRejection, QueryRejection};
+use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::extract::{FromRequest, FromRequestParts, Request};
-use axum::http::{StatusCode, header};
+use axum::http::header;
 use schemas::codes::Code;
 use schemas::refusal::Refusal;
+use serde::de::DeserializeOwned;
 
+use super::Service;
+use super::client::Client;
 use super::problem::Problem;
 
 /// The parts of the path that stand for something.
@@ -19,35 +24,54 @@ pub(super) struct Path<T>(pub(super) T);
 #[from_request(via(axum::extract::Query), rejection(Problem))]
 pub(super) struct Query<T>(pub(super) T);
 
+/// Most bytes of a body that is read as a whole.
+pub(super) const MOST_BYTES: u64 = 2 * 1024 * 1024;
+
 /// A body of JSON.
-#[derive(Debug, FromRequest)]
-#[from_request(via(axum::Json), rejection(Problem))]
+#[derive(Debug)]
 pub(super) struct Json<T>(pub(super) T);
+
+impl<T: DeserializeOwned> FromRequest<Arc<Service>> for Json<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, service: &Arc<Service>) -> Result<Self, Problem> {
+        let is_json = |kind: &str| {
+            let kind = kind.to_ascii_lowercase();
+            let of_application = kind.strip_prefix("application/");
+            of_application.is_some_and(|kind| kind == "json" || kind.ends_with("+json"))
+        };
+        let bytes = body(request, service, is_json).await?;
+        Ok(Self(axum::Json::from_bytes(&bytes)?.0))
+    }
+}
 
 /// A body of CSV.
 #[derive(Debug)]
 pub(super) struct Csv(pub(super) Bytes);
 
-impl<S: Send + Sync> FromRequest<S> for Csv {
+impl FromRequest<Arc<Service>> for Csv {
     type Rejection = Problem;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        let said = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-        let said = said.unwrap_or_default();
-        let kind = said.split(';').next().unwrap_or_default().trim();
-        if !kind.eq_ignore_ascii_case("text/csv") {
-            return Err(Refusal::new(Code::MediaTypeUnsupported, said).into());
-        }
-        Ok(Self(Bytes::from_request(request, state).await?))
+    async fn from_request(request: Request, service: &Arc<Service>) -> Result<Self, Problem> {
+        let is_csv = |kind: &str| kind.eq_ignore_ascii_case("text/csv");
+        Ok(Self(body(request, service, is_csv).await?))
     }
 }
 
-impl From<BytesRejection> for Problem {
-    fn from(rejection: BytesRejection) -> Self {
-        let is_too_large = rejection.status() == StatusCode::PAYLOAD_TOO_LARGE;
-        let code = if is_too_large { Code::TooLarge } else { Code::RequestInvalid };
-        Refusal::new(code, rejection.body_text()).into()
+/// The whole body of a request, of a kind that is taken, as slowly as is allowed and while there is room.
+async fn body(
+    request: Request,
+    service: &Arc<Service>,
+    is_taken: impl Fn(&str) -> bool,
+) -> Result<Bytes, Problem> {
+    let (mut parts, body) = request.into_parts();
+    let said = parts.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let said = said.unwrap_or_default();
+    if !is_taken(said.split(';').next().unwrap_or_default().trim()) {
+        return Err(Refusal::new(Code::MediaTypeUnsupported, said).into());
     }
+    let client = Client::from_request_parts(&mut parts, service).await?;
+    Ok(service.bodies.receive_bytes(MOST_BYTES, client.0, body).await?)
 }
 
 impl From<PathRejection> for Problem {
@@ -64,11 +88,6 @@ impl From<QueryRejection> for Problem {
 
 impl From<JsonRejection> for Problem {
     fn from(rejection: JsonRejection) -> Self {
-        let code = match rejection.status().as_u16() {
-            413 => Code::TooLarge,
-            415 => Code::MediaTypeUnsupported,
-            _ => Code::RequestInvalid,
-        };
-        Refusal::new(code, rejection.body_text()).into()
+        Refusal::new(Code::RequestInvalid, rejection.body_text()).into()
     }
 }

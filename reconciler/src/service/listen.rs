@@ -183,6 +183,7 @@ impl Visitor {
             let mut request = request.map(Body::new);
             request.extensions_mut().insert(peer);
             request.extensions_mut().insert(too_many);
+            request.extensions_mut().insert(Arc::clone(&seen));
             let answered = router.clone().oneshot(request);
             async move {
                 let answer = answered.await;

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use schemas::codes::Code;
 use schemas::refusal::Refusal;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::vendor::Vendor;
 use crate::wall_clock;
@@ -47,9 +47,30 @@ impl Office {
         &self,
         work: impl FnOnce(&mut Vendor) -> Result<T, Refusal> + Send + 'static,
     ) -> Result<T, Refusal> {
-        let waiting = self.waiting.try_acquire().map_err(|_| Code::Overloaded)?;
+        let place = {
+            let _waiting = self.waiting.try_acquire().map_err(|_| Code::Overloaded)?;
+            Arc::clone(&self.places).acquire_owned().await.map_err(|_| Code::Overloaded)?
+        };
+        self.lend_at(place, work).await
+    }
+
+    /// The same however many wait: for what ends something that was begun.
+    ///
+    /// # Errors
+    /// Whatever `work` refuses; `internal` where it fails.
+    pub(super) async fn lend_in_any_case<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Vendor) -> Result<T, Refusal> + Send + 'static,
+    ) -> Result<T, Refusal> {
         let place = Arc::clone(&self.places).acquire_owned().await.map_err(|_| Code::Overloaded)?;
-        drop(waiting);
+        self.lend_at(place, work).await
+    }
+
+    async fn lend_at<T: Send + 'static>(
+        &self,
+        place: OwnedSemaphorePermit,
+        work: impl FnOnce(&mut Vendor) -> Result<T, Refusal> + Send + 'static,
+    ) -> Result<T, Refusal> {
         let staff = Arc::clone(&self.staff);
         let done = tokio::task::spawn_blocking(move || {
             let _place = place;

@@ -3,11 +3,11 @@
 use std::any::Any;
 use std::sync::Arc;
 
-use axum::Router;
 use axum::body::Bytes;
 use axum::http::header;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
+use axum::{Extension, Router};
 use schemas::codes::Code;
 use schemas::refusal::Refusal;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -16,6 +16,7 @@ use utoipa::{Modify, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::answers::Shared;
 use super::html::page::as_pages;
 use super::problem::Problem;
 use super::{Service, api, exchange, guard, health, html, pages, portal};
@@ -127,7 +128,9 @@ pub(super) fn router(service: Arc<Service>) -> Router {
         .merge(pages::router(&service))
         .route(
             "/openapi.json",
-            get(move || async move { ([(header::CONTENT_TYPE, "application/json")], api) }),
+            get(
+                move || async move { (Extension(Shared), [(header::CONTENT_TYPE, "application/json")], api) },
+            ),
         )
         .fallback(|| async { Problem::from(Code::RouteUnknown) })
         .method_not_allowed_fallback(|| async { Problem::from(Code::MethodNotAllowed) })

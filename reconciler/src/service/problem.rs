@@ -80,6 +80,11 @@ pub(super) enum Refusals {
 pub(super) struct Refused(pub(super) Refusal);
 
 impl Problem {
+    /// Why.
+    pub(super) fn code(&self) -> Code {
+        self.refusal.code()
+    }
+
     /// Too many requests, of which the next is taken after this time.
     pub(super) fn too_many(wait: Duration) -> Self {
         Self { refusal: Code::RateLimited.into(), again_in: Some(wait) }

@@ -21,6 +21,9 @@ use crate::wall_clock;
 /// Seconds' worth of requests that may come at once.
 const BURST_SECONDS: u32 = 10;
 
+/// How often a network may send something for a licence whose devices were answered as often as they may be.
+const WHEN_FULL: Duration = Duration::from_secs(10);
+
 /// What was taken lately from whom.
 pub(super) struct Rates {
     addresses: Option<DefaultKeyedRateLimiter<IpAddr>>,
@@ -32,6 +35,9 @@ struct Licenses {
     from_networks: DefaultKeyedRateLimiter<(KeyReference, IpAddr)>,
     answered: DefaultKeyedRateLimiter<KeyReference>,
     refreshed: DefaultKeyedRateLimiter<KeyReference>,
+    /// The little that each network has where a licence's devices were answered as often as they may be: some of those devices
+    /// may be others' business, such as all that try a product.
+    when_full: DefaultKeyedRateLimiter<(KeyReference, IpAddr)>,
     /// Licences whose devices were answered as often as they may be, until when.
     full: Mutex<HashMap<KeyReference, Instant>>,
 }
@@ -57,10 +63,11 @@ impl Rates {
     pub(super) fn take_for(&self, reference: KeyReference, address: IpAddr) -> Result<(), Duration> {
         let Some(licenses) = &self.licenses else { return Ok(()) };
         let full_until = licenses.full().get(&reference).copied();
-        if let Some(wait) = full_until.and_then(|until| until.checked_duration_since(wall_clock::instant())) {
-            return Err(wait);
+        let place = (reference, network(address));
+        if full_until.is_some_and(|until| until > wall_clock::instant()) {
+            return take(&licenses.when_full, &place);
         }
-        take(&licenses.from_networks, &(reference, network(address)))
+        take(&licenses.from_networks, &place)
     }
 
     /// Counts a device of a licence that was given a grant.
@@ -86,6 +93,7 @@ impl Rates {
         }
         if let Some(licenses) = &self.licenses {
             licenses.from_networks.retain_recent();
+            licenses.when_full.retain_recent();
             licenses.answered.retain_recent();
             licenses.refreshed.retain_recent();
             let now = wall_clock::instant();
@@ -100,6 +108,7 @@ impl Licenses {
             from_networks: limiter(a_second)?,
             answered: limiter(a_second)?,
             refreshed: limiter(a_second)?,
+            when_full: RateLimiter::keyed(Quota::with_period(WHEN_FULL)?),
             full: Mutex::default(),
         })
     }
@@ -149,6 +158,7 @@ mod tests {
         for _ in 0..=BURST_SECONDS {
             rates.answered(license);
         }
+        assert_eq!(rates.take_for(license, device), Ok(()), "a little is left to every network");
         assert!(rates.take_for(license, device).is_err_and(|wait| wait > Duration::ZERO));
         assert_eq!(rates.take_for(KeyReference([8; 5]), device), Ok(()));
         assert_eq!(rates.take_refresh(license), Ok(()), "who asks without a bundle is counted by itself");

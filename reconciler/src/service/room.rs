@@ -17,6 +17,7 @@ const SHARE: usize = 4;
 pub(super) struct Room {
     places: Arc<Semaphore>,
     networks: Networks,
+    share: u32,
 }
 
 /// Room that is taken, until this is dropped.
@@ -29,8 +30,15 @@ pub(super) struct Place {
 impl Room {
     /// Room for so many.
     pub(super) fn new(places: usize) -> Self {
-        let networks = Networks::new(places.div_ceil(SHARE));
-        Self { places: Arc::new(Semaphore::new(places)), networks }
+        let share = places.div_ceil(SHARE);
+        let networks = Networks::new(share);
+        let share = u32::try_from(share).unwrap_or(u32::MAX);
+        Self { places: Arc::new(Semaphore::new(places)), networks, share }
+    }
+
+    /// So much of it one network may have.
+    pub(super) fn share(&self) -> u32 {
+        self.share
     }
 
     /// Room for so many more of a client's, if there is as much.

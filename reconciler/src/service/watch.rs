@@ -17,6 +17,9 @@ const LOOKS: u32 = 3;
 /// Bytes that are taken between two looks where something is taken in earnest: more than what only keeps a connection alive.
 const LEAST_BYTES: u64 = 1_024;
 
+/// The same while long answers wait to be taken.
+const LEAST_OF_MUCH: u64 = 16 * 1_024;
+
 /// What happens on one connection.
 #[derive(Debug, Default)]
 pub(super) struct Watch {
@@ -24,8 +27,20 @@ pub(super) struct Watch {
     at_work: AtomicUsize,
     /// Requests that were answered and not refused.
     answered: AtomicU64,
+    /// Long answers of which bytes wait here to be taken.
+    owed: AtomicUsize,
     /// Bytes that the other end took.
     taken: AtomicU64,
+}
+
+/// A long answer of which bytes wait to be taken, until this is dropped.
+#[derive(Debug)]
+pub(super) struct Owed(Arc<Watch>);
+
+impl Drop for Owed {
+    fn drop(&mut self) {
+        self.0.owed.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// A request that is being worked on, until this is dropped.
@@ -39,15 +54,25 @@ impl Watch {
         AtWork(Arc::clone(self))
     }
 
+    /// Notes a long answer.
+    pub(super) fn owe(self: &Arc<Self>) -> Owed {
+        self.owed.fetch_add(1, Ordering::Relaxed);
+        Owed(Arc::clone(self))
+    }
+
     /// Returns when nothing was answered and nothing taken for so long that the connection may be cut.
     pub(super) async fn until_useless(&self) {
         let (mut idle, mut answered, mut taken) = (0, 0, 0);
         while idle < LOOKS {
             tokio::time::sleep(LOOK).await;
             let (more, bytes) = (self.answered.load(Ordering::Relaxed), self.taken.load(Ordering::Relaxed));
-            let is_used = self.at_work.load(Ordering::Relaxed) > 0
-                || more > answered
-                || bytes.saturating_sub(taken) >= LEAST_BYTES;
+            let just_taken = bytes.saturating_sub(taken);
+            // Whoever asked for much takes it, whatever else is asked meanwhile.
+            let is_used = if self.owed.load(Ordering::Relaxed) > 0 {
+                just_taken >= LEAST_OF_MUCH
+            } else {
+                self.at_work.load(Ordering::Relaxed) > 0 || more > answered || just_taken >= LEAST_BYTES
+            };
             idle = if is_used { 0 } else { idle + 1 };
             (answered, taken) = (more, bytes);
         }
@@ -204,6 +229,33 @@ mod tests {
                 }
             }
             panic!("what is refused is of no use");
+        });
+    }
+
+    #[test]
+    fn whoever_asked_for_much_takes_it_whatever_else_is_asked() {
+        timed(async {
+            let watch = Arc::new(Watch::default());
+            let owed = watch.owe();
+            let (ours, _theirs) = tokio::io::duplex(1 << 20);
+            let mut stream = Watched::new(ours, Arc::clone(&watch));
+            let ended = watch.until_useless();
+            tokio::pin!(ended);
+            for step in 0..20 {
+                stream.write_all(&vec![0; 17 * 1_024]).await.expect("there is room");
+                assert!((&mut ended).now_or_never().is_none(), "{step}: it takes");
+                advance(LOOK + Duration::from_millis(1)).await;
+            }
+            for _ in 0..5 {
+                watch.begin().end(true);
+                stream.write_all(&[0; 2_048]).await.expect("there is room");
+                advance(LOOK + Duration::from_millis(1)).await;
+                if (&mut ended).now_or_never().is_some() {
+                    drop(owed);
+                    return;
+                }
+            }
+            panic!("small answers do not stand for the long one");
         });
     }
 }

@@ -4,6 +4,8 @@ use std::str::FromStr;
 
 use ledger::catalog::{Catalog, CatalogDraft, Product};
 use ledger::trust;
+use schemas::bundle::encode_pack;
+use schemas::canonical;
 use schemas::codes::Code;
 use schemas::event::Body;
 use schemas::event::catalog::{IssuerCertified, PackPublished, PolicyDefined, ProductDefined};
@@ -73,7 +75,9 @@ impl Vendor {
                 .cloned()
                 .collect();
             if !missing.is_empty() {
-                draft.write(product_defined(product, number(&known, &missing)?))?;
+                let features = number(&known, &missing)?;
+                fits_into_a_pack(&features, draft.catalog().air_gapped(product))?;
+                draft.write(product_defined(product, features))?;
             }
             Ok(())
         })?;
@@ -104,6 +108,10 @@ impl Vendor {
             }
             let number = air_gapped.then(|| next_number(catalog, &policy.product)).transpose()?;
             let policy = Policy { air_gapped: number, ..policy.clone() };
+            if air_gapped {
+                let features = &known_product(catalog, &policy.product)?.features;
+                fits_into_a_pack(features, catalog.air_gapped(&policy.product).chain([&policy]))?;
+            }
             draft.write(Body::PolicyDefined(Box::new(PolicyDefined { policy })))?;
             Ok(())
         })?;
@@ -140,6 +148,10 @@ impl Vendor {
             let features = known.features.clone();
             let content = PackContent { product: product.clone(), version, features, policies };
             let pack = build_pack(home, root, content, *now, portal.cloned());
+            let size = encode_pack(&pack).len();
+            if size > limits::PACK_BYTES {
+                return Err(pack_too_long(size).into());
+            }
             let digest = trust::pack_digest(&pack);
             let published = PackPublished { product: product.clone(), version, digest };
             draft.write(Body::PackPublished(Box::new(published)))?;
@@ -203,6 +215,27 @@ fn next_number(catalog: &Catalog, product: &Text) -> Result<u16, Refusal> {
         return Err(Refusal::new(Code::TermsInvalid, why));
     }
     Ok(next)
+}
+
+/// Bytes of a pack beside its features and policies, with room to spare.
+const REST_OF_A_PACK: usize = 16 * 1024;
+
+/// Refuses what would make packs that no device takes: neither features nor policies are ever taken out again.
+fn fits_into_a_pack<'a>(
+    features: &[ProductFeature],
+    policies: impl Iterator<Item = &'a Policy>,
+) -> Result<(), Refusal> {
+    let policies: Vec<&Policy> = policies.collect();
+    let size = canonical::to_bytes(&(features, policies)).len() + REST_OF_A_PACK;
+    if size > limits::PACK_BYTES { Err(pack_too_long(size)) } else { Ok(()) }
+}
+
+fn pack_too_long(size: usize) -> Refusal {
+    let why = format!(
+        "the product's packs would have {size} bytes, and devices take {} at most",
+        limits::PACK_BYTES
+    );
+    Refusal::new(Code::TermsInvalid, why)
 }
 
 fn product_defined(product: &Text, features: Vec<ProductFeature>) -> Body {

@@ -54,12 +54,12 @@ pub struct OfLine<'a> {
 }
 
 impl Vendor {
-    /// Reads a table.
+    /// Reads a table of `most` licences at most.
     ///
     /// # Errors
-    /// `csv_invalid`, which tells of the lines that are not valid.
-    pub fn read_sheet(&mut self, bytes: &[u8]) -> Result<Sheet, Refusal> {
-        read(bytes, &self.catalog()?).map(Sheet)
+    /// `csv_invalid`, which tells of the lines that are not valid, or that there are too many: no more of them are read then.
+    pub fn read_sheet(&mut self, bytes: &[u8], most: usize) -> Result<Sheet, Refusal> {
+        read(bytes, &self.catalog()?, most).map(Sheet)
     }
 
     /// Issues a licence for every line, in commits of some hundred, each of which is whole; new names add customers. `told`
@@ -117,8 +117,8 @@ struct Line {
     count: usize,
 }
 
-fn read(bytes: &[u8], catalog: &Catalog) -> Result<Vec<Line>, Refusal> {
-    check(bytes, catalog).map_err(|wrong| {
+fn read(bytes: &[u8], catalog: &Catalog, most: usize) -> Result<Vec<Line>, Refusal> {
+    check(bytes, catalog, most).map_err(|wrong| {
         let mut told: Vec<String> =
             wrong.iter().take(MOST_TOLD).map(|Wrong { line, why }| format!("line {line}: {why}")).collect();
         if wrong.len() > MOST_TOLD {
@@ -135,7 +135,7 @@ struct Wrong {
     why: String,
 }
 
-fn check(bytes: &[u8], catalog: &Catalog) -> Result<Vec<Line>, Vec<Wrong>> {
+fn check(bytes: &[u8], catalog: &Catalog, most: usize) -> Result<Vec<Line>, Vec<Wrong>> {
     let bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes);
     let mut reader = ReaderBuilder::new().trim(Trim::All).from_reader(bytes);
     let columns = reader
@@ -144,6 +144,7 @@ fn check(bytes: &[u8], catalog: &Catalog) -> Result<Vec<Line>, Vec<Wrong>> {
         .and_then(Columns::of)
         .map_err(|why| vec![Wrong { line: 1, why }])?;
     let (mut lines, mut wrong) = (Vec::new(), Vec::new());
+    let mut left = most;
     for record in reader.records() {
         let checked = match &record {
             Ok(record) => columns.line(record, catalog).map_err(|refusal| in_words(&refusal)),
@@ -151,10 +152,16 @@ fn check(bytes: &[u8], catalog: &Catalog) -> Result<Vec<Line>, Vec<Wrong>> {
         };
         let position = record.as_ref().map_or_else(csv::Error::position, StringRecord::position);
         let line = position.map_or(0, |position| line_at(bytes, position));
+        let asked = checked.as_ref().map_or(1, |checked| checked.count);
         match checked {
             Ok(checked) => lines.push(checked),
             Err(why) => wrong.push(Wrong { line, why }),
         }
+        let Some(rest) = left.checked_sub(asked) else {
+            wrong.push(Wrong { line, why: format!("with this line there are more than {most} licences") });
+            break;
+        };
+        left = rest;
     }
     if wrong.is_empty() { Ok(lines) } else { Err(wrong) }
 }
@@ -271,7 +278,7 @@ mod tests {
     }
 
     fn wrong_lines(sheet: &str) -> Vec<u64> {
-        let wrong = check(sheet.as_bytes(), &catalog()).expect_err("a line is not valid");
+        let wrong = check(sheet.as_bytes(), &catalog(), 1_000).expect_err("a line is not valid");
         wrong.iter().map(|wrong| wrong.line).collect()
     }
 
@@ -280,7 +287,7 @@ mod tests {
         let sheet = "\u{feff}customer,policy,valid,quota,count\n\
                      \"ACME, Inc.\",standard,,,\n\
                      Beta , standard,30d,render=5/month;,3\n";
-        let lines = read(sheet.as_bytes(), &catalog()).expect("valid");
+        let lines = read(sheet.as_bytes(), &catalog(), 1_000).expect("valid");
         let [plain, special] = &lines[..] else { panic!("two lines") };
         assert_eq!((plain.customer.as_str(), plain.count), ("ACME, Inc.", 1));
         assert_eq!(plain.policy, catalog().policies[&text("standard")].1);
@@ -292,7 +299,7 @@ mod tests {
     #[test]
     fn several_values_stand_in_one_cell() {
         let sheet = "policy,customer,feature\nstandard,a,export;render\nstandard,b,export\n";
-        let lines = read(sheet.as_bytes(), &catalog()).expect("valid");
+        let lines = read(sheet.as_bytes(), &catalog(), 1_000).expect("valid");
         let held: Vec<usize> = lines.iter().map(|line| line.policy.features.len()).collect();
         assert_eq!(held, [2, 1]);
     }
@@ -324,8 +331,18 @@ mod tests {
     #[test]
     fn a_refusal_names_so_many_lines_at_most() {
         let sheet = format!("policy,customer\n{}", "nosuch,a\n".repeat(50));
-        let refusal = read(sheet.as_bytes(), &catalog()).expect_err("no such policy");
+        let refusal = read(sheet.as_bytes(), &catalog(), 1_000).expect_err("no such policy");
         assert_eq!(refusal.code(), Code::CsvInvalid);
         assert_eq!(refusal.detail().split("; ").count(), MOST_TOLD + 1);
+    }
+
+    #[test]
+    fn no_more_lines_are_read_than_there_may_be_licences() {
+        let sheet = |lines: &str| check(format!("policy,customer,count\n{lines}").as_bytes(), &catalog(), 3);
+        assert!(sheet("standard,a,2\nstandard,b,1\n").is_ok());
+        for lines in ["standard,a,2\nstandard,b,2\nnosuch,c,1\n", &"nosuch,a,1\n".repeat(1_000)] {
+            let wrong = sheet(lines).expect_err("too many");
+            assert!(wrong.len() <= 5 && wrong[wrong.len() - 1].why.contains("more than 3"), "{wrong:?}");
+        }
     }
 }

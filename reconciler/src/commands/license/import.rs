@@ -34,7 +34,8 @@ impl LicenseImportArgs {
     pub(crate) fn run(self, context: &Context) -> Result<Exit, Refusal> {
         let bytes = files::read(&self.file)?;
         let mut vendor = context.vendor()?;
-        let sheet = vendor.read_sheet(&bytes).map_err(|refusal| refusal.at(self.file.display()))?;
+        let sheet =
+            vendor.read_sheet(&bytes, usize::MAX).map_err(|refusal| refusal.at(self.file.display()))?;
         let progress = Progress::start("issuing", Some(sheet.licenses() as u64));
         let mut number = 0_u64;
         vendor.issue_sheet(&sheet, &mut |OfLine { issued, policy, customer }| {

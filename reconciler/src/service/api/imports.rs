@@ -23,6 +23,7 @@ use super::cursor::{self, Paging};
 use crate::merging::MergeFinding;
 use crate::service::Service;
 use crate::service::auth::{Audit, May, Operate};
+use crate::service::client::Client;
 use crate::service::input::{Path, Query};
 use crate::service::problem::{Details, Problem, Refusals};
 use crate::shown::imports::Import;
@@ -56,11 +57,12 @@ pub(in crate::service) struct UploadQuery {
 pub(in crate::service) async fn create(
     State(service): State<Arc<Service>>,
     _may: May<Operate>,
+    client: Client,
     Query(UploadQuery { name }): Query<UploadQuery>,
     body: Body,
 ) -> Result<Response, Problem> {
     let name = name.map_or_else(|| "upload".to_owned(), |name| name.to_string());
-    let import = service.imports.upload(name, body).await?;
+    let import = service.imports.upload(client.0, name, body).await?;
     let place = format!("/v1/imports/{}", import.import_id);
     Ok((StatusCode::ACCEPTED, [(header::LOCATION, place)], Answer(import)).into_response())
 }

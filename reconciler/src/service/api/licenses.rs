@@ -218,12 +218,7 @@ pub(in crate::service) async fn import(
     Csv(table): Csv,
 ) -> Result<(StatusCode, Answer<IssuedLicenses>), Problem> {
     let issue = move |vendor: &mut Vendor| {
-        let sheet = vendor.read_sheet(&table)?;
-        if sheet.licenses() > MOST_AT_ONCE as usize {
-            let most =
-                format!("{} licences are asked for, and {MOST_AT_ONCE} are issued at once", sheet.licenses());
-            return Err(Refusal::new(Code::CsvInvalid, most));
-        }
+        let sheet = vendor.read_sheet(&table, MOST_AT_ONCE as usize)?;
         let mut licenses = Vec::new();
         vendor.issue_sheet(&sheet, &mut |OfLine { issued, policy, customer }| {
             licenses.push(IssuedLine::of(&issued, policy, customer.as_str()));

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use axum::body::{Body, Bytes, to_bytes};
-use axum::extract::{Request, State};
+use axum::extract::{FromRequestParts as _, Request, State};
 use axum::http::header::{CONTENT_TYPE, ETAG, IF_MATCH, LOCATION};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
@@ -23,6 +23,8 @@ use utoipa::openapi::{Object, Required};
 
 use crate::service::Service;
 use crate::service::auth;
+use crate::service::client::Client;
+use crate::service::input::MOST_BYTES;
 use crate::service::problem::{Problem, Refused};
 use crate::vendor::requests::Before;
 
@@ -30,8 +32,6 @@ const KEY: &str = "idempotency-key";
 const REPEATED: HeaderName = HeaderName::from_static("idempotency-replayed");
 /// Longest key.
 const KEY_BYTES: usize = 255;
-/// Most bytes of a request, and of its answer.
-const MOST_BYTES: usize = 2 * 1024 * 1024;
 /// Routes whose requests may come again in any case: what they take in is merged once.
 const MERGED_ONCE: [&str; 2] = ["/v1/exchange", "/v1/imports"];
 /// Headers of an answer that are kept with it.
@@ -82,13 +82,16 @@ async fn done_once(
     request: Request,
     next: Next,
 ) -> Result<Response, Problem> {
-    // Whoever shows none that is of use is refused by the route, but for the one with which the first token is made, once.
-    let Ok(token) = auth::token(&service, auth::shown(request.headers())?).await else {
-        return Ok(next.run(request).await);
+    let token = match auth::token(&service, auth::shown(request.headers())?).await {
+        Ok(token) => token,
+        // The route refuses it, unless it is the one with which the first token is made, once.
+        Err(problem) if problem.code() == Code::Unauthorized => return Ok(next.run(request).await),
+        Err(problem) => return Err(problem),
     };
     let key = named(&token.digest, key)?;
-    let (parts, body) = request.into_parts();
-    let body = to_bytes(body, MOST_BYTES).await.map_err(|_| Code::TooLarge)?;
+    let (mut parts, body) = request.into_parts();
+    let client = Client::from_request_parts(&mut parts, &service).await?;
+    let body = service.bodies.receive_bytes(MOST_BYTES, client.0, body).await?;
     let request = digest(&parts, &body);
     // It is noted, done and kept even if whoever asked hangs up meanwhile.
     let done = tokio::spawn(async move {
@@ -105,14 +108,16 @@ async fn done_once(
 /// Keeps an answer, if something was done.
 async fn keep(service: &Service, key: Digest, response: Response) -> Result<Response, Problem> {
     let code = response.extensions().get::<Refused>().map(|Refused(refusal)| refusal.code());
-    if response.status().is_server_error() || code == Some(Code::Busy) {
+    // Where there was no room for it, nothing of it was begun.
+    let is_unknown = response.status().is_server_error() && code != Some(Code::Overloaded);
+    if is_unknown || code == Some(Code::Busy) {
         // A part of it may have been done: whoever sends it again is told that this is not known.
         return Ok(response);
     }
     let (parts, body) = response.into_parts();
     let body = to_bytes(body, usize::MAX).await.map_err(|_| Code::Internal)?;
     let answer = parts.status.is_success().then(|| kept(parts.status, &parts.headers, &body));
-    service.office.lend(move |vendor| vendor.finish_request(&key, answer.as_deref())).await?;
+    service.office.lend_in_any_case(move |vendor| vendor.finish_request(&key, answer.as_deref())).await?;
     Ok(Response::from_parts(parts, Body::from(body)))
 }
 

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::extract::State;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse as _, Response};
@@ -13,6 +14,7 @@ use schemas::codes::Code;
 use sha2::{Digest as _, Sha256};
 
 use crate::service::Service;
+use crate::service::answers::Shared;
 use crate::service::input::Path;
 use crate::service::problem::Problem;
 
@@ -61,5 +63,5 @@ pub(super) async fn asset(
         (header::CACHE_CONTROL, FOR_EVER),
         (header::CONTENT_SECURITY_POLICY, INERT),
     ];
-    Ok((headers, asset.content.clone()).into_response())
+    Ok((Extension(Shared), headers, asset.content.clone()).into_response())
 }

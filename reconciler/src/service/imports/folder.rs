@@ -47,6 +47,15 @@ impl Folder {
         Ok(Self(path))
     }
 
+    /// Bytes that are free where it lies.
+    ///
+    /// # Errors
+    /// `io_failed`.
+    pub(super) fn free(&self) -> Result<u64, Refusal> {
+        let disk = rustix::fs::statvfs(&self.0).map_err(|error| failed(&self.0, &error.into()))?;
+        Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
+    }
+
     /// A new place, which is none before [`Place::begin`].
     ///
     /// # Errors
@@ -161,6 +170,9 @@ impl Place {
         let path = self.0.join(FINDINGS);
         let io = |error: io::Error| failed(&path, &error);
         let mut file = File::open(&path).map_err(io)?;
+        if from > file.metadata().map_err(io)?.len() {
+            return Err(Code::CursorInvalid.into());
+        }
         let mut before = [b'\n'];
         if let Some(last) = from.checked_sub(1) {
             file.seek(SeekFrom::Start(last)).map_err(io)?;

@@ -15,6 +15,7 @@ use uuid::Uuid;
 use super::door::Who;
 use super::mistakes::is_mistaken;
 use crate::service::Service;
+use crate::service::client::Client;
 use crate::service::html::form::boundary;
 use crate::service::html::frame::Frame;
 use crate::service::html::list::{List, ROWS};
@@ -109,11 +110,12 @@ pub(super) async fn list(State(service): State<Arc<Service>>, who: Who) -> Resul
 pub(super) async fn upload(
     State(service): State<Arc<Service>>,
     who: Who,
+    client: Client,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
     let uploaded = match boundary(&headers) {
-        Ok(boundary) => service.imports.gather(body, boundary).await,
+        Ok(boundary) => service.imports.gather(client.0, body, boundary).await,
         Err(refusal) => Err(refusal),
     };
     match uploaded {
