@@ -764,7 +764,9 @@ fn messages_to_endpoints_are_looked_at_and_sent_again() {
         links(&page, "/operator/webhooks/messages/").into_iter().map(str::to_owned).collect::<Vec<_>>()
     };
     assert_eq!(messages(&format!("webhook={id}&failed=true")).len(), 2);
-    assert_eq!((messages("webhook="), messages("failed=true")), (messages(""), messages("")));
+    let given_up = messages("failed=true");
+    assert!(messages(&format!("webhook={id}&failed=true")).iter().all(|message| given_up.contains(message)));
+    assert_eq!((messages("webhook="), messages("").len()), (messages(""), 4));
     let mut paged = Vec::new();
     let mut next = format!("/operator/webhooks?webhook={id}&failed=true&limit=1");
     loop {
