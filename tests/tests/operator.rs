@@ -542,6 +542,8 @@ fn a_licence_is_issued_and_changed_as_on_the_command_line() {
     for (order, status, code) in wrong {
         let page = Page::read(operator.order(order), status);
         page.says(&format!("<code>{code}</code>")).says("<title>Not issued: ");
+        let way_out = page.html.split("What to do:").nth(1).expect("there is one");
+        assert!(!way_out.contains("openapi.json") && !way_out.contains('`'), "{way_out}");
         assert!(!page.html.contains("<script>"));
         for (name, value) in order.iter().filter(|(name, _)| ["customer", "valid"].contains(name)) {
             let kept = value.replace('<', "&#60;").replace('>', "&#62;");
@@ -902,6 +904,8 @@ fn what_does_not_exist_is_a_page_that_says_so() {
     ] {
         let page = Page::read(operator.get(&address), status);
         page.says(&format!("<code>{code}</code>")).says("href=\"/operator\"");
+        let way_out = page.html.split("What to do:").nth(1).expect("there is one");
+        assert!(!way_out.contains("openapi.json") && !way_out.contains('`'), "{way_out}");
     }
     let answer = operator.post(&format!("/operator/licenses/{unknown}/revoke"), &[("reason", "x")]);
     Page::read(answer, 404).says("license_not_found");

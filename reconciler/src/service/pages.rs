@@ -22,6 +22,7 @@ mod session;
 mod standing;
 mod terms;
 mod timeline;
+mod trouble;
 mod webhooks;
 
 use std::sync::Arc;
@@ -32,6 +33,7 @@ use axum::routing::{get, post};
 
 pub(super) use self::once::Orders;
 pub(super) use self::session::Sessions;
+pub(super) use self::trouble::trouble;
 use super::Service;
 use super::auth::{Audit, Operate, Rule};
 use super::html::origin;

@@ -93,7 +93,7 @@ pub(in crate::service) async fn as_pages(
     let mut response = match response.extensions().get::<Refused>() {
         Some(Refused(refusal)) if !is_html(&response) => {
             let (trouble, first) = if is_for_operators {
-                (Trouble::of(refusal), (pages::FIRST, "To the licences"))
+                (pages::trouble(refusal), (pages::FIRST, "To the licences"))
             } else {
                 (portal::trouble(refusal), ("/", "To the portal’s first page"))
             };

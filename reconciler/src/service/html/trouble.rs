@@ -40,6 +40,16 @@ impl Trouble {
         self.way_out = way_out;
         self
     }
+
+    /// What to do, in parts.
+    pub(in crate::service) fn way_out_in_parts(&self) -> impl Iterator<Item = (bool, &'static str)> {
+        in_parts(self.way_out)
+    }
+}
+
+/// A text of the table of codes in parts, each with whether it is a word to type: those stand between backticks.
+pub(in crate::service) fn in_parts(text: &str) -> impl Iterator<Item = (bool, &str)> {
+    text.split('`').enumerate().map(|(at, part)| (at % 2 == 1, part))
 }
 
 /// A code's title as a sentence.
@@ -47,4 +57,17 @@ pub(in crate::service) fn sentence(title: &str) -> String {
     let mut symbols = title.chars();
     let first = symbols.next().into_iter().flat_map(char::to_uppercase);
     first.chain(symbols).chain(['.']).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_to_type_are_told_from_the_others() {
+        let parts: Vec<_> = in_parts("See `a b`, then `c`").collect();
+        let expected = [(false, "See "), (true, "a b"), (false, ", then "), (true, "c"), (false, "")];
+        assert_eq!(parts, expected);
+        assert_eq!(in_parts("See it.").collect::<Vec<_>>(), [(false, "See it.")]);
+    }
 }

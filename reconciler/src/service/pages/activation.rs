@@ -17,6 +17,7 @@ use schemas::refusal::Refusal;
 use super::door::Who;
 use super::mistakes::is_mistaken;
 use super::reason::reason;
+use super::trouble::trouble;
 use crate::commands::stranded;
 use crate::service::Service;
 use crate::service::client::Client;
@@ -193,7 +194,7 @@ pub(super) async fn release(
             Ok(Redirect::to(&back).into_response())
         }
         Err(refusal) if is_mistaken(&refusal) => {
-            let trouble = Trouble::of(&refusal);
+            let trouble = trouble(&refusal);
             let page = ReleasePage {
                 frame: &service.html.frame,
                 who: &who,

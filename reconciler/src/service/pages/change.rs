@@ -17,6 +17,7 @@ use super::license::Details;
 use super::mistakes::is_mistaken;
 use super::reason::{SAW, license_id, reason};
 use super::terms::{FIELDS, Field, Typed};
+use super::trouble::trouble;
 use crate::options::PolicyOptions;
 use crate::service::Service;
 use crate::service::client::Client;
@@ -75,7 +76,7 @@ pub(super) async fn make(
     match service.office.lend(change).await {
         Ok(()) => Ok(Redirect::to(&format!("/operator/licenses/{id}?done=change")).into_response()),
         Err(refusal) if is_mistaken(&refusal) && refusal.code() != Code::LicenseNotFound => {
-            Ok(asked(&service, &who, license, &typed, Some(&Trouble::of(&refusal))).await?)
+            Ok(asked(&service, &who, license, &typed, Some(&trouble(&refusal))).await?)
         }
         Err(refusal) => Err(refusal.into()),
     }

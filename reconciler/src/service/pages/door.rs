@@ -17,6 +17,7 @@ use serde::Deserialize;
 
 use super::FIRST;
 use super::session::{self, Session};
+use super::trouble::trouble;
 use crate::service::Service;
 use crate::service::auth::{Operate, Rule};
 use crate::service::client::Client;
@@ -159,8 +160,7 @@ pub(super) async fn sign_in(
         Form::receive(&service, client, &headers, body, &["token", "then"], read).await?;
     let then = onward(&then);
     let Some(named) = service.office.lend(move |vendor| valid(vendor, &token)).await? else {
-        let trouble = Trouble::of(&Code::Unauthorized.into())
-            .with("Check that you pasted the whole token, from `cft_` on, or ask an admin for a new one.");
+        let trouble = trouble(&Code::Unauthorized.into());
         let page = SignInPage { frame: &service.html.frame, then, trouble: Some(&trouble) };
         return Ok(show_refused(&trouble, &page));
     };

@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 use super::door::Who;
 use super::mistakes::is_mistaken;
+use super::trouble::trouble;
 use crate::service::Service;
 use crate::service::client::Client;
 use crate::service::html::form::boundary;
@@ -120,9 +121,7 @@ pub(super) async fn upload(
     };
     match uploaded {
         Ok(import) => Ok(Redirect::to(&format!("/operator/imports/{}", import.import_id)).into_response()),
-        Err(refusal) if is_mistaken(&refusal) => {
-            Ok(listed(&service, &who, Some(&Trouble::of(&refusal))).await?)
-        }
+        Err(refusal) if is_mistaken(&refusal) => Ok(listed(&service, &who, Some(&trouble(&refusal))).await?),
         Err(refusal) => Err(refusal.into()),
     }
 }
@@ -148,7 +147,7 @@ pub(super) async fn page(
     let found = if all > 0 { service.imports.findings(id, 0, ROWS as u64).await? } else { Vec::new() };
     let rows: Vec<Finding> = found.iter().map(|(_, finding)| Finding::of(finding)).collect();
     let more = usize::try_from(all).unwrap_or(usize::MAX).saturating_sub(rows.len());
-    let trouble = import.code.map(|code| Trouble::of(&Refusal::new(code, import.detail.clone())));
+    let trouble = import.code.map(|code| trouble(&Refusal::new(code, import.detail.clone())));
     let page = ImportPage {
         frame: &service.html.frame,
         who: &who,

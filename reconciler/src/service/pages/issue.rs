@@ -17,6 +17,7 @@ use super::door::Who;
 use super::mistakes::is_mistaken;
 use super::once::{self, ONCE, issued_once};
 use super::terms::{FIELDS, Field, Typed};
+use super::trouble::trouble;
 use crate::service::Service;
 use crate::service::client::Client;
 use crate::service::html::form::Form;
@@ -76,17 +77,6 @@ pub(super) async fn make(
             Ok(asked(&service, &who, &typed, Some(&trouble(&refusal))).await?)
         }
         Err(refusal) => Err(refusal.into()),
-    }
-}
-
-/// What stands in the way. The page that tells it has another number, with which it can be sent.
-fn trouble(refusal: &Refusal) -> Trouble {
-    let trouble = Trouble::of(refusal);
-    match refusal.code() {
-        Code::IdempotencyKeyReused | Code::RequestUnfinished => trouble.with(
-            "Look among the licences whether what you sent before was issued. To issue this one as well, send the form again.",
-        ),
-        _ => trouble,
     }
 }
 

@@ -15,6 +15,7 @@ use schemas::refusal::Refusal;
 use super::FIRST;
 use super::door::Who;
 use super::mistakes::is_mistaken;
+use super::trouble::trouble;
 use crate::service::Service;
 use crate::service::api::licenses::{LicensePage, LicenseQuery};
 use crate::service::client::Client;
@@ -124,7 +125,7 @@ pub(super) async fn find(
     match service.office.lend(move |vendor| found(vendor, &typed)).await {
         Ok(license) => Ok(Redirect::to(&format!("/operator/licenses/{license}")).into_response()),
         Err(refusal) if is_mistaken(&refusal) => {
-            let trouble = Trouble::of(&Refusal::from(refusal.code()));
+            let trouble = trouble(&Refusal::from(refusal.code()));
             Ok(listed(&service, &who, LicenseQuery::default(), Some(&trouble)).await?)
         }
         Err(refusal) => Err(refusal.into()),
@@ -153,7 +154,7 @@ async fn listed(
     let names = service.office.lend(Names::read).await?;
     let (page, filter) = match query.clone().page(service).await {
         Ok(page) => (page, None),
-        Err(refusal) if is_mistaken(&refusal) => (LicensePage::default(), Some(Trouble::of(&refusal))),
+        Err(refusal) if is_mistaken(&refusal) => (LicensePage::default(), Some(trouble(&refusal))),
         Err(refusal) => return Err(refusal),
     };
     let rows: Vec<Row> = page.licenses.iter().map(Row::of).collect();

@@ -19,6 +19,7 @@ use crate::service::html::form::Form;
 use crate::service::html::frame::Frame;
 use crate::service::html::list::ROWS;
 use crate::service::html::page::{moment, show};
+use crate::service::html::trouble::in_parts;
 use crate::service::input::{Path, Query};
 use crate::service::problem::Problem;
 use crate::shown::quarantine::{QuarantineDetails, QuarantineLine};

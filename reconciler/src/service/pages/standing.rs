@@ -13,6 +13,7 @@ use schemas::refusal::Refusal;
 use super::door::Who;
 use super::mistakes::is_mistaken;
 use super::reason::{SAW, license_id, reason};
+use super::trouble::trouble;
 use crate::service::Service;
 use crate::service::client::Client;
 use crate::service::html::form::Form;
@@ -152,7 +153,7 @@ pub(super) async fn make(
             Ok(Redirect::to(&back).into_response())
         }
         Err(refusal) if is_mistaken(&refusal) => {
-            let trouble = Trouble::of(&refusal);
+            let trouble = trouble(&refusal);
             let page = StandingPage {
                 frame: &service.html.frame,
                 who: &who,

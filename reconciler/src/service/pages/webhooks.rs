@@ -14,6 +14,7 @@ use serde::Deserialize;
 
 use super::door::Who;
 use super::mistakes::is_mistaken;
+use super::trouble::trouble;
 use crate::service::Service;
 use crate::service::api::webhooks::{DeliveryPage, DeliveryQuery};
 use crate::service::client::Client;
@@ -146,7 +147,7 @@ pub(super) async fn list(
     let endpoints: Vec<_> = hooks.into_iter().map(|hook| Endpoint::of(&WebhookLine::of(hook))).collect();
     let (page, filter) = match query.clone().page(&service).await {
         Ok(page) => (page, None),
-        Err(refusal) if is_mistaken(&refusal) => (DeliveryPage::default(), Some(Trouble::of(&refusal))),
+        Err(refusal) if is_mistaken(&refusal) => (DeliveryPage::default(), Some(trouble(&refusal))),
         Err(refusal) => return Err(refusal.into()),
     };
     let messages: Vec<_> = page.deliveries.iter().map(Message::of).collect();
