@@ -105,7 +105,7 @@ pub(crate) fn serve(
     let sessions = Sessions::new(vendor.home.key_secret());
     let health = Health::of(&vendor);
     let (imports, importing) = Imports::begin(&vendor)?;
-    let connections = descriptors::connections(settings.connections);
+    let connections = descriptors::make_room_for(settings.connections);
     let runtime = runtime(jobs)?;
     let (desk, handed_in) = Desk::open(jobs);
     let desk_thread = thread::Builder::new()

@@ -1,7 +1,7 @@
 //! The device side of Counterfoil, to be embedded in an application: activate, check, meter, report, deactivate.
 //!
 //! [`Agent`] is the one writer of a state directory and serves any number of threads; [`AgentReader`] reads the same
-//! directory beside it. Both are synchronous. Files go out and come in; [`sync()`] and [`Agent::sync`] carry the same over a
+//! directory beside it, and a [`Visitor`] opens it for moments. All are synchronous. Files go out and come in; [`sync()`], [`Agent::sync`] and [`Visitor::sync`] carry the same over a
 //! [`Transport`], such as [`HttpTransport`]. No other part touches a network, and there is no vendor secret here.
 
 pub mod agent;

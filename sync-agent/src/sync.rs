@@ -111,8 +111,19 @@ impl Agent {
     }
 }
 
+impl Visitor {
+    /// Reports all that the vendor does not have, and applies the answers, beside whoever writes there: the directory is held
+    /// only while an answer is applied.
+    ///
+    /// # Errors
+    /// Why it did not come to its end; `busy` where another process holds the directory all the time.
+    pub fn sync(&self, transport: &dyn Transport) -> Result<Synced, SyncError> {
+        run(self, transport)
+    }
+}
+
 /// A device that is synced.
-pub(crate) trait Device {
+trait Device {
     /// The state as it is now.
     fn reader(&self) -> Result<AgentReader, Refusal>;
 
@@ -141,7 +152,7 @@ impl Device for Visitor {
     }
 }
 
-pub(crate) fn run(device: &impl Device, transport: &dyn Transport) -> Result<Synced, SyncError> {
+fn run(device: &impl Device, transport: &dyn Transport) -> Result<Synced, SyncError> {
     let mut course = Course::default();
     while let Some((part, answered)) = course.exchange(device, transport)? {
         course.held_back = course.apply(device, &part, &answered).err();

@@ -12,8 +12,6 @@ use schemas::refusal::Refusal;
 use crate::agent::Agent;
 use crate::config::Config;
 use crate::reader::AgentReader;
-use crate::sync::{self, SyncError, Synced};
-use crate::transport::Transport;
 
 /// A process that comes by. Its threads come one after the other.
 #[derive(Debug)]
@@ -54,14 +52,5 @@ impl Visitor {
     /// As [`AgentReader::open`].
     pub fn reader(&self) -> Result<AgentReader, Refusal> {
         AgentReader::open(self.config.clone())
-    }
-
-    /// Reports all that the vendor does not have, and applies the answers, beside whoever writes there: the directory is held
-    /// only while an answer is applied.
-    ///
-    /// # Errors
-    /// Why it did not come to its end; `busy` where another process holds the directory all the time.
-    pub fn sync(&self, transport: &dyn Transport) -> Result<Synced, SyncError> {
-        sync::run(self, transport)
     }
 }

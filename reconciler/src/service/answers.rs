@@ -53,8 +53,9 @@ impl Answers {
         Self(Room::new(usize::try_from(LONG / PLACE).unwrap_or(usize::MAX)))
     }
 
-    /// An answer to a client, which takes its room with it; or that there is none, where the same may be asked for again. What comes from a file, piece by piece, is not in memory and needs none. One that is larger than a network's
-    /// share takes all of that.
+    /// An answer to a client, which takes its room with it; or that there is none, where the same may be asked for again. What
+    /// comes from a file, piece by piece, is not in memory and needs none. One that is larger than a network's share takes all
+    /// of that.
     pub(super) fn send(
         &self,
         client: IpAddr,

@@ -9,7 +9,7 @@ const LEAST: usize = 16;
 
 /// Raises the limit on open files as far as the system lets it, and gives how many of the connections that are wanted it
 /// leaves room for.
-pub(super) fn connections(wanted: usize) -> usize {
+pub(super) fn make_room_for(wanted: usize) -> usize {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     let raised = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
     let limit = if raised.is_ok() { maximum } else { current };

@@ -10,6 +10,7 @@ use axum::response::{IntoResponse as _, Response};
 use schemas::codes::Code;
 use uuid::Uuid;
 
+use super::api::repeat;
 use super::client::{Peer, TooMany};
 use super::problem::{Problem, Refused};
 use super::watch::Watch;
@@ -29,7 +30,7 @@ pub(super) async fn guard(State(service): State<Arc<Service>>, request: Request,
     let route = route(&request);
     let method = known(request.method());
     let watch = request.extensions().get::<Arc<Watch>>().cloned();
-    let may_come_again = request.method().is_safe() || !is_done_once(&route);
+    let may_come_again = request.method().is_safe() || !is_done_each_time(&route);
     let mut response = match refuse(&service, client, &request, &route) {
         Some(problem) => problem.into_response(),
         None => next.run(request).await,
@@ -68,8 +69,8 @@ fn refuse(service: &Service, client: Option<IpAddr>, request: &Request, route: &
 
 /// Whether what changes something there is done each time that it is asked for. Devices and customers may ask for the same
 /// again: what they send is merged once.
-fn is_done_once(route: &str) -> bool {
-    route.starts_with("/operator") || (route.starts_with("/v1/") && route != "/v1/exchange")
+fn is_done_each_time(route: &str) -> bool {
+    route.starts_with("/operator") || (route.starts_with("/v1/") && repeat::is_kept(route))
 }
 
 /// The method's name, if it is one of those that there are: anybody can invent others, of any length, and each would be kept.

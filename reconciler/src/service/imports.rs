@@ -36,7 +36,7 @@ use crate::wall_clock;
 const MOST_BYTES: u64 = 8 * 1024 * 1024 * 1024;
 /// Uploads that may come at the same time.
 const AT_ONCE: usize = 8;
-/// Bytes of the disk that no upload takes: the ledger may lie there too.
+/// No upload begins that would leave less of the disk: the ledger may lie there too.
 const KEPT_FREE: u64 = 1024 * 1024 * 1024;
 /// Threads that read: requests go on meanwhile.
 const JOBS: usize = 1;
@@ -170,7 +170,7 @@ impl Imports {
         let (folder, id) = (self.folder.clone(), Uuid::now_v7());
         let begin = move || {
             if folder.free()?.saturating_sub(declared) < KEPT_FREE {
-                return Err(Refusal::new(Code::Overloaded, "the disk has no room for it"));
+                return Err(Refusal::new(Code::IoFailed, "the disk has no room for it"));
             }
             let place = folder.unfinished(id)?;
             let lock = place.lock()?.ok_or(Code::Internal)?;

@@ -124,7 +124,7 @@ pub enum StandingChange {
 /// Whose a product's trial is where nobody is named.
 const TRIAL_CUSTOMER: &str = "trial";
 /// Licences that one commit issues.
-const PER_COMMIT: usize = 500;
+pub(crate) const PER_COMMIT: u32 = 500;
 
 impl Vendor {
     /// Issues a licence for each order, in commits of some hundred; each commit is whole.
@@ -138,7 +138,7 @@ impl Vendor {
         orders: &[Order],
         told: &mut dyn FnMut(IssuedLicense) -> Result<(), Refusal>,
     ) -> Result<(), Refusal> {
-        for orders in orders.chunks(PER_COMMIT) {
+        for orders in orders.chunks(PER_COMMIT as usize) {
             for issued in self.issue_together(orders)? {
                 told(issued)?;
             }

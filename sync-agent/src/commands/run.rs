@@ -111,7 +111,8 @@ impl Running {
                 self.keep_time()?;
             }
             if self.is_over() {
-                return self.has_heard_all();
+                self.tell(Event::Deactivated)?;
+                return Ok(Exit::Done);
             }
             let synced = schedule.syncs(monotonic(), || self.is_useful()).then(|| self.sync());
             // What fails because it is ended is not told.
@@ -120,9 +121,7 @@ impl Running {
             }
             if let Some(synced) = synced {
                 self.take(synced, &mut schedule)?;
-                if self.is_over() {
-                    return self.has_heard_all();
-                }
+                continue;
             }
             if let Ok(exit) = ended.recv_timeout(schedule.pause(monotonic())) {
                 return Ok(exit);
@@ -154,11 +153,6 @@ impl Running {
             Err(refusal) if refusal.code() != Code::Busy => self.tell(Event::TimeNotKept { refusal }),
             _ => Ok(()),
         }
-    }
-
-    fn has_heard_all(&self) -> Result<Exit, Refusal> {
-        self.tell(Event::Deactivated)?;
-        Ok(Exit::Done)
     }
 
     fn is_useful(&self) -> bool {

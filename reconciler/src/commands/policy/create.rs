@@ -27,7 +27,7 @@ pub(crate) struct PolicyCreateArgs {
     /// The product
     #[arg(long, value_name = "ID")]
     product: Text,
-    /// Put it into the product's next packs, where a code that a person types can name it by its number
+    /// Number it and put it into the product's next packs, for sites that are reached by typed codes only
     #[arg(long)]
     air_gapped: bool,
     #[command(flatten)]
@@ -58,7 +58,7 @@ impl fmt::Display for Created {
             let product = words::quoted(self.policy.product.as_str());
             writeln!(
                 f,
-                "Codes name it by the number {number}, from the next pack on: counterfoil product pack {product} -o FILE"
+                "It is number {number} in the next packs: counterfoil product pack {product} -o FILE"
             )?;
         }
         let name = words::quoted(name.as_str());

@@ -164,7 +164,7 @@ pub(in crate::service) struct PolicyOrder {
     /// The product.
     #[schema(value_type = String)]
     product: Text,
-    /// Whether it goes into the product's next packs, where typed codes name it by its number.
+    /// Whether it is numbered and goes into the product's next packs, for sites that are reached by typed codes only.
     #[serde(default)]
     air_gapped: bool,
     /// What licences issued from it grant, and on what conditions.

@@ -25,7 +25,7 @@ use crate::shown::activations::SilentSeats;
 use crate::shown::history::{self, HistoryLine};
 use crate::shown::licenses::{ChangedLicense, IssuedLine, LicenseDetails, LicenseLine, LicenseStanding};
 use crate::vendor::Vendor;
-use crate::vendor::licenses::{IssueOrder, LicenseVersion, StandingChange, Wanted};
+use crate::vendor::licenses::{IssueOrder, LicenseVersion, PER_COMMIT, StandingChange, Wanted};
 use crate::vendor::sheet::OfLine;
 
 /// Which licences are listed.
@@ -156,7 +156,7 @@ pub(in crate::service) struct LicenseOrder {
 }
 
 /// Most licences that one request issues: one commit makes them all, or none.
-const MOST_AT_ONCE: u32 = 500;
+const MOST_AT_ONCE: u32 = PER_COMMIT;
 
 /// Licences that were issued.
 #[derive(Serialize, ToSchema)]
@@ -205,7 +205,7 @@ pub(in crate::service) async fn issue(
 ///
 /// As `counterfoil license import`: the first line names the columns, `policy` and `customer`, and any option of
 /// `license issue` without its hyphens in front; `count` makes several of one line. One commit issues them all, up to 500, or
-/// none where a line is not valid.
+/// none where a line is not valid. Customers that are new are there before.
 #[utoipa::path(
     post, path = "/v1/licenses/import", tag = "licenses", operation_id = "import_licenses",
     security(("bearer" = ["operator"])),

@@ -34,6 +34,18 @@ impl Trouble {
         }
     }
 
+    /// The same in the words of pages for certain people, where those have their own for its code.
+    #[must_use]
+    pub(in crate::service) fn in_words(
+        mut self,
+        meaning: fn(Code) -> Option<&'static str>,
+        way_out: fn(Code) -> Option<&'static str>,
+    ) -> Self {
+        self.meaning = meaning(self.code).unwrap_or(self.meaning);
+        self.way_out = way_out(self.code).unwrap_or(self.way_out);
+        self
+    }
+
     /// The same with another way out.
     #[must_use]
     pub(in crate::service) fn with(mut self, way_out: &'static str) -> Self {

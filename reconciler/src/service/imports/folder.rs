@@ -4,6 +4,7 @@
 //! imports/ID/import.json     how far it has come
 //! imports/ID/lock            held by the process that is to merge it
 //! imports/ID/upload          what was uploaded, until it is merged
+//! imports/ID/upload.first    the first file of a form, while it comes in
 //! imports/ID/answers/        the answers, while it is merged
 //! imports/ID/answers.tar     the answers, when it is done
 //! imports/ID/findings.jsonl  what was not simply taken in, a line each, when it is done

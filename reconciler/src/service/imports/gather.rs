@@ -146,13 +146,13 @@ fn write(path: &Path, mut pieces: Receiver<Piece>) -> Result<(String, u64), Refu
     };
     let mut tar = Builder::new(File::create(path).map_err(failed)?);
     let mut names = Names::default();
-    let mut header = header();
-    header.set_size(size(&beside).map_err(failed)?);
+    let mut first_header = header();
+    first_header.set_size(size(&beside).map_err(failed)?);
     let all = File::open(&beside).map_err(failed)?;
-    tar.append_data(&mut header, names.of(&first), all).map_err(failed)?;
+    tar.append_data(&mut first_header, names.of(&first), all).map_err(failed)?;
     fs::remove_file(&beside).map_err(failed)?;
     while let Piece::File(name) = piece {
-        let mut header = self::header();
+        let mut header = header();
         let mut entry = tar.append_writer(&mut header, names.of(&name)).map_err(failed)?;
         piece = copy(&mut next, &mut entry)?;
         entry.finish().map_err(failed)?;

@@ -7,10 +7,7 @@ use crate::service::html::trouble::Trouble;
 
 /// A refusal in words.
 pub(in crate::service) fn trouble(refusal: &Refusal) -> Trouble {
-    let mut trouble = Trouble::of(refusal);
-    trouble.meaning = meaning(trouble.code).unwrap_or(trouble.meaning);
-    trouble.way_out = way_out(trouble.code).unwrap_or(trouble.way_out);
-    trouble
+    Trouble::of(refusal).in_words(meaning, way_out)
 }
 
 /// What it means to who fills in forms, where the table's words are for programs.
@@ -54,7 +51,7 @@ fn way_out(code: Code) -> Option<&'static str> {
         Code::IdempotencyKeyReused | Code::RequestUnfinished => {
             "Look among the licences whether what you sent before was issued. To issue this one as well, send the form again."
         }
-        Code::TooLarge => "Upload it in several parts.",
+        Code::TooLarge => "Send it in several parts.",
         Code::Overloaded => "Wait a moment, then send it again.",
         Code::Internal | Code::IoFailed => {
             "Try again later. If it repeats, tell whoever runs the service the code and the time."

@@ -7,10 +7,7 @@ use crate::service::html::trouble::Trouble;
 
 /// A refusal in words.
 pub(in crate::service) fn trouble(refusal: &Refusal) -> Trouble {
-    let mut trouble = Trouble::of(refusal);
-    trouble.meaning = meaning(trouble.code).unwrap_or(trouble.meaning);
-    trouble.way_out = way_out(trouble.code).unwrap_or(trouble.way_out);
-    trouble
+    Trouble::of(refusal).in_words(meaning, way_out)
 }
 
 /// What it means to who uses the portal, where the table's words are the vendor's.

@@ -139,6 +139,7 @@ mod tests {
         assert!(!schedule.keeps_time(START + LOOK_EVERY));
         assert!(schedule.keeps_time(START + KEEP_EVERY));
     }
+
     /// A sync of a device that runs, and what comes before it.
     #[derive(Clone, Debug)]
     struct Exchange {
