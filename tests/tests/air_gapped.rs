@@ -63,8 +63,8 @@ fn codes_name_so_many_policies_of_a_product() {
 #[test]
 fn no_policy_makes_packs_that_no_device_takes() {
     let lab = Lab::with_policy("--max-activations 2");
-    let features: String = (0..1_000).map(|number| format!(" --feature {number:0>40}")).collect();
-    lab.vendor(&format!("product create large{features}")).done();
+    let features: Vec<String> = (0..1_000).map(|number| format!("--feature {number:0>40}")).collect();
+    lab.vendor(&format!("product create large {}", features.join(" "))).done();
     let create =
         |number: u64| lab.vendor(&format!("policy create large-{number} --product large --air-gapped"));
     let made = (1..=63).take_while(|number| {
