@@ -293,8 +293,28 @@ codes! {
         "Type the code that is asked for here.",
     CodeMismatch "code_mismatch" Verification 422
         "the groups do not make up one code"
-        "Each group is right by itself, but all of them together are not what was shown: groups of two codes were mixed, or two groups whose places are 32 apart changed them."
-        "Compare the whole code with what was shown, group by group.",
+        "Each group is right by itself, but all of them together are not what was shown for this device and its licence key: groups of two codes were mixed, two groups whose places are 32 apart changed them, or the code is for another device or licence key."
+        "Compare the whole code with what was shown, group by group, and see whose it is.",
+    CodeUnfit "code_unfit" Refused 409
+        "this cannot be told by a code"
+        "A code has little room: it counts grants, events, days and units only so far, and tells of so many features at most."
+        "Use a file in its place.",
+    CodeOtherKey "code_other_key" Refused 409
+        "another licence key was typed at the device"
+        "A request code tells by a few bits which licence key was typed at the device, and these are not of the key that was given here."
+        "Compare the licence key at both ends. Where the one at the device is wrong, ask there again with the right one, and type the new code here.",
+    CodeOtherPack "code_other_pack" Refused 409
+        "the code is for another product pack"
+        "The code was made for this device, but for another product pack than the application has now: it was updated since the request, or set back."
+        "Show a new code at the device and have that one answered.",
+    CodeAnsweredEarlier "code_answered_earlier" Refused 409
+        "the code answers an earlier one"
+        "The code was made for this device, as an answer to a code that was shown before the last one."
+        "Type the answer to the code that was shown last. If that one never reached the vendor, have it answered.",
+    CodeOtherDevice "code_other_device" Refused 409
+        "the code is of another device"
+        "A return code names the chain that it is of, and this one names another than was given."
+        "Find out which device showed it, and give that one.",
     // Chains, signatures, certificates.
     ChainMismatch "chain_mismatch" Verification 422
         "the chain's name does not follow from its header"
