@@ -7,13 +7,17 @@
 //! bits  = header (kind: 3, version − 1: 2), fields, zeros up to the end of the last group
 //! ```
 //!
-//! What is typed is never corrected: a group is right or it is named. Which fields the codes have, and what proves a
-//! code as a whole, is not said here. `docs/formats/codes.md` specifies the same.
+//! What is typed is never corrected: a group is right or it is named. The fields of each kind are in modules of their own;
+//! whose signature or MAC proves a code is not said here. `docs/formats/codes.md` specifies the same.
 
 mod alphabet;
 mod bits;
+mod fields;
 mod group;
 mod reading;
+mod request;
+mod returned;
+mod unlock;
 
 use std::fmt;
 
@@ -21,7 +25,11 @@ use thiserror::Error;
 
 use self::bits::Bits;
 pub use self::bits::{BitReader, BitWriter, BitsError};
+pub use self::fields::{Day, GrantPlace, MessageError, Unfit};
 pub use self::group::{Cause, Group, WrongGroup, WrongKind};
+pub use self::request::{DeviceTag, KeyCheck, RequestFields};
+pub use self::returned::{ChainReference, CodeMac, LinkStart, ReturnCode, ReturnFields};
+pub use self::unlock::{CodeQuota, CodeUnits, UnlockCode, UnlockFields, UnlockState};
 use crate::codes::Code;
 use crate::wire::choices;
 

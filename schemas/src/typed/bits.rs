@@ -80,6 +80,11 @@ impl BitWriter {
         Self { kind, bits }
     }
 
+    /// The bits that were written, the header's included.
+    pub(super) fn len(&self) -> usize {
+        self.bits.len()
+    }
+
     /// Writes a number as `width` bits.
     ///
     /// # Panics

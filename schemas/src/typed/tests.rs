@@ -2,6 +2,8 @@ use proptest::prelude::*;
 
 use super::*;
 
+mod messages;
+
 /// Any code: a kind and fields that fill some groups.
 fn code() -> impl Strategy<Value = TypedCode> {
     (prop::sample::select(Kind::ALL), prop::collection::vec(any::<u8>(), 1..200)).prop_map(|(kind, bytes)| {
