@@ -13,6 +13,7 @@ use std::fmt;
 
 use hmac::{Hmac, KeyInit, Mac};
 use schemas::ids::{ChainId, KeyProof, KeyReference};
+use schemas::typed::KeyCheck;
 use sha2::Sha256;
 use subtle::ConstantTimeEq;
 use thiserror::Error;
@@ -112,6 +113,11 @@ impl LicenseKey {
         self.proof(chain).as_bytes().ct_eq(proof.as_bytes()).into()
     }
 
+    /// The bits by which a request code for `chain` tells that this key was typed.
+    pub fn check(&self, chain: &ChainId) -> KeyCheck {
+        KeyCheck::of(&mac(&self.secret, &[b"cf/keycheck/1", chain.as_bytes()]))
+    }
+
     /// The key as it is typed: four groups with a check symbol each.
     pub fn reveal(&self) -> String {
         let bytes = [&self.reference.0[..], &self.secret[..]].concat();
@@ -164,7 +170,8 @@ pub fn trial_reference(product: &str) -> KeyReference {
     KeyReference::from_slice(&digest[..KeyReference::LEN]).expect("a digest is longer than a reference")
 }
 
-fn mac(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
+/// HMAC-SHA-256 over the parts as if they were one.
+pub(crate) fn mac(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
     let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes keys of every length");
     for part in parts {
         mac.update(part);
