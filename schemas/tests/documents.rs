@@ -76,6 +76,20 @@ fn the_worked_examples_are_those_of_the_vectors() {
     let codes = page("codes.md");
     let code = codes.lines().find_map(|line| line.strip_prefix("| code | `")).expect("a code");
     assert!(request.contains(code.trim_end_matches("` |")));
+
+    let section = section(&codes, "### Example");
+    let mut examples = section.split("\nAnd ");
+    for name in ["unlock-with-quotas", "return"] {
+        let path = root().join(format!("schemas/golden/codes/v1/messages/{name}.json"));
+        let vector = fs::read_to_string(path).expect("readable");
+        let example = examples.next().expect("an example of each");
+        assert!(example.contains(&format!("`messages/{name}.json`")), "{name}");
+        let values = example.lines().filter_map(|line| line.split_once(" | `")?.1.strip_suffix("` |"));
+        assert!(values.clone().count() >= 6, "{name}");
+        for value in values {
+            assert!(vector.contains(value), "{name}: {value}");
+        }
+    }
 }
 
 #[test]

@@ -5,6 +5,7 @@
 //! those that are not there yet; one that is there and differs is never written over.
 
 mod corrupt;
+mod messages;
 mod samples;
 mod vectors;
 mod world;
