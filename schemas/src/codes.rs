@@ -278,14 +278,14 @@ codes! {
     CodeSymbol "code_symbol" Usage 422
         "a code holds a character that no code has"
         "A code is made of digits and letters without I, L, O and U; O is read as 0, I and L are read as 1. Something else was typed, and it is not guessed what it stands for."
-        "Type the group that is named again; the other groups stand.",
+        "Type the groups that are named again; the others stand.",
     CodeGroupWrong "code_group_wrong" Usage 422
         "a group of the code is wrong"
         "Each group of a code has five symbols and a check symbol, which also tells the group's place and the kind of the code, and one is not right: it is mistyped, too short or too long, in another place, or from another code. The groups that are not named stand."
         "Compare the groups that are named with the code as it was shown, and type them again.",
     CodeLength "code_length" Usage 422
         "the code has too few or too many groups"
-        "What the code says takes a number of groups, and another one was typed. Each of them is right by itself."
+        "What the code says takes a number of groups, and another one was typed, or none."
         "Type the whole code as it was shown, and nothing after it.",
     CodeKind "code_kind" Usage 422
         "this is another kind of code"
@@ -726,6 +726,10 @@ codes! {
         "these terms contradict each other"
         "Quotas belong to metered features, dates follow each other, shares stay below limits."
         "See the message and correct the option.",
+    PackFull "pack_full" Usage 422
+        "the product's packs hold no more"
+        "Devices take a pack up to a length, and typed codes name so many policies of a product. Neither features nor air-gapped policies are ever taken out of a product again, so that nothing was changed."
+        "Define the policy without `--air-gapped`, or for another product.",
     StatusUnchanged "status_unchanged" Refused 409
         "nothing would change: the licence or the activation is not in a state for this"
         "A revoked licence stays revoked, only a suspended one can be resumed, a seat is taken back once, and what a device does not hold cannot be written off."
@@ -865,7 +869,7 @@ codes! {
     MediaTypeUnsupported "media_type_unsupported" Usage 415
         "the content is not of a kind that is taken here"
         "The request's `Content-Type` says that it is something else, or says nothing."
-        "Send a bundle as `application/vnd.counterfoil.bundle`.",
+        "Send a bundle as `application/vnd.counterfoil.bundle`, JSON as `application/json`, a table as `text/csv`.",
     RequestInvalid "request_invalid" Usage 400
         "the request is not understood"
         "A part of it is missing, or is not of the form that is asked for."

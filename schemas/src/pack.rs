@@ -43,7 +43,7 @@ pub struct PackBody {
     /// The policies that a typed code may unlock.
     #[serde(deserialize_with = "list")]
     pub policies: Vec<Policy>,
-    /// The keys that may sign typed codes; a code names its key by its place here.
+    /// The keys that may sign typed codes for this pack; the first one does.
     #[serde(deserialize_with = "list")]
     pub code_keys: Vec<PublicKey>,
     /// Where the vendor's portal is.

@@ -55,7 +55,7 @@ fn codes_name_so_many_policies_of_a_product() {
     for number in 1..=63 {
         assert_eq!(create(number).done()["policy"]["air_gapped"], number);
     }
-    create(64).refused(2, "terms_invalid");
+    create(64).refused(2, "pack_full");
     lab.vendor("policy create light --product studio").done();
     assert_eq!(pack(&lab, "studio").0.len(), 63);
 }
@@ -72,7 +72,7 @@ fn no_policy_makes_packs_that_no_device_takes() {
         if ran.exit() == Some(0) {
             return true;
         }
-        ran.refused(2, "terms_invalid");
+        ran.refused(2, "pack_full");
         false
     });
     let made = made.count();

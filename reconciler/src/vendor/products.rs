@@ -65,7 +65,7 @@ impl Vendor {
     /// Adds features to a product. Those that it has already are passed over.
     ///
     /// # Errors
-    /// `product_unknown`; `terms_invalid` when there are too many.
+    /// `product_unknown`; `terms_invalid` when there are too many; `pack_full` where packs have no room for them.
     pub fn add_features(&mut self, product: &Text, features: &[NewFeature]) -> Result<Product, Refusal> {
         let catalog = self.change_catalog(|draft| {
             let known = known_product(draft.catalog(), product)?.features.clone();
@@ -96,7 +96,7 @@ impl Vendor {
     /// the product ever has. Returns it as it is defined.
     ///
     /// # Errors
-    /// `policy_exists`, `product_unknown`; `terms_invalid` where there is no number left.
+    /// `policy_exists`, `product_unknown`; `pack_full` where there is no number or no room left.
     pub fn create_policy(&mut self, policy: &Policy, air_gapped: bool) -> Result<Policy, Refusal> {
         refuse_too_long(&resolve(policy, self.now))?;
         let name = policy.name.clone();
@@ -132,7 +132,7 @@ impl Vendor {
     /// Makes and records the next pack of a product, which tells where the portal is.
     ///
     /// # Errors
-    /// `product_unknown`.
+    /// `product_unknown`; `pack_full`.
     pub fn publish_pack(
         &mut self,
         product: &Text,
@@ -212,7 +212,7 @@ fn next_number(catalog: &Catalog, product: &Text) -> Result<u16, Refusal> {
     let next = last.unwrap_or(0) + 1;
     if next > limits::AIR_GAPPED_POLICIES {
         let why = format!("codes name {} policies of a product at most", limits::AIR_GAPPED_POLICIES);
-        return Err(Refusal::new(Code::TermsInvalid, why));
+        return Err(Refusal::new(Code::PackFull, why));
     }
     Ok(next)
 }
@@ -235,7 +235,7 @@ fn pack_too_long(size: usize) -> Refusal {
         "the product's packs would have {size} bytes, and devices take {} at most",
         limits::PACK_BYTES
     );
-    Refusal::new(Code::TermsInvalid, why)
+    Refusal::new(Code::PackFull, why)
 }
 
 fn product_defined(product: &Text, features: Vec<ProductFeature>) -> Body {

@@ -124,7 +124,7 @@ impl BitWriter {
     pub fn finish(mut self) -> TypedCode {
         let fill = self.bits.len.next_multiple_of(GROUP_BITS) - self.bits.len;
         self.bits.push(0, fill);
-        assert!(self.bits.len / GROUP_BITS <= limits::CODE_GROUPS, "a code has at most 160 groups");
+        assert!(self.bits.len / GROUP_BITS <= limits::CODE_GROUPS, "more groups than any code has");
         TypedCode { kind: self.kind, bits: self.bits }
     }
 }
