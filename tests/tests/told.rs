@@ -64,7 +64,7 @@ fn what_waited_is_counted_anew_beside_a_denial() {
     lab.vendor("merge a.cfbundle").done();
     lab.write("in/1-rest.cfbundle", second.bundle_of(3, 4));
     lab.write("in/2-start.cfbundle", second.bundle_of(1, 2));
-    let merged = lab.vendor("merge in").done();
+    let merged = lab.vendor("merge in --jobs 1").done();
     let counts = ["merged", "parked", "refused", "denied", "events"].map(|key| number(&merged, key));
     assert_eq!(counts, [2, 0, 0, 1, 4], "{merged:#}");
     assert_eq!(merged["findings"].as_array().map(Vec::len), Some(1));
