@@ -101,8 +101,20 @@ fn the_first_token_is_made_with_what_the_service_printed_and_only_once() {
         "for nothing else"
     );
     assert_eq!(make(&setup, &order("auditor")).problem(403), "forbidden", "the first one is an admin's");
-    let first = make(&setup, &order("admin"));
-    assert_eq!(first.status, 201);
+    let with_key = |token: &str| {
+        let authorization = format!("Bearer {token}");
+        let headers = [
+            ("authorization", authorization.as_str()),
+            ("content-type", "application/json"),
+            ("idempotency-key", "first"),
+        ];
+        let request = http::request("POST", "/v1/tokens", &headers, order("admin").to_string().as_bytes());
+        http::send(served.address, &request).expect("it answers")
+    };
+    assert_eq!(with_key("cft_of-no-use").problem(401), "unauthorized");
+    let first = with_key(&setup);
+    assert_eq!(first.status, 201, "a key is of no harm to it");
+    assert_eq!(with_key(&setup).problem(401), "unauthorized", "nor of use");
     let admin = text(&first.json(), "token");
     assert_eq!(first.json()["operator"], "Ada");
     assert_eq!(make(&setup, &order("admin")).problem(401), "unauthorized", "it is spent");
