@@ -12,7 +12,7 @@ use hyper::body::{Frame, SizeHint};
 use schemas::codes::Code;
 
 use super::problem::Problem;
-use super::room::{Place, Room};
+use super::room::{Place, Room, holding};
 use super::watch::{Owed, Watch};
 
 /// Bytes of an answer that need no room of their own.
@@ -34,18 +34,6 @@ pub(super) struct Shared;
 struct Hold {
     _place: Place,
     _owed: Owed,
-}
-
-/// Bytes that take room.
-struct Held {
-    bytes: Bytes,
-    _hold: Arc<Hold>,
-}
-
-impl AsRef<[u8]> for Held {
-    fn as_ref(&self) -> &[u8] {
-        &self.bytes
-    }
 }
 
 impl Answers {
@@ -95,7 +83,7 @@ impl HttpBody for Long {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
-        let held = |bytes| Bytes::from_owner(Held { bytes, _hold: Arc::clone(&self.hold) });
+        let held = |bytes: Bytes| holding(bytes, Arc::clone(&self.hold));
         Poll::Ready(frame.map(|frame| frame.map(|frame| frame.map_data(held))))
     }
 

@@ -15,7 +15,7 @@ use schemas::codes::Code;
 use schemas::refusal::Refusal;
 use tokio::task::spawn_blocking;
 
-use super::room::{Place, Room};
+use super::room::{Place, Room, holding};
 use crate::wall_clock;
 
 /// Most bytes of a body.
@@ -52,18 +52,6 @@ pub(super) struct Received {
     file: Option<File>,
     size: u64,
     room: Option<Place>,
-}
-
-/// A body in memory, with its room.
-struct InMemory {
-    bytes: Vec<u8>,
-    _room: Option<Place>,
-}
-
-impl AsRef<[u8]> for InMemory {
-    fn as_ref(&self) -> &[u8] {
-        &self.bytes
-    }
 }
 
 impl Received {
@@ -119,7 +107,7 @@ impl Bodies {
         } else {
             received.memory
         };
-        Ok(Bytes::from_owner(InMemory { bytes, _room: room }))
+        Ok(holding(bytes, room))
     }
 
     async fn receive_up_to(&self, most: u64, client: IpAddr, mut body: Body) -> Result<Received, Refusal> {

@@ -4,6 +4,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::client::network;
@@ -46,6 +47,22 @@ impl Room {
         let share = self.networks.take(network(client), usize::try_from(places).ok()?)?;
         let place = Arc::clone(&self.places).try_acquire_many_owned(places).ok()?;
         Some(Place { _place: place, _share: share })
+    }
+}
+
+/// Bytes with what they hold, which is held as long as any of them is there.
+pub(super) fn holding(bytes: impl AsRef<[u8]> + Send + 'static, held: impl Send + 'static) -> Bytes {
+    Bytes::from_owner(Holding { bytes, _held: held })
+}
+
+struct Holding<B, H> {
+    bytes: B,
+    _held: H,
+}
+
+impl<B: AsRef<[u8]>, H> AsRef<[u8]> for Holding<B, H> {
+    fn as_ref(&self) -> &[u8] {
+        self.bytes.as_ref()
     }
 }
 
