@@ -15,7 +15,7 @@ use schemas::refusal::Refusal;
 
 use super::Service;
 use super::client::Client;
-use super::input::Path;
+use super::input::{Path, refuse_other_content};
 use super::problem::{Details, Problem};
 use crate::merging::{EXCHANGE, Submission};
 
@@ -48,7 +48,8 @@ pub(super) async fn exchange(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    refuse_other_content(&headers)?;
+    // A form that somebody's browser was made to send is no bundle.
+    refuse_other_content(&headers, |kind| matches!(kind, BUNDLE | "application/octet-stream"))?;
     let received = service.bodies.receive(client.0, body).await?;
     let (submission, _place) = service.desk.read(EXCHANGE, received).await?;
     let answers = take_in(&service, client, submission).await?;
@@ -114,14 +115,4 @@ pub(super) async fn newest_grant(
 /// Answers as a licence file holds them.
 pub(super) fn grants(answers: &[Answer]) -> Response {
     ([(header::CONTENT_TYPE, GRANT)], encode_answers(answers)).into_response()
-}
-
-/// A form that somebody's browser was made to send is no bundle.
-fn refuse_other_content(headers: &HeaderMap) -> Result<(), Refusal> {
-    let said = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let kind = said.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    match kind.as_str() {
-        BUNDLE | "application/octet-stream" => Ok(()),
-        _ => Err(Refusal::new(Code::MediaTypeUnsupported, said)),
-    }
 }

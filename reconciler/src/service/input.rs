@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::body::Bytes;
 use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::extract::{FromRequest, FromRequestParts, Request};
-use axum::http::header;
+use axum::http::{HeaderMap, header};
 use schemas::codes::Code;
 use schemas::refusal::Refusal;
 use serde::de::DeserializeOwned;
@@ -36,7 +36,6 @@ impl<T: DeserializeOwned> FromRequest<Arc<Service>> for Json<T> {
 
     async fn from_request(request: Request, service: &Arc<Service>) -> Result<Self, Problem> {
         let is_json = |kind: &str| {
-            let kind = kind.to_ascii_lowercase();
             let of_application = kind.strip_prefix("application/");
             of_application.is_some_and(|kind| kind == "json" || kind.ends_with("+json"))
         };
@@ -53,9 +52,21 @@ impl FromRequest<Arc<Service>> for Csv {
     type Rejection = Problem;
 
     async fn from_request(request: Request, service: &Arc<Service>) -> Result<Self, Problem> {
-        let is_csv = |kind: &str| kind.eq_ignore_ascii_case("text/csv");
-        Ok(Self(body(request, service, is_csv).await?))
+        Ok(Self(body(request, service, |kind| kind == "text/csv").await?))
     }
+}
+
+/// Refuses content of a kind that is not taken; kinds are told in small letters, without what follows them.
+///
+/// # Errors
+/// `media_type_unsupported`, also where no kind is said.
+pub(super) fn refuse_other_content(
+    headers: &HeaderMap,
+    is_taken: impl Fn(&str) -> bool,
+) -> Result<(), Refusal> {
+    let said = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let kind = said.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    if is_taken(&kind) { Ok(()) } else { Err(Refusal::new(Code::MediaTypeUnsupported, said)) }
 }
 
 /// The whole body of a request, of a kind that is taken, as slowly as is allowed and while there is room.
@@ -65,11 +76,7 @@ async fn body(
     is_taken: impl Fn(&str) -> bool,
 ) -> Result<Bytes, Problem> {
     let (mut parts, body) = request.into_parts();
-    let said = parts.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let said = said.unwrap_or_default();
-    if !is_taken(said.split(';').next().unwrap_or_default().trim()) {
-        return Err(Refusal::new(Code::MediaTypeUnsupported, said).into());
-    }
+    refuse_other_content(&parts.headers, is_taken)?;
     let client = Client::from_request_parts(&mut parts, service).await?;
     Ok(service.bodies.receive_bytes(MOST_BYTES, client.0, body).await?)
 }
