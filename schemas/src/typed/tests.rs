@@ -1,3 +1,5 @@
+//! Whole codes: as they are written, as people type them, and with what goes wrong on the way.
+
 use proptest::prelude::*;
 
 use super::*;

@@ -3,8 +3,10 @@
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
+use std::sync::Arc;
 
 use axum::body::Body;
+use axum::extract::{FromRequest, FromRequestParts as _, Request};
 use axum::http::{HeaderMap, header};
 use bytes::Bytes;
 use futures_util::{FutureExt as _, stream};
@@ -16,6 +18,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use crate::service::Service;
 use crate::service::client::Client;
+use crate::service::problem::Problem;
 
 /// What begins and ends a text form (RFC 7468).
 const BEGIN: &str = "-----BEGIN COUNTERFOIL ";
@@ -26,8 +29,8 @@ const END: &str = "-----END COUNTERFOIL ";
 pub(in crate::service) struct Form(BTreeMap<String, Bytes>);
 
 impl Form {
-    /// Receives a form that has none but the `known` fields and has `work` done with it; a large one holds its place in memory as long as what is returned
-    /// beside the result lives.
+    /// Receives a form that has none but the `known` fields and has `work` done with it; a large one holds its place in memory
+    /// as long as what is returned beside the result lives.
     ///
     /// # Errors
     /// Those of [`crate::service::body::Bodies::receive`]; `request_invalid` for what is no such form.
@@ -89,6 +92,21 @@ impl Form {
             }
         };
         armor::dearmor(given.into()).map_err(|error| Refusal::from_error(error.code(), &error))
+    }
+}
+
+/// A form without fields: a button was pressed.
+#[derive(Debug)]
+pub(in crate::service) struct Pressed;
+
+impl FromRequest<Arc<Service>> for Pressed {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, service: &Arc<Service>) -> Result<Self, Problem> {
+        let (mut parts, body) = request.into_parts();
+        let client = Client::from_request_parts(&mut parts, service).await?;
+        let (pressed, _place) = Form::receive(service, client, &parts.headers, body, &[], |_| Self).await?;
+        Ok(pressed)
     }
 }
 

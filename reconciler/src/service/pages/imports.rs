@@ -128,8 +128,7 @@ pub(super) async fn upload(
 
 /// The list, and what can be uploaded.
 async fn listed(service: &Service, who: &Who, trouble: Option<&Trouble>) -> Result<Response, Refusal> {
-    let mut all = service.imports.list().await?;
-    all.sort_by_key(|import| std::cmp::Reverse(import.import_id));
+    let all = service.imports.list().await?;
     let imports = List::of(all.iter().map(Row::of));
     let page = ImportsPage { frame: &service.html.frame, who, imports: &imports, trouble };
     Ok(show_asking(trouble, &page))

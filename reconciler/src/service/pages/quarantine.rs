@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use askama::Template;
-use axum::body::Body;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Redirect, Response};
 use schemas::codes::Code;
 use schemas::refusal::Refusal;
@@ -14,8 +13,7 @@ use serde::Deserialize;
 use super::door::Who;
 use crate::merging;
 use crate::service::Service;
-use crate::service::client::Client;
-use crate::service::html::form::Form;
+use crate::service::html::form::Pressed;
 use crate::service::html::frame::Frame;
 use crate::service::html::list::ROWS;
 use crate::service::html::page::{moment, show};
@@ -170,11 +168,8 @@ pub(super) async fn entry(
 pub(super) async fn retry(
     State(service): State<Arc<Service>>,
     Path(id): Path<i64>,
-    client: Client,
-    headers: HeaderMap,
-    body: Body,
+    _pressed: Pressed,
 ) -> Result<Redirect, Problem> {
-    let ((), _place) = Form::receive(&service, client, &headers, body, &[], |_| ()).await?;
     let retried = move |vendor: &mut Vendor| {
         vendor.refuse_unknown_entries(&[id].into())?;
         merging::retry_quarantine(vendor, Some(&[id]))?;
@@ -199,11 +194,8 @@ pub(super) async fn ask(
 pub(super) async fn delete(
     State(service): State<Arc<Service>>,
     Path(id): Path<i64>,
-    client: Client,
-    headers: HeaderMap,
-    body: Body,
+    _pressed: Pressed,
 ) -> Result<Response, Problem> {
-    let ((), _place) = Form::receive(&service, client, &headers, body, &[], |_| ()).await?;
     service.office.lend(move |vendor| vendor.drop_entries(&[id].into())).await?;
     Ok(Redirect::to(&format!("{LIST}?done=drop")).into_response())
 }

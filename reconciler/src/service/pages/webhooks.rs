@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use askama::Template;
-use axum::body::Body;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use axum::response::{Redirect, Response};
 use schemas::codes::Code;
 use schemas::ids::{HookId, MessageId};
@@ -17,8 +16,7 @@ use super::mistakes::is_mistaken;
 use super::trouble::trouble;
 use crate::service::Service;
 use crate::service::api::webhooks::{DeliveryPage, DeliveryQuery};
-use crate::service::client::Client;
-use crate::service::html::form::Form;
+use crate::service::html::form::Pressed;
 use crate::service::html::frame::Frame;
 use crate::service::html::page::{in_query, moment, show, show_asking};
 use crate::service::html::trouble::Trouble;
@@ -221,11 +219,8 @@ pub(super) async fn message(
 pub(super) async fn replay(
     State(service): State<Arc<Service>>,
     Path(id): Path<String>,
-    client: Client,
-    headers: HeaderMap,
-    body: Body,
+    _pressed: Pressed,
 ) -> Result<Redirect, Problem> {
-    let ((), _place) = Form::receive(&service, client, &headers, body, &[], |_| ()).await?;
     let id = message_id(&id)?;
     service.office.lend(move |vendor| vendor.replay(&id)).await?;
     Ok(Redirect::to(&format!("{LIST}/messages/{id}?again=1")))
@@ -235,11 +230,8 @@ pub(super) async fn replay(
 pub(super) async fn replay_failed(
     State(service): State<Arc<Service>>,
     Path(id): Path<String>,
-    client: Client,
-    headers: HeaderMap,
-    body: Body,
+    _pressed: Pressed,
 ) -> Result<Redirect, Problem> {
-    let ((), _place) = Form::receive(&service, client, &headers, body, &[], |_| ()).await?;
     let id = endpoint_id(&id)?;
     let again = service.office.lend(move |vendor| vendor.replay_failed(Some(&id))).await?;
     Ok(Redirect::to(&format!("{LIST}/{id}?again={again}")))

@@ -1,3 +1,5 @@
+//! What a group tells of every mistake that is seen for certain, of every kind and in every place.
+
 use super::*;
 use crate::limits;
 
