@@ -70,6 +70,12 @@ impl Kind {
 
 const VERSION_BITS: u32 = 2;
 
+/// Cuts what was typed into groups as [`TypedCode::read`] does and writes their symbols as a code does: capital letters, `0`
+/// for `O`, `1` for `I` and `L`. What is no symbol stands as it was typed. No group is empty, and none is judged.
+pub fn cut(text: &str) -> Vec<String> {
+    reading::cut(text)
+}
+
 /// A code whose groups are all right. It is made by [`BitWriter::finish`] or read from what was typed.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct TypedCode {

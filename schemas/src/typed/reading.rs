@@ -79,28 +79,47 @@ struct Typed {
 
 impl Typed {
     fn cut(text: &str) -> Self {
-        let hyphens = text.contains(alphabet::is_dash);
-        let mut groups = Vec::new();
+        let pieces = pieces(text);
+        let groups: Vec<_> = pieces.iter().map(|piece| group::symbols(piece)).collect();
         let mut shifted = Vec::new();
-        for piece in text.split(alphabet::is_dash) {
-            let piece: Vec<char> = piece.chars().filter(|typed| !alphabet::is_blank(*typed)).collect();
-            // Between hyphens, twice as many symbols or more are groups whose hyphens were not typed.
-            if hyphens && piece.len() < 2 * GROUP_SYMBOLS {
-                groups.extend((!piece.is_empty()).then(|| group::symbols(&piece)));
-                continue;
-            }
-            groups.extend(by_sixes(&piece));
-            if !hyphens && groups.len() <= limits::CODE_GROUPS {
-                let cut = |found| Some((found, by_sixes(piece.get(found..)?).collect()));
-                shifted.extend([GROUP_SYMBOLS - 1, GROUP_SYMBOLS + 1].into_iter().filter_map(cut));
-            }
+        if !has_hyphens(text) && groups.len() <= limits::CODE_GROUPS {
+            let whole = pieces.concat();
+            let cut = |found| Some((found, by_sixes(whole.get(found..)?).map(group::symbols).collect()));
+            shifted.extend([GROUP_SYMBOLS - 1, GROUP_SYMBOLS + 1].into_iter().filter_map(cut));
         }
         Self { groups, shifted }
     }
 }
 
-fn by_sixes(typed: &[char]) -> impl Iterator<Item = Read> {
-    typed.chunks(GROUP_SYMBOLS).map(group::symbols)
+/// Cuts what was typed into groups and writes each symbol as a code does; what is no symbol stands as it was typed.
+/// Nothing is judged.
+pub(super) fn cut(text: &str) -> Vec<String> {
+    let written = |typed: &char| alphabet::value(*typed).map_or(*typed, alphabet::symbol);
+    pieces(text).iter().map(|piece| piece.iter().map(written).collect()).collect()
+}
+
+/// The groups of what was typed, without blanks and dashes; none is empty.
+fn pieces(text: &str) -> Vec<Vec<char>> {
+    let hyphens = has_hyphens(text);
+    let mut groups = Vec::new();
+    for piece in text.split(alphabet::is_dash) {
+        let piece: Vec<char> = piece.chars().filter(|typed| !alphabet::is_blank(*typed)).collect();
+        // Between hyphens, twice as many symbols or more are groups whose hyphens were not typed.
+        if hyphens && piece.len() < 2 * GROUP_SYMBOLS {
+            groups.extend((!piece.is_empty()).then_some(piece));
+        } else {
+            groups.extend(by_sixes(&piece).map(<[char]>::to_vec));
+        }
+    }
+    groups
+}
+
+fn has_hyphens(text: &str) -> bool {
+    text.contains(alphabet::is_dash)
+}
+
+fn by_sixes(typed: &[char]) -> impl Iterator<Item = &[char]> {
+    typed.chunks(GROUP_SYMBOLS)
 }
 
 /// A group with the number that it has in one reading.

@@ -55,6 +55,16 @@ fn named(asked: Option<Kind>, typed: &str) -> Vec<WrongGroup> {
     }
 }
 
+#[test]
+fn what_was_typed_is_cut_and_written_as_a_code_is_and_not_judged() {
+    let cut = |text: &str| cut(text).join(" ");
+    assert_eq!(cut("8tq go5\n il0"), "8TQG05 110");
+    assert_eq!(cut("8tqgos-il\u{2013}u--*"), "8TQG0S 11 u *");
+    assert_eq!(cut("000000111111-222222"), "000000 111111 222222");
+    assert_eq!(cut("00000001-2"), "00000001 2");
+    assert_eq!(cut(" - \u{feff}"), "");
+}
+
 proptest! {
     #[test]
     fn a_code_reads_back_as_it_was_written(code in code()) {
