@@ -3,6 +3,7 @@
 
 pub(crate) mod qr;
 pub(crate) mod shown;
+pub(crate) mod typing;
 
 /// A code of so many groups, for tests.
 #[cfg(test)]
