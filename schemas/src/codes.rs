@@ -315,6 +315,22 @@ codes! {
         "the code is of another device"
         "A return code names the chain that it is of, and this one names another than was given."
         "Find out which device showed it, and give that one.",
+    CodeStale "code_stale" Refused 409
+        "a later code of the device was taken in"
+        "What a device tells by codes only grows, and a return code was taken in that says more than this one. It changes nothing."
+        "Show a new code at the device and type that one.",
+    CodeChainUnknown "code_chain_unknown" NotFound 404
+        "no device is known that this code is of"
+        "A return code names its device by the beginning of its chain, and the ledger knows no device by this one that was answered by a code."
+        "Have the device's request code answered first.",
+    CodePolicy "code_policy" Refused 409
+        "no policy of the device's pack fits the licence"
+        "A code unlocks a policy that came with the application in its product pack, and none of those gives just what the licence grants, or the one that was named is not in it."
+        "Name the policy by its number, which changes the licence to it, or have a pack made that holds the licence's policy.",
+    CodeNotHere "code_not_here" Refused 409
+        "this device goes on by files or a connection"
+        "A return code tells of what an unlock code granted, and the device's licence did not come by one."
+        "Report by a file or a connection; or ask by `activate --code` and have the request answered by a code.",
     // Chains, signatures, certificates.
     ChainMismatch "chain_mismatch" Verification 422
         "the chain's name does not follow from its header"

@@ -8,8 +8,8 @@ use serde::Serialize;
 use serde::ser::SerializeStruct as _;
 
 use self::authority::{
-    ActivationReleased, AttachmentErased, AuthorityRestored, ChainForked, EntitlementChanged, LicenseIssued,
-    LicenseStatusChanged, PeriodSealed, QuotaWrittenOff, UsageAdjusted,
+    ActivationReleased, AttachmentErased, AuthorityRestored, ChainForked, CodeReceived, EntitlementChanged,
+    LicenseIssued, LicenseStatusChanged, PeriodSealed, QuotaWrittenOff, UsageAdjusted,
 };
 use self::catalog::{
     CustomerDefined, IssuerCertified, IssuerRevoked, OperatorChanged, PackPublished, PolicyDefined,
@@ -249,6 +249,8 @@ bodies! {
     43 "authority.restored" AuthorityRestored(Box<AuthorityRestored>),
     /// Personal data was erased.
     44 "attachment.erased" AttachmentErased(AttachmentErased),
+    /// A code was typed for a device.
+    45 "code.received" CodeReceived(Box<CodeReceived>),
     /// A product was defined or changed.
     64 "product.defined" ProductDefined(Box<ProductDefined>),
     /// A policy was defined or changed.

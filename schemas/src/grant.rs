@@ -2,11 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{CertificateId, ChainId, Digest, LicenseId, Link, Signature};
+use crate::ids::{CertificateId, ChainId, Digest, KeyReference, LicenseId, Link, Signature};
 use crate::numbers::{Epoch, FeatureNumber, Micros, Seconds, Seq, Total};
 use crate::period::Period;
 use crate::terms::{After, Entitlement, FingerprintRule, Floating, OnFork};
 use crate::text::Text;
+use crate::typed::TypedCode;
 use crate::wire::{blob, choices, flag, list, optional};
 
 /// The body of `grant.issued`: the full state of one activation. Its time of issue is the event's `at`.
@@ -231,7 +232,20 @@ pub struct Grant {
     pub core: Vec<u8>,
     /// The issuer's signature.
     pub signature: Signature,
-    /// The issuer's certificate, as in [`crate::certificate::Certificate`].
+    /// The issuer's certificate, as in [`crate::certificate::Certificate`]; where the grant was typed, its [`CodeProof`].
     #[serde(with = "blob")]
     pub certificate: Vec<u8>,
+}
+
+/// What proves a grant that was typed as a code, in the place of a certificate. Such a grant is made by the device that it is
+/// for and never travels.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct CodeProof {
+    /// The unlock code.
+    pub code: TypedCode,
+    /// The canonical bytes of the device's [`crate::pack::Pack`].
+    #[serde(with = "blob")]
+    pub pack: Vec<u8>,
+    /// The public part of the licence key.
+    pub reference: KeyReference,
 }

@@ -25,6 +25,7 @@ pub const LEDGER_SQLITE: &[Migration] = &[
         sql: include_str!("../sql/ledger-sqlite/V4__webhooks.sql"),
         folds: false,
     },
+    Migration { name: "V5__codes", sql: include_str!("../sql/ledger-sqlite/V5__codes.sql"), folds: false },
 ];
 
 /// The vendor's ledger on PostgreSQL.
@@ -46,6 +47,7 @@ pub const LEDGER_POSTGRES: &[Migration] = &[
         sql: include_str!("../sql/ledger-postgres/V3__webhooks.sql"),
         folds: false,
     },
+    Migration { name: "V4__codes", sql: include_str!("../sql/ledger-postgres/V4__codes.sql"), folds: false },
 ];
 
 /// A device's store on `SQLite`.

@@ -14,6 +14,7 @@ mod alphabet;
 mod bits;
 mod fields;
 mod group;
+mod lines;
 mod reading;
 mod request;
 mod returned;
@@ -21,17 +22,21 @@ mod unlock;
 
 use std::fmt;
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use thiserror::Error;
 
 use self::bits::Bits;
 pub use self::bits::{BitReader, BitWriter, BitsError};
 pub use self::fields::{Day, GrantPlace, MessageError, Unfit};
 pub use self::group::{Cause, Group, WrongGroup, WrongKind};
+pub use self::lines::{GROUPS_A_LINE, Lines, Numbers, unnumbered};
 pub use self::request::{DeviceTag, KeyCheck, RequestFields};
 pub use self::returned::{ChainReference, CodeMac, LinkStart, ReturnCode, ReturnFields};
 pub use self::unlock::{CodeQuota, CodeUnits, UnlockCode, UnlockFields, UnlockState};
+use crate::canonical::Violation;
 use crate::codes::Code;
-use crate::wire::choices;
+use crate::limits;
+use crate::wire::{blob, choices};
 
 /// The version of the codes that this program writes.
 pub const VERSION: u8 = 1;
@@ -114,6 +119,35 @@ impl TypedCode {
     /// All that the code carries, in the form of [`BitWriter::so_far`].
     pub fn content(&self) -> Vec<u8> {
         self.bits.first(self.bits.len())
+    }
+
+    /// The code that carries `content`; nothing where no code does.
+    pub fn from_content(content: &[u8]) -> Option<Self> {
+        let bits = Bits::from_first(content)?;
+        let groups = bits.len() / GROUP_BITS;
+        if bits.len() % GROUP_BITS != 0 || !(1..=limits::CODE_GROUPS).contains(&groups) {
+            return None;
+        }
+        let kind = Kind::of_header(bits.symbols()[0])?;
+        Some(Self { kind, bits })
+    }
+}
+
+/// In signed bytes the content, for people the symbols.
+impl Serialize for TypedCode {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if serializer.is_human_readable() {
+            serializer.collect_str(self)
+        } else {
+            blob::serialize(&self.content(), serializer)
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for TypedCode {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let content = blob::deserialize(deserializer)?;
+        Self::from_content(&content).ok_or_else(|| Violation::OutOfRange.raise())
     }
 }
 

@@ -7,6 +7,7 @@ use crate::numbers::{Epoch, FeatureNumber, Micros, Seq, Total};
 use crate::period::Period;
 use crate::terms::Terms;
 use crate::text::Text;
+use crate::typed::TypedCode;
 use crate::wire::{blob, choices, flag, list, optional};
 
 /// `license.issued`: the first event of a licence's authority chain.
@@ -166,4 +167,14 @@ pub struct AttachmentErased {
     /// The commitments whose values were deleted.
     #[serde(deserialize_with = "list")]
     pub commitments: Vec<Commitment>,
+}
+
+/// `code.received`: what a person typed for a device that nothing else comes from. A request code was taken on the word of
+/// whoever typed it; a return code was proved to the vendor by its MAC, and to nobody else.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct CodeReceived {
+    /// The device chain that the code is of.
+    pub chain: ChainId,
+    /// The code: a request or a return.
+    pub code: TypedCode,
 }

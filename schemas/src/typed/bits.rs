@@ -56,6 +56,14 @@ impl Bits {
         bytes
     }
 
+    /// Reads what [`Self::first`] gives of all bits; nothing where it gives no such bytes.
+    pub(super) fn from_first(first: &[u8]) -> Option<Self> {
+        let (count, bytes) = first.split_first_chunk()?;
+        let bits = Self { bytes: bytes.to_vec(), len: usize::from(u16::from_be_bytes(*count)) };
+        let is_whole = bits.bytes.len() == bits.len.div_ceil(8) && bits.first(bits.len) == first;
+        is_whole.then_some(bits)
+    }
+
     /// The first `width` bits of a digest over the first `len` bits.
     fn checksum(&self, len: usize, width: usize) -> u64 {
         let digest = Sha256::new().chain_update(b"cf/code/1").chain_update(self.first(len)).finalize();

@@ -1,8 +1,8 @@
 //! Any event of every kind, any value in every field.
 
 use counterfoil_schemas::event::authority::{
-    ActivationReleased, AttachmentErased, AuthorityRestored, ChainForked, EntitlementChanged, LicenseIssued,
-    LicenseStatusChanged, PeriodSealed, QuotaWrittenOff, ReleaseReason, Role, UsageAdjusted,
+    ActivationReleased, AttachmentErased, AuthorityRestored, ChainForked, CodeReceived, EntitlementChanged,
+    LicenseIssued, LicenseStatusChanged, PeriodSealed, QuotaWrittenOff, ReleaseReason, Role, UsageAdjusted,
 };
 use counterfoil_schemas::event::catalog::{
     CustomerDefined, IssuerCertified, IssuerRevoked, OperatorChanged, PackPublished, PolicyDefined,
@@ -176,6 +176,8 @@ fn account() -> BoxedStrategy<Body> {
         }),
         vec(id32(Commitment), 0..4)
             .prop_map(|commitments| Body::AttachmentErased(AttachmentErased { commitments })),
+        (id32(ChainId), typed_code())
+            .prop_map(|(chain, code)| Body::CodeReceived(Box::new(CodeReceived { chain, code }))),
     ]
     .boxed()
 }
