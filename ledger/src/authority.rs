@@ -14,6 +14,7 @@ use schemas::text::Text;
 use serde::{Deserialize, Serialize};
 
 use crate::chain::{self, Head};
+use crate::coded::Coded;
 use crate::evidence::Chain;
 use crate::keys::SecretKey;
 use crate::license_key;
@@ -61,6 +62,9 @@ pub struct License {
     pub periods: BTreeMap<(FeatureNumber, Period), Seal>,
     /// What was taken back after the ledger was restored from a backup.
     pub recovery: Recovery,
+    /// What devices told by codes.
+    #[serde(default)]
+    pub coded: Coded,
 }
 
 /// A fork as the authority chain records it.
@@ -232,6 +236,7 @@ impl License {
             forks: BTreeMap::new(),
             periods: BTreeMap::new(),
             recovery: Recovery::default(),
+            coded: Coded::default(),
         }
     }
 
@@ -242,6 +247,7 @@ impl License {
         self.last_at = event.at;
         let takes_back = self.recovery.taking_back;
         self.recovery.apply(self.epoch, head, &event.body);
+        rows.chains.extend(self.coded.apply(self.epoch, head.seq, event));
         match &event.body {
             Body::EntitlementChanged(changed) => {
                 self.terms = changed.terms.clone();
@@ -338,6 +344,12 @@ impl License {
         let runs_from_grant = self.is_trial() && self.terms.valid_from_activation.is_some();
         let starts_at = grant.entitlement.as_ref().map(|entitlement| entitlement.starts_at);
         starts_at.filter(|_| runs_from_grant).map_or(at, |starts_at| starts_at.min(at))
+    }
+
+    /// Whether the device ended its chain, as its events or a code of it tell.
+    pub fn is_closed(&self, chain: &ChainId) -> bool {
+        let proved = self.chains.get(chain).is_some_and(|chain| chain.closed_at.is_some());
+        proved || self.coded.is_closed(chain)
     }
 
     fn apply_fork(&mut self, recorded: Seq, at: Micros, forked: &ChainForked, rows: &mut Rows) {

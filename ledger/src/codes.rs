@@ -6,8 +6,10 @@
 //! fields are in [`schemas::typed`], and `docs/formats/codes.md` specifies both.
 
 pub mod agreement;
+pub mod kept;
 pub mod request;
 pub mod returned;
+pub mod telling;
 pub mod unlock;
 
 use schemas::ids::Digest;

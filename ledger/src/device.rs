@@ -19,7 +19,7 @@ use std::sync::Arc;
 use schemas::event::device::{ChainOpened, FingerprintComponent};
 use schemas::event::{Body, Event};
 use schemas::grant::{Ack, Grant, Revocations};
-use schemas::ids::{ChainId, KeyReference, Link};
+use schemas::ids::{ChainId, KeyReference, LicenseId, Link};
 use schemas::numbers::{Epoch, FeatureNumber, Micros, Seconds, Seq};
 use schemas::period::Period;
 use schemas::run::DeviceOrigin;
@@ -116,6 +116,18 @@ pub struct AppliedGrant {
     pub grant: Grant,
     /// What it says.
     pub verified: VerifiedGrant,
+}
+
+impl AppliedGrant {
+    /// Whether it was typed as a code.
+    pub fn is_typed(&self) -> bool {
+        self.verified.body.typed.is_some()
+    }
+
+    /// The licence, which a code does not tell.
+    pub fn license(&self) -> Option<LicenseId> {
+        Some(self.verified.body.license).filter(|_| !self.is_typed())
+    }
 }
 
 /// What a chain's state is put together from when it is opened.
@@ -243,9 +255,16 @@ impl Device {
         &self.revocations
     }
 
-    /// How far the vendor has the chain, as far as the device knows.
+    /// How far the vendor has the chain, as far as the device knows. By a code it gets no events.
     pub fn ack(&self) -> Ack {
-        self.grant().map_or(Ack::NONE, |grant| grant.verified.body.ack)
+        let travelled = self.grant().filter(|grant| !grant.is_typed());
+        travelled.map_or(Ack::NONE, |grant| grant.verified.body.ack)
+    }
+
+    /// The last place that the vendor knew of when it wrote the last applied grant: that of what it acknowledges, or of the
+    /// code that it answers.
+    pub fn answered(&self) -> Seq {
+        self.grant().map_or(Seq(0), |grant| grant.verified.body.ack.seq)
     }
 
     /// The first place that the vendor may not have, as far as the device knows; beyond the head where it has all.

@@ -9,6 +9,7 @@ use schemas::numbers::{Micros, Revision};
 use schemas::text::Text;
 
 use crate::authority::{self, Activation, License};
+use crate::codes::telling::{self, Telling};
 use crate::draft::Draft;
 use crate::evidence::Chain;
 use crate::quotas;
@@ -28,7 +29,23 @@ pub fn issue_grant(
     took_in: Vec<TookIn>,
     revocations: Revocations,
 ) -> Result<(), TooLong> {
-    issue(draft, chain, took_in, revocations, Deadline::Anew)
+    issue(draft, chain, took_in, revocations, Answer { deadline: Deadline::Anew, telling: None })
+}
+
+/// Decides what a device is told that nothing but a code reaches, and writes it onto the authority chain as the code tells it.
+/// A code that was answered before moves no deadline.
+///
+/// # Errors
+/// As [`issue_grant`].
+pub fn issue_by_code(
+    draft: &mut Draft<'_>,
+    chain: ChainId,
+    revocations: Revocations,
+    telling: Telling<'_>,
+    is_repeat: bool,
+) -> Result<(), TooLong> {
+    let deadline = if is_repeat { Deadline::Kept } else { Deadline::Anew };
+    issue(draft, chain, Vec::new(), revocations, Answer { deadline, telling: Some(telling) })
 }
 
 /// Decides anew what a device is told of which nothing was taken in: its last answer came too late, or what it said waits.
@@ -42,7 +59,14 @@ pub(crate) fn answer_again(
     chain: ChainId,
     revocations: Revocations,
 ) -> Result<(), TooLong> {
-    issue(draft, chain, Vec::new(), revocations, Deadline::Kept)
+    issue(draft, chain, Vec::new(), revocations, Answer { deadline: Deadline::Kept, telling: None })
+}
+
+/// How a device is answered.
+#[derive(Clone, Copy, Debug)]
+struct Answer<'a> {
+    deadline: Deadline,
+    telling: Option<Telling<'a>>,
 }
 
 /// When a device that may go on must be heard of again.
@@ -59,7 +83,7 @@ fn issue(
     chain: ChainId,
     took_in: Vec<TookIn>,
     revocations: Revocations,
-    deadline: Deadline,
+    answer: Answer<'_>,
 ) -> Result<(), TooLong> {
     seats::release_if_closed(draft, &chain)?;
     let Seating { decision, displaced } = seats::seating(draft.license(), &chain, draft.now());
@@ -72,7 +96,9 @@ fn issue(
     if decision == SeatDecision::Active {
         start_validity(draft)?;
     }
-    let grant = grant(draft.license(), chain, draft.now(), (decision, deadline), took_in, revocations);
+    let decided = (decision, answer.deadline);
+    let now = draft.now();
+    let grant = grant(draft.license(), chain, now, decided, took_in, revocations, answer.telling);
     draft.write(Body::GrantIssued(Box::new(grant)))
 }
 
@@ -145,6 +171,7 @@ pub(crate) fn grant(
     (decision, deadline): (SeatDecision, Deadline),
     took_in: Vec<TookIn>,
     revocations: Revocations,
+    telling: Option<Telling<'_>>,
 ) -> GrantBody {
     let rules = &license.terms.rules;
     let sync_by = match (decision, deadline) {
@@ -158,6 +185,12 @@ pub(crate) fn grant(
     // G stays as it is while copies may spend it, or while what came may not be all that was spent.
     let raises = decision == SeatDecision::Active && !forked && !waits;
     let entitlement = license.entitlement_of(&chain, now);
+    let (entitlement, check_in) = match telling {
+        Some(telling) => telling.round(entitlement, check_in, now),
+        None => (entitlement, check_in),
+    };
+    let rules = telling.map_or(rules, |telling| &telling.policy.rules);
+    let issued = if telling.is_some() { telling::end_of_day(now) } else { now };
     let raise_until = raises.then(|| quotas::raise_until(&entitlement, now, &check_in));
     GrantBody {
         device: chain,
@@ -169,11 +202,11 @@ pub(crate) fn grant(
         reason: decision.reason().map(|code| Text::new(code.word()).expect("a code is a short word")),
         entitlement: (!matches!(decision, SeatDecision::Denied(_))).then_some(entitlement),
         check_in,
-        import_until: rules.import_for.map(|import_for| now + import_for),
+        import_until: rules.import_for.map(|import_for| issued + import_for),
         clock_tolerance: rules.clock_tolerance,
         fingerprint: rules.fingerprint,
         forked: forked.then(|| seats::on_fork(license, &chain, now)),
-        quotas: quotas::reserved(license, &chain, now, raise_until),
+        quotas: quotas::reserved(license, &chain, now, raise_until, telling.is_some()),
         return_requests: quotas::asked_back(license, &chain, now),
         floating: None,
         ack: acknowledged(license, &chain, &took_in),
@@ -182,7 +215,7 @@ pub(crate) fn grant(
         resend_from: None,
         revocations,
         compact: rules.compact,
-        typed: None,
+        typed: telling.and_then(|telling| telling.typed()),
     }
 }
 

@@ -11,6 +11,7 @@ pub mod chain;
 pub mod check;
 pub mod clock;
 pub mod clocks;
+pub mod coded;
 pub mod codes;
 pub mod commitment;
 pub mod device;

@@ -8,12 +8,12 @@
 
 mod reproduce;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use schemas::event::Body;
 use schemas::event::authority::{PeriodSealed, UsageAdjusted};
 use schemas::grant::TookIn;
-use schemas::ids::{Commitment, Digest};
+use schemas::ids::{ChainId, Commitment, Digest};
 use schemas::numbers::{Epoch, FeatureNumber, Micros, Seconds, Seq, Total};
 use schemas::period::{Period, Reset};
 use schemas::terms::Mode;
@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::authority::{License, Standing};
 use crate::chain::Head;
+use crate::coded::Coded;
 use crate::digest::{self, ChainEvidence};
 use crate::draft::Draft;
 use crate::evidence::Chain;
@@ -154,6 +155,7 @@ pub fn reckon(license: &License, now: Micros) -> Vec<Reckoned> {
     let mut keys: BTreeSet<(FeatureNumber, Period)> = calendar(license, now).collect();
     keys.extend(license.periods.keys());
     keys.extend(license.chains.values().flat_map(|chain| chain.meters.keys()));
+    keys.extend(license.coded.periods());
     keys.retain(|(_, period)| period.reset() != Reset::Never);
     keys.into_iter().map(|(feature, period)| reckon_one(license, feature, period, now)).collect()
 }
@@ -202,7 +204,7 @@ pub fn seal(draft: &mut Draft<'_>, order: &SealOrder, clocks: u32) -> Result<Sea
 
 /// How complete the evidence of a licence is at `now`.
 pub fn conditions(license: &License, now: Micros, clocks: u32) -> Conditions {
-    let is_closed = |chain| license.chains.get(chain).is_some_and(|chain: &Chain| chain.closed_at.is_some());
+    let is_closed = |chain| license.is_closed(chain);
     let silent = license.activations.iter().filter(|(chain, activation)| {
         activation.takes_seat(now) && !is_closed(*chain) && license.is_silent(chain, now)
     });
@@ -290,14 +292,20 @@ fn reckon_one(license: &License, feature: FeatureNumber, period: Period, now: Mi
         None if now < period.end() => State::Open,
         None => State::Waiting,
     };
-    let used = used(license.chains.values(), feature, period);
+    let used = used(&license.chains, &license.coded, feature, period);
     Reckoned { feature, period, state, used, seal_from: seal_from(license, period), seal }
 }
 
-/// Units used in a period by all chains, net of refunds, all branches of each chain together.
-fn used<'a>(chains: impl IntoIterator<Item = &'a Chain>, feature: FeatureNumber, period: Period) -> Total {
-    let used = chains.into_iter().map(|chain| chain.charged(&(feature, period), chain.fork.is_some()));
-    used.fold(Total::ZERO, Total::saturating_plus)
+/// Units used in a period by all chains, net of refunds, all branches of each chain together; of a device that told more
+/// by a code, what that says.
+fn used(chains: &BTreeMap<ChainId, Chain>, coded: &Coded, feature: FeatureNumber, period: Period) -> Total {
+    let key = (feature, period);
+    let of = |chain: &ChainId| {
+        let proved = chains.get(chain).map_or(0, |known| known.charged(&key, known.fork.is_some()));
+        proved.max(coded.used(chain, &key))
+    };
+    let all: BTreeSet<&ChainId> = chains.keys().chain(coded.devices().map(|(chain, _)| chain)).collect();
+    all.into_iter().map(of).fold(Total::ZERO, Total::saturating_plus)
 }
 
 fn seal_from(license: &License, period: Period) -> Micros {

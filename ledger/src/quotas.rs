@@ -21,6 +21,7 @@ pub use self::debts::{Debt, Holder, debts};
 pub use self::overview::{Overview, overview};
 pub use self::stranded::{Stranded, stranded, stranded_for};
 use crate::authority::{License, Quota};
+use crate::codes::telling;
 use crate::escrow::{self, Account};
 
 /// Whether every grant of a licence with these terms is short enough for a device to take, in the worst case that no
@@ -52,12 +53,13 @@ const LINE_BYTES: usize = 32 + 18;
 const AROUND_BYTES: usize = 12 * 1024;
 
 /// Reserved quota: what the chain holds of the periods that are still open, and the periods that begin before
-/// `raise_until` topped up, if that is given.
+/// `raise_until` topped up, if that is given: `by_code`, up to what a code can tell.
 pub(crate) fn reserved(
     license: &License,
     chain: &ChainId,
     now: Micros,
     raise_until: Option<Micros>,
+    by_code: bool,
 ) -> Vec<QuotaLine> {
     let rules = &license.terms.rules;
     let held = license.activations.get(chain).map(|activation| &activation.quotas);
@@ -73,7 +75,9 @@ pub(crate) fn reserved(
         {
             for period in periods_ahead(reset, now, until) {
                 let quota = accounts.entry((rule.feature, period)).or_default();
-                quota.granted = raised(license, chain, rule, period, *quota);
+                let granted = raised(license, chain, rule, period, *quota);
+                let told = || telling::tellable(quota.granted, granted, quota.written_off);
+                quota.granted = if by_code { told() } else { granted };
             }
         }
     }
@@ -185,6 +189,11 @@ pub fn accounts(license: &License, feature: FeatureNumber, period: Period) -> BT
             account.written_off = quota.written_off.get();
         }
     }
+    for (chain, device) in license.coded.devices() {
+        if device.used.contains_key(&(feature, period)) {
+            accounts.entry(*chain).or_default();
+        }
+    }
     for (chain, evidence) in &license.chains {
         // What another history returned, or whether it was closed, is not known before it is here.
         let half_known = evidence.fork.is_none() && license.fork_of(chain).is_some();
@@ -196,6 +205,12 @@ pub fn accounts(license: &License, feature: FeatureNumber, period: Period) -> BT
         // A closed chain spends nothing more: what it holds is free again.
         let is_closed = evidence.is_closed_everywhere() && !half_known;
         if let (true, Some(account)) = (is_closed, accounts.get_mut(chain)) {
+            account.returned = account.returned.max(account.granted.saturating_sub(account.used));
+        }
+    }
+    for (chain, account) in &mut accounts {
+        account.used = account.used.max(license.coded.used(chain, &(feature, period)));
+        if license.coded.is_closed(chain) {
             account.returned = account.returned.max(account.granted.saturating_sub(account.used));
         }
     }
@@ -214,7 +229,11 @@ const AHEAD_WITHOUT_CHECK_IN: Seconds = Seconds::days(366);
 /// Periods that one grant reserves ahead, at most.
 const PERIODS_AHEAD: usize = 128;
 
-fn periods_ahead(reset: Reset, now: Micros, until: Micros) -> impl Iterator<Item = Period> {
+pub(crate) fn periods_ahead(
+    reset: Reset,
+    now: Micros,
+    until: Micros,
+) -> impl Iterator<Item = Period> + Clone {
     let first = Period::of(reset, now);
     std::iter::successors(Some(first), |period| Some(period.next()).filter(|next| next != period))
         .take_while(move |period| *period == first || period.start() < until)

@@ -363,8 +363,9 @@ fn grant_again(
         (decision, Deadline::Anew),
         Vec::new(),
         revocations.clone(),
+        None,
     );
-    let mut quotas = accounts(&quotas::reserved(assumed, &chain, draft.now(), None));
+    let mut quotas = accounts(&quotas::reserved(assumed, &chain, draft.now(), None, false));
     // Of a period that is over too, the device is told no less than what is known.
     let known = assumed.activations.get(&chain).map(|activation| &activation.quotas);
     for (key, quota) in accounts(&lost.body().quotas) {

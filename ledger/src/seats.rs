@@ -12,12 +12,14 @@ use schemas::grant::GrantStatus;
 use schemas::ids::ChainId;
 use schemas::numbers::Micros;
 use schemas::terms::{FingerprintRule, SameDevice};
+use schemas::typed::DeviceTag;
 
 pub(crate) use self::heals::on_fork;
 pub(crate) use self::late::is_late;
 pub use self::late::reported_late;
 pub use self::transfers::{Transfers, transfers};
 use crate::authority::{Activation, License, Released, Standing};
+use crate::codes;
 use crate::draft::Draft;
 use crate::evidence::{Chain, Fingerprints};
 use crate::fingerprint;
@@ -124,7 +126,7 @@ pub fn silent(license: &License, now: Micros) -> Vec<ChainId> {
 /// it is kept for the successor that the chain was closed for.
 pub(crate) fn release_if_closed(draft: &mut Draft<'_>, chain: &ChainId) -> Result<(), TooLong> {
     let license = draft.license();
-    let closed = license.chains.get(chain).is_some_and(|chain| chain.closed_at.is_some());
+    let closed = license.is_closed(chain);
     let now = draft.now();
     let is_known = |released: Released| released.why == ReleaseReason::Closed;
     let takes_seat = license
@@ -153,8 +155,7 @@ pub(crate) fn released(chain: ChainId, why: ReleaseReason, seat_free_at: Micros)
 fn standing(license: &License, chain: &ChainId) -> Option<SeatDecision> {
     let activation = license.activations.get(chain);
     let released = activation.is_some_and(|activation| activation.released.is_some());
-    let closed = license.chains.get(chain).is_some_and(|chain| chain.closed_at.is_some());
-    if released || closed {
+    if released || license.is_closed(chain) {
         return Some(SeatDecision::Released);
     }
     match (license.standing, activation.is_some_and(Activation::holds_seat)) {
@@ -235,10 +236,23 @@ fn on_same_device<'a>(
 ) -> impl Iterator<Item = (&'a ChainId, &'a Activation)> {
     let rule = license.terms.rules.fingerprint;
     let device = license.chains.get(chain);
+    let tag = tag(license, chain);
     license.activations.iter().filter(move |(other, _)| {
         let known = license.chains.get(other);
-        *other != chain && device.zip(known).is_some_and(|(device, known)| is_same(rule, known, device))
+        let is_same = match device.zip(known) {
+            Some((device, known)) => is_same(rule, known, device),
+            // Of a device that only typed codes no more is known than its tag.
+            None => tag.is_some() && tag == self::tag(license, other),
+        };
+        *other != chain && is_same
     })
+}
+
+/// The fingerprint of a chain's device in short; nothing where it has none.
+fn tag(license: &License, chain: &ChainId) -> Option<DeviceTag> {
+    let told = license.coded.device(chain).map(|device| device.tag);
+    let proved = || license.chains.get(chain).map(|known| codes::request::device_tag(&known.fingerprint));
+    told.or_else(proved).filter(|tag| tag.as_bytes().iter().any(|byte| *byte != 0))
 }
 
 fn is_same(rule: FingerprintRule, known: &Chain, device: &Chain) -> bool {

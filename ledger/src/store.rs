@@ -25,7 +25,7 @@ use thiserror::Error;
 
 pub use self::database::{create, sqlite_is_sound};
 pub use self::lock::ProcessLock;
-pub use self::reader::{HistoryEntry, Reader, StoreVerified, Stretch};
+pub use self::reader::{HistoryEntry, Reader, ShownCode, StoreVerified, Stretch};
 pub use self::writer::{Process, Writer};
 use crate::device::DeviceError;
 

@@ -6,7 +6,7 @@
 //! ```
 
 use schemas::codes::Code;
-use schemas::ids::{Digest, PublicKey};
+use schemas::ids::{ChainId, Digest, KeyReference, PublicKey, Signature};
 use schemas::pack::PackBody;
 use schemas::run::DeviceOrigin;
 use schemas::terms::{FeatureGrant, Policy};
@@ -21,24 +21,24 @@ pub const TRIALS: usize = 48;
 
 /// What an unlock code is signed for beside what it says.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Purpose<'a> {
-    /// What names the device's chain.
-    pub origin: &'a DeviceOrigin,
+pub struct Purpose {
+    /// The device's chain.
+    pub chain: ChainId,
+    /// The public part of the licence key.
+    pub reference: KeyReference,
     /// The digest of the device's pack.
     pub pack: Digest,
     /// The digest of the code that it answers.
     pub answers: Digest,
 }
 
-impl Purpose<'_> {
+impl Purpose {
     /// The bytes that are signed; `so_far` is what the code says.
     pub fn signed(&self, so_far: &[u8]) -> Vec<u8> {
-        let DeviceOrigin { signer, reference } = self.origin;
-        let chain = chain::device_chain(signer, reference);
         [
             b"cf/unlock/1".as_slice(),
-            chain.as_bytes(),
-            reference.as_bytes(),
+            self.chain.as_bytes(),
+            self.reference.as_bytes(),
             self.pack.as_bytes(),
             self.answers.as_bytes(),
             so_far,
@@ -51,7 +51,7 @@ impl Purpose<'_> {
 ///
 /// # Errors
 /// When a field is beyond what a code can tell.
-pub fn write(fields: &UnlockFields, purpose: &Purpose<'_>, code_key: &SecretKey) -> Result<TypedCode, Unfit> {
+pub fn write(fields: &UnlockFields, purpose: &Purpose, code_key: &SecretKey) -> Result<TypedCode, Unfit> {
     fields.write(|so_far| code_key.sign(&purpose.signed(so_far)))
 }
 
@@ -83,26 +83,32 @@ pub struct Expected<'a> {
 
 /// An unlock code that was believed. It is made by [`verify`] only.
 #[derive(Clone, Debug)]
-pub struct VerifiedUnlock<'a> {
+pub struct VerifiedUnlock {
     fields: UnlockFields,
-    policy: &'a Policy,
+    policy: Policy,
+    signature: Signature,
     digest: Digest,
 }
 
-impl<'a> VerifiedUnlock<'a> {
+impl VerifiedUnlock {
     /// What it says.
     pub fn fields(&self) -> &UnlockFields {
         &self.fields
     }
 
     /// The policy that it names.
-    pub fn policy(&self) -> &'a Policy {
-        self.policy
+    pub fn policy(&self) -> &Policy {
+        &self.policy
     }
 
     /// The hard quotas that it tells of, each with its feature.
-    pub fn quotas(&self) -> impl Iterator<Item = (&'a FeatureGrant, &CodeQuota)> {
-        super::hard(self.policy).zip(&self.fields.quotas)
+    pub fn quotas(&self) -> impl Iterator<Item = (&FeatureGrant, &CodeQuota)> {
+        super::hard(&self.policy).zip(&self.fields.quotas)
+    }
+
+    /// Its signature.
+    pub fn signature(&self) -> Signature {
+        self.signature
     }
 
     /// The code's digest.
@@ -117,7 +123,7 @@ impl<'a> VerifiedUnlock<'a> {
 /// # Errors
 /// The first rule that it breaks. Where the signature does not hold, [`TRIALS`] others are tried at most, and the error says
 /// for which pack or which code shown before it was made.
-pub fn verify<'a>(code: &TypedCode, expected: &Expected<'a>) -> Result<VerifiedUnlock<'a>, UnlockError> {
+pub fn verify(code: &TypedCode, expected: &Expected<'_>) -> Result<VerifiedUnlock, UnlockError> {
     // How many quotas another pack's policy has is not known here, so the length tells it.
     let read = UnlockCode::read_by_length(code)?;
     let policy = expected.pack.policies.iter().find(|policy| policy.air_gapped == Some(read.fields.policy));
@@ -132,15 +138,22 @@ pub fn verify<'a>(code: &TypedCode, expected: &Expected<'a>) -> Result<VerifiedU
     }
     match policy {
         Some(policy) if [Some(0), quotas].contains(&Some(read.fields.quotas.len())) => {
-            Ok(VerifiedUnlock { fields: read.fields, policy, digest: super::digest(code) })
+            let digest = super::digest(code);
+            Ok(VerifiedUnlock {
+                fields: read.fields,
+                policy: policy.clone(),
+                signature: read.signature,
+                digest,
+            })
         }
         _ => Err(UnlockError::Policy { number: read.fields.policy }),
     }
 }
 
-impl<'a> Expected<'a> {
-    fn purpose(&self, pack: Digest, answers: Digest) -> Purpose<'a> {
-        Purpose { origin: self.origin, pack, answers }
+impl Expected<'_> {
+    fn purpose(&self, pack: Digest, answers: Digest) -> Purpose {
+        let DeviceOrigin { signer, reference } = self.origin;
+        Purpose { chain: chain::device_chain(signer, reference), reference: *reference, pack, answers }
     }
 
     /// For what a code of this chain was made, as far as the trials tell it.
@@ -170,7 +183,7 @@ fn mistyped(code: &TypedCode, quotas: Option<usize>) -> UnlockError {
     }
 }
 
-fn holds(read: &UnlockCode, key: &PublicKey, purpose: &Purpose<'_>) -> bool {
+fn holds(read: &UnlockCode, key: &PublicKey, purpose: &Purpose) -> bool {
     keys::verify(key, &purpose.signed(&read.signed), &read.signature)
 }
 

@@ -3,8 +3,8 @@
 use schemas::bundle::Attachment;
 use schemas::codes::Code;
 use schemas::event::device::{
-    AgentStarted, ChainClosed, CloseReason, FeatureConsumed, FingerprintChanged, FingerprintComponent,
-    VariableSet,
+    AgentStarted, ChainClosed, CloseReason, CodeIssued, FeatureConsumed, FingerprintChanged,
+    FingerprintComponent, VariableSet,
 };
 use schemas::event::{Body, Event};
 use schemas::ids::{ChainId, InstanceId, Link};
@@ -35,6 +35,8 @@ pub enum Command {
     },
     /// Apply a grant that was believed.
     Apply(Box<AppliedGrant>),
+    /// Record that a code is shown.
+    Show(CodeIssued),
     /// Close the chain.
     Close,
     /// Close the chain in favour of another one.
@@ -111,6 +113,8 @@ pub enum Done {
     AppliedBefore,
     /// The grant is genuine and was not applied; that is recorded.
     NotApplied(DeviceError),
+    /// The event at this place records the code that is shown.
+    Shown(Seq),
     /// The chain is closed.
     Closed,
     /// What was due is noted.
@@ -265,6 +269,8 @@ impl Device {
             Command::Return(command) => self.decide_return(command, now),
             Command::Set { name, value } => self.decide_set(name, value, now),
             Command::Apply(offered) => self.decide_apply(offered, now, &known),
+            Command::Show(_) if self.is_closed() => Err(DeviceError::Closed),
+            Command::Show(code) => Ok(self.record(Body::CodeIssued(code.clone()), now, Done::Shown)),
             Command::Close => Ok(self.decide_close(now)),
             Command::Succeed { successor, told } => self.decide_succeed(*successor, *told, now),
             Command::Note => Ok(self.decide_note(now)),

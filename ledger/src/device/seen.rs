@@ -63,7 +63,7 @@ impl Seen {
         let epoch = |grant: Option<(Epoch, Seq)>| grant.map(|(epoch, _)| epoch);
         let first_note = self.noted.unwrap_or(self.head.next());
         now > before
-            && (device.ack().seq >= first_note
+            && (device.answered() >= first_note
                 // What a vendor that went back to an older ledger acknowledges does not only grow.
                 || epoch(now) != epoch(before)
                 || device.mark.at() < self.mark.at())

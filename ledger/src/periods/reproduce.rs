@@ -16,6 +16,7 @@ use thiserror::Error;
 
 use super::used;
 use crate::chain::Head;
+use crate::coded::Coded;
 use crate::digest::{self, ChainEvidence};
 use crate::refold;
 use crate::rows::{Rows, StoredRun};
@@ -52,17 +53,17 @@ pub fn reproduce(
     place: (Epoch, Seq),
     (feature, period): (FeatureNumber, Period),
 ) -> Result<Reproduced, ReproduceError> {
-    let mut chains = Vec::new();
+    let mut chains = BTreeMap::new();
     for (chain, heads) in known_before(authority, place)? {
         let runs: Vec<&StoredRun> = device.iter().filter(|run| run.chain == chain).collect();
         let missing = ReproduceError::Missing(chain);
         let led_to = leading_to(chain, &runs, &heads)?;
         let folded = refold::chain(&led_to, &mut Rows::default()).map_err(|_| missing)?;
-        chains.push(folded.ok_or(missing)?);
+        chains.extend([folded.ok_or(missing)?]);
     }
     let evidence: Vec<ChainEvidence> =
         chains.iter().map(|(chain, known)| ChainEvidence::of_chain(*chain, known)).collect();
-    let used = used(chains.iter().map(|(_, known)| known), feature, period);
+    let used = used(&chains, &coded_before(authority, place)?, feature, period);
     Ok(Reproduced { used, evidence: digest::of_license(license, &evidence) })
 }
 
@@ -83,6 +84,18 @@ fn known_before(
         }
     }
     Ok(heads)
+}
+
+/// What codes had told before `place`.
+fn coded_before(authority: &[StoredRun], place: (Epoch, Seq)) -> Result<Coded, DecodeError> {
+    let mut coded = Coded::default();
+    for run in refold::in_order_of_epochs(authority) {
+        let epoch = refold::epoch_of(run).unwrap_or_default();
+        for (seq, event) in refold::events(run)?.iter().filter(|(seq, _)| (epoch, *seq) < place) {
+            coded.apply(epoch, *seq, event);
+        }
+    }
+    Ok(coded)
 }
 
 /// The runs of a chain, each as far as it leads to one of the heads: found by going back from each head to the chain's

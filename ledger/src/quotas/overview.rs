@@ -61,6 +61,7 @@ pub fn overview(license: &License, now: Micros) -> Vec<Overview> {
 fn periods(license: &License, feature: &FeatureGrant, now: Micros) -> BTreeSet<Period> {
     let granted = license.activations.values().flat_map(|activation| activation.quotas.keys());
     let used = license.chains.values().flat_map(|chain| chain.meters.keys());
+    let used = used.chain(license.coded.periods());
     let open = granted.chain(used).filter(|(number, _)| *number == feature.number).map(|(_, period)| *period);
     open.filter(|period| is_open(license, *period, now)).chain([Period::of(feature.reset, now)]).collect()
 }

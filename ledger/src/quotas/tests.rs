@@ -394,7 +394,10 @@ fn a_grant_says_nothing_of_periods_that_are_final() {
     let (world, devices) = three();
     let chain = devices[0].device.chain();
     let periods = |now| -> Vec<Period> {
-        reserved(&world.license, &chain, now, None).iter().flat_map(|line| [line.first, line.last]).collect()
+        reserved(&world.license, &chain, now, None, false)
+            .iter()
+            .flat_map(|line| [line.first, line.last])
+            .collect()
     };
     let over = month().end() + Seconds::days(10);
     assert!(periods(Micros::new(over.get() - 1)).contains(&month()));

@@ -166,7 +166,7 @@ impl Fold {
     fn fits_note(&self, device: &Device) -> bool {
         let noted = device.saved().noted;
         if noted.is_some() {
-            return self.is_last(noted, self.noted) && noted > Some(device.ack().seq);
+            return self.is_last(noted, self.noted) && noted > Some(device.answered());
         }
         // Of several receipts of a closing only the last is kept, and an earlier one may have cured the clock.
         self.noted.is_none() || self.noted < self.applied_at() || self.receipt(device).is_some()

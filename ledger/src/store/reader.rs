@@ -8,11 +8,11 @@ use std::path::Path;
 
 use rusqlite::Connection;
 use schemas::bundle::Bundle;
-use schemas::event::device::Claim;
+use schemas::event::device::{Claim, CodeIssued};
 use schemas::event::{Body, Event};
-use schemas::ids::{ChainId, PublicKey};
+use schemas::ids::{ChainId, Digest, Link, PublicKey};
 use schemas::limits;
-use schemas::numbers::Seq;
+use schemas::numbers::{Micros, Seq};
 use schemas::run::{Origin, RunHeader, VERSION, append_pair, assemble};
 use serde::Serialize;
 
@@ -44,6 +44,17 @@ pub struct HistoryEntry {
     /// The value that the event commits to, where it is kept and is text.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
+}
+
+/// A code that a device showed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct ShownCode {
+    /// The place of the event that says so.
+    pub seq: Seq,
+    /// The number of the code's kind.
+    pub code: u8,
+    /// The code's digest.
+    pub digest: Digest,
 }
 
 /// What a check of the whole store found to be in order.
@@ -164,6 +175,46 @@ impl Reader {
             Body::ActivationRequested(requested) => Ok(requested.claim),
             _ => Err(StoreError::Damaged("the second event does not ask for an activation")),
         }
+    }
+
+    /// The codes that were shown, in order, as far back as events are kept.
+    ///
+    /// # Errors
+    /// When the store cannot be read or an event does not decode.
+    pub fn shown(&self, device: &Device) -> Result<Vec<ShownCode>, StoreError> {
+        let first = rows::load_floor(&self.db)?.seq.next();
+        let mut shown = Vec::new();
+        rows::each_event(&self.db, first, device.head().seq, |row| {
+            if let Body::CodeIssued(CodeIssued { code, digest }) = load::decode(&row)?.body {
+                shown.push(ShownCode { seq: row.seq, code, digest });
+            }
+            Ok(())
+        })?;
+        Ok(shown)
+    }
+
+    /// The head that a return code names, with its time: the last event but those that only tell that the device was
+    /// started or showed a code, so that the same code is shown again where nothing else happened.
+    ///
+    /// # Errors
+    /// When the store cannot be read or an event does not decode.
+    pub fn told_head(&self, device: &Device) -> Result<(Head, Micros), StoreError> {
+        let mut seq = device.head().seq;
+        loop {
+            let event = load::decode(&rows::load_event(&self.db, seq)?)?;
+            if !matches!(event.body, Body::AgentStarted(_) | Body::CodeIssued(_)) {
+                return Ok((Head { seq, link: self.link_at(device, seq)? }, event.at));
+            }
+            seq = Seq(seq.0 - 1);
+        }
+    }
+
+    /// The link after a place that is kept.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn link_at(&self, device: &Device, seq: Seq) -> Result<Link, StoreError> {
+        load::link_at(&self.db, device, seq)
     }
 
     /// Calls `each` for every event in order.
@@ -311,7 +362,10 @@ impl Reader {
         Ok(Bundle {
             runs,
             attachments: rows::load_attachments(&self.db, first, last)?,
-            last_grant: device.grant().map(|applied| applied.grant.clone()),
+            last_grant: device
+                .grant()
+                .filter(|applied| !applied.is_typed())
+                .map(|applied| applied.grant.clone()),
         })
     }
 

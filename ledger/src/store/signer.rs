@@ -40,6 +40,7 @@ impl Job {
             Command::Refund(_)
             | Command::Return(_)
             | Command::Set { .. }
+            | Command::Show(_)
             | Command::Close
             | Command::Succeed { .. }
             | Command::Note => false,
@@ -251,6 +252,7 @@ fn known(db: &Connection, device: &Device, command: &Command) -> Result<Known, S
         Command::Refund(_)
         | Command::Return(_)
         | Command::Set { .. }
+        | Command::Show(_)
         | Command::Close
         | Command::Succeed { .. }
         | Command::Note => {}

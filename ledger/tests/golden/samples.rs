@@ -3,7 +3,7 @@
 use counterfoil_ledger::chain;
 use counterfoil_ledger::trust;
 use schemas::event::authority::{
-    ActivationReleased, AttachmentErased, AuthorityRestored, ChainForked, EntitlementChanged,
+    ActivationReleased, AttachmentErased, AuthorityRestored, ChainForked, CodeReceived, EntitlementChanged,
     LicenseStatusChanged, PeriodSealed, QuotaWrittenOff, ReleaseReason, Role, UsageAdjusted,
 };
 use schemas::event::catalog::{
@@ -194,6 +194,7 @@ fn account_bodies() -> Vec<Form> {
         ("", Body::PeriodSealed(Box::new(sealed))),
         ("", Body::AuthorityRestored(Box::new(restored))),
         ("", Body::AttachmentErased(AttachmentErased { commitments: vec![attachment().commitment] })),
+        ("", Body::CodeReceived(Box::new(CodeReceived { chain, code: request_code() }))),
     ]
 }
 

@@ -1,0 +1,224 @@
+//! What devices told by codes that were typed: the fold over `code.received` and the grants that answered by a code. A pure
+//! function of a licence's authority chains.
+//!
+//! A code tells totals and names the head that they stand at. The events that lead there may be carried out one day; until
+//! then the totals stand for them, and where both are known, the greater counts.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use schemas::event::authority::CodeReceived;
+use schemas::event::{Body, Event};
+use schemas::grant::GrantBody;
+use schemas::ids::{ChainId, Digest, PublicKey};
+use schemas::numbers::{Epoch, FeatureNumber, Micros, Seq, Total};
+use schemas::period::{Period, Reset};
+use schemas::terms::Mode;
+use schemas::typed::{DeviceTag, Kind, LinkStart, RequestFields, ReturnCode, ReturnFields, TypedCode};
+use serde::{Deserialize, Serialize};
+
+use crate::codes;
+use crate::evidence::Chain;
+
+/// What the devices of a licence told by codes.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Coded(BTreeMap<ChainId, CodedDevice>);
+
+/// What one device told by codes.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct CodedDevice {
+    /// The key that signs its chain.
+    pub signer: PublicKey,
+    /// Its fingerprint in short.
+    pub tag: DeviceTag,
+    /// The version of the pack that its last request named.
+    pub pack_version: u32,
+    /// The digest of its last code.
+    pub last: Digest,
+    /// When that was typed.
+    pub last_at: Micros,
+    /// The digests of all codes before it.
+    pub earlier: BTreeSet<Digest>,
+    /// The grants that it was told by codes, and by which metered features its returns go from each on.
+    pub metered: BTreeMap<(Epoch, Seq), Vec<(FeatureNumber, Reset)>>,
+    /// The heads that its returns named, in the order in which they were typed.
+    pub heads: Vec<NamedHead>,
+    /// The greatest totals that its returns told.
+    pub used: BTreeMap<(FeatureNumber, Period), ToldTotal>,
+    /// When a return told that it closed its chain.
+    pub closed_at: Option<Micros>,
+}
+
+/// A head of the device's chain that a return code named: when the chain is carried later, it must hold it.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct NamedHead {
+    /// Its place.
+    pub seq: Seq,
+    /// The beginning of its link.
+    pub link: LinkStart,
+    /// The grant that the device had applied last.
+    pub applied: Option<(Epoch, Seq)>,
+    /// When the code was typed.
+    pub at: Micros,
+}
+
+/// Units used in a period, as a code told them.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct ToldTotal {
+    /// Units, net of refunds.
+    pub total: Total,
+    /// The first instant of the day on which the device told it.
+    pub day: Micros,
+}
+
+impl CodedDevice {
+    /// By which metered features a return goes that was written after this grant was applied.
+    pub fn metered_at(&self, applied: Option<(Epoch, Seq)>) -> &[(FeatureNumber, Reset)] {
+        let known = applied.and_then(|place| self.metered.get(&place));
+        known.map_or(&[], Vec::as_slice)
+    }
+
+    /// What a return tells was used: each metered feature, the period that holds its day, and units.
+    pub fn told<'a>(
+        &'a self,
+        fields: &'a ReturnFields,
+    ) -> impl Iterator<Item = (FeatureNumber, Period, Total)> + 'a {
+        let metered = self.metered_at(fields.applied.map(|place| (place.epoch, place.seq)));
+        metered
+            .iter()
+            .zip(&fields.used)
+            .map(|((feature, reset), total)| (*feature, Period::of(*reset, fields.day.start()), *total))
+    }
+
+    /// Whether a return says less than one that was taken in before.
+    pub fn is_stale(&self, fields: &ReturnFields) -> bool {
+        let applied = fields.applied.map(|place| (place.epoch, place.seq));
+        self.heads.last().is_some_and(|last| fields.seq < last.seq || applied < last.applied)
+    }
+
+    fn note(&mut self, code: &TypedCode, at: Micros) {
+        let before = std::mem::replace(&mut self.last, codes::digest(code));
+        if before != self.last {
+            self.earlier.insert(before);
+        }
+        self.last_at = at;
+    }
+
+    fn take(&mut self, at: Micros, fields: &ReturnFields) {
+        let told: Vec<_> = self.told(fields).collect();
+        for (feature, period, total) in told {
+            let day = fields.day.start();
+            let known = self.used.entry((feature, period)).or_insert(ToldTotal { total, day });
+            if total > known.total {
+                *known = ToldTotal { total, day };
+            }
+        }
+        let applied = fields.applied.map(|place| (place.epoch, place.seq));
+        self.heads.push(NamedHead { seq: fields.seq, link: fields.link, applied, at });
+        if fields.closing {
+            self.closed_at.get_or_insert(at);
+        }
+    }
+}
+
+impl Coded {
+    /// The device of a chain, if anything was typed for it.
+    pub fn device(&self, chain: &ChainId) -> Option<&CodedDevice> {
+        self.0.get(chain)
+    }
+
+    /// Every device that told anything by a code.
+    pub fn devices(&self) -> impl Iterator<Item = (&ChainId, &CodedDevice)> {
+        self.0.iter()
+    }
+
+    /// Whether a code told that the device closed its chain.
+    pub fn is_closed(&self, chain: &ChainId) -> bool {
+        self.0.get(chain).is_some_and(|device| device.closed_at.is_some())
+    }
+
+    /// The greatest total of a device, feature and period that a code told; 0 where none did.
+    pub fn used(&self, chain: &ChainId, key: &(FeatureNumber, Period)) -> u64 {
+        self.0.get(chain).and_then(|device| device.used.get(key)).map_or(0, |told| told.total.get())
+    }
+
+    /// Units that codes told and the events that are known do not, by chain, feature and period.
+    pub fn beyond<'a>(
+        &'a self,
+        chains: &'a BTreeMap<ChainId, Chain>,
+    ) -> impl Iterator<Item = (&'a ChainId, FeatureNumber, Period, Micros, u64)> + 'a {
+        self.0.iter().flat_map(|(chain, device)| {
+            let known = chains.get(chain);
+            device.used.iter().filter_map(move |(key, told)| {
+                let proved = known.map_or(0, |known| known.charged(key, known.fork.is_some()));
+                let n = told.total.get().saturating_sub(proved);
+                (n > 0).then_some((chain, key.0, key.1, told.day, n))
+            })
+        })
+    }
+
+    /// Every feature and period of which a code told something.
+    pub fn periods(&self) -> impl Iterator<Item = &(FeatureNumber, Period)> {
+        self.0.values().flat_map(|device| device.used.keys())
+    }
+
+    /// Folds the event at `seq` of the authority chain of an epoch, and says of which chain it told something.
+    pub fn apply(&mut self, epoch: Epoch, seq: Seq, event: &Event) -> Option<ChainId> {
+        match &event.body {
+            Body::CodeReceived(received) => self.receive(event.at, received),
+            Body::GrantIssued(grant) if grant.typed.is_some() => {
+                let device = self.0.get_mut(&grant.device)?;
+                device.metered.insert((epoch, seq), metered(grant));
+                None
+            }
+            _ => None,
+        }
+    }
+
+    /// Folds what was typed. A code that says nothing which its chain could have said is passed over: the vendor signed it and
+    /// takes only others.
+    fn receive(&mut self, at: Micros, received: &CodeReceived) -> Option<ChainId> {
+        let (code, chain) = (&received.code, received.chain);
+        match code.kind() {
+            Kind::Request => {
+                let fields = RequestFields::read(code).ok()?;
+                let device = self.0.entry(chain).or_insert_with(|| CodedDevice {
+                    signer: fields.device,
+                    tag: fields.tag,
+                    pack_version: fields.pack_version,
+                    last: codes::digest(code),
+                    last_at: at,
+                    earlier: BTreeSet::new(),
+                    metered: BTreeMap::new(),
+                    heads: Vec::new(),
+                    used: BTreeMap::new(),
+                    closed_at: None,
+                });
+                (device.tag, device.pack_version) = (fields.tag, fields.pack_version);
+                device.note(code, at);
+            }
+            Kind::Return => {
+                let device = self.0.get_mut(&chain)?;
+                let fields = device.read_return(code)?;
+                device.take(at, &fields);
+                device.note(code, at);
+            }
+            Kind::Unlock => return None,
+        }
+        Some(chain)
+    }
+}
+
+impl CodedDevice {
+    /// Reads a return as far as its grant is one that was told by a code; the MAC is not looked at.
+    pub fn read_return(&self, code: &TypedCode) -> Option<ReturnFields> {
+        let applied = ReturnCode::applied(code).ok()?.map(|place| (place.epoch, place.seq));
+        let metered = self.metered_at(applied).len();
+        ReturnCode::read(code, metered).ok().map(|read| read.fields)
+    }
+}
+
+fn metered(grant: &GrantBody) -> Vec<(FeatureNumber, Reset)> {
+    let features = grant.entitlement.iter().flat_map(|entitlement| &entitlement.features);
+    let metered = features.filter(|feature| feature.mode != Mode::OnOff);
+    metered.map(|feature| (feature.number, feature.reset)).collect()
+}

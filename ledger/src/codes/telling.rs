@@ -1,0 +1,190 @@
+//! What a code can tell of a grant: days in place of instants, and of quotas what has room. The vendor rounds before it signs, so
+//! that its ledger holds what the device is told.
+
+use std::num::NonZeroU16;
+
+use schemas::grant::{CheckIn, GrantBody, GrantStatus, Typed};
+use schemas::ids::Digest;
+use schemas::numbers::{Epoch, FeatureNumber, Micros, Seconds, Seq, Total};
+use schemas::period::Period;
+use schemas::terms::{Entitlement, FeatureGrant, Mode, OnFork, Policy};
+use schemas::typed::{CodeQuota, CodeUnits, Day, GrantPlace, Unfit, UnlockFields, UnlockState};
+
+use super::hard;
+use crate::quotas;
+
+const DAY: u64 = 24 * 60 * 60 * 1_000_000;
+
+/// How a grant is told by a code.
+#[derive(Clone, Copy, Debug)]
+pub struct Telling<'a> {
+    /// The policy of the device's pack that the code names; it has a number.
+    pub policy: &'a Policy,
+    /// The digest of the code that is answered.
+    pub answers: Digest,
+    /// Days after which validity ends, where that is sooner than the licence's end.
+    pub valid_days: Option<NonZeroU16>,
+}
+
+impl Telling<'_> {
+    /// What the code rests on, as the grant says it.
+    pub(crate) fn typed(&self) -> Option<Typed> {
+        Some(Typed { key: 0, policy: self.policy.air_gapped?, answers: self.answers })
+    }
+
+    /// What the licence grants to the device from `now` on, as a code tells it: the policy's features and conditions, and
+    /// days: validity begins with a day and ends, as the check-in deadline does, with the end of one.
+    pub(crate) fn round(
+        &self,
+        entitlement: Entitlement,
+        check_in: CheckIn,
+        now: Micros,
+    ) -> (Entitlement, CheckIn) {
+        let Self { policy, valid_days, .. } = self;
+        let latest = valid_days.map(|days| now + Seconds::days(days.get().into()));
+        let valid_until = entitlement.valid_until.into_iter().chain(latest).min();
+        let starts_at = Micros::new(entitlement.starts_at.get() / DAY * DAY);
+        let entitlement = Entitlement {
+            revision: entitlement.revision,
+            valid_until: valid_until.map(end_of_day),
+            ..terms(policy, starts_at)
+        };
+        let sync_by = check_in.sync_by.map(end_of_day);
+        (entitlement, CheckIn { sync_by, grace: policy.rules.grace, after: policy.rules.after })
+    }
+}
+
+/// What a policy grants from `starts_at` on, without an end.
+pub(super) fn terms(policy: &Policy, starts_at: Micros) -> Entitlement {
+    Entitlement {
+        revision: schemas::numbers::Revision(1),
+        kind: policy.kind,
+        starts_at,
+        valid_until: None,
+        maintenance_until: policy.maintenance_for.map(|covered| starts_at + covered),
+        features: policy.features.clone(),
+        custom: Vec::new(),
+    }
+}
+
+/// G of which a code tells all that X leaves, and that is no less than what was granted `before`.
+pub(crate) fn tellable(before: Total, granted: Total, written_off: Total) -> Total {
+    let left = granted.get().saturating_sub(written_off.get());
+    let told = CodeUnits::at_most(Total::ZERO.saturating_plus(left)).total();
+    before.max(written_off.saturating_plus(told.get()))
+}
+
+/// What the code says that stands for a grant which the vendor wrote at `at` and `seq`, rounded by [`Telling`].
+///
+/// # Errors
+/// What a code cannot tell: dates that are too far off, validity that has ended or not begun, a denial.
+pub fn fields(body: &GrantBody, seq: Seq, at: Micros, policy: &Policy) -> Result<UnlockFields, Unfit> {
+    let state = state(body)?;
+    let issued = Day::of(at).ok_or(Unfit("day of issue"))?;
+    let stands = matches!(state, UnlockState::Active | UnlockState::Frozen);
+    let entitlement = body.entitlement.as_ref().ok_or(Unfit("refusal"))?;
+    let since_start = issued.start().get().checked_sub(entitlement.starts_at.get());
+    let since_start_days =
+        since_start.and_then(|since| u16::try_from(since / DAY).ok()).ok_or(Unfit("start of validity"))?;
+    let to_end_days = match entitlement.valid_until {
+        Some(until) if stands => Some(days_to(issued, until).ok_or(Unfit("end of validity"))?),
+        _ => None,
+    };
+    let to_check_in_days = match body.check_in.sync_by {
+        Some(sync_by) if stands => Some(days_to(issued, sync_by).ok_or(Unfit("check-in deadline"))?),
+        _ => None,
+    };
+    let dates = Dates { issued: issued.start(), entitlement, check_in: &body.check_in };
+    let quotas = hard(policy).filter(|_| stands).map(|feature| quota(body, feature, policy, &dates));
+    Ok(UnlockFields {
+        place: place(body.epoch, seq),
+        state,
+        policy: policy.air_gapped.ok_or(Unfit("policy"))?,
+        issued,
+        since_start_days,
+        to_end_days,
+        to_check_in_days,
+        quotas: quotas.collect(),
+    })
+}
+
+/// When a grant was issued and until when it lets its device go on.
+pub(super) struct Dates<'a> {
+    pub(super) issued: Micros,
+    pub(super) entitlement: &'a Entitlement,
+    pub(super) check_in: &'a CheckIn,
+}
+
+impl Dates<'_> {
+    /// The period that holds the day of issue, and those that follow up to the check-in deadline or the end.
+    pub(super) fn periods(&self, feature: &FeatureGrant) -> impl Iterator<Item = Period> + Clone + use<> {
+        let until = quotas::raise_until(self.entitlement, self.issued, self.check_in);
+        quotas::periods_ahead(feature.reset, self.issued, until)
+    }
+}
+
+/// Units that the policy has one device hold.
+pub(super) fn share(policy: &Policy, feature: FeatureNumber) -> Option<Total> {
+    let rule = policy.rules.quotas.iter().find(|rule| rule.feature == feature)?;
+    Some(quotas::share(rule, policy.rules.max_activations))
+}
+
+pub(super) fn place(epoch: Epoch, seq: Seq) -> GrantPlace {
+    GrantPlace { epoch, seq }
+}
+
+fn quota(body: &GrantBody, feature: &FeatureGrant, policy: &Policy, dates: &Dates<'_>) -> CodeQuota {
+    let units = |period| body.units_for(feature.number, period).unwrap_or(0);
+    let mut periods = dates.periods(feature);
+    let first = periods.next().map_or(0, units);
+    let share = share(policy, feature.number).map(Total::get);
+    let following = share.is_some_and(|share| {
+        let mut periods = periods.peekable();
+        periods.peek().is_some() && periods.all(|period| units(period) >= share)
+    });
+    CodeQuota { units: CodeUnits::at_most(Total::ZERO.saturating_plus(first)), following }
+}
+
+fn state(body: &GrantBody) -> Result<UnlockState, Unfit> {
+    match (body.status, body.forked) {
+        (GrantStatus::Active, Some(OnFork::Stop | OnFork::Heal)) => Ok(UnlockState::Frozen),
+        (GrantStatus::Active, _) => Ok(UnlockState::Active),
+        (GrantStatus::Suspended, _) => Ok(UnlockState::Suspended),
+        (GrantStatus::Revoked, _) => Ok(UnlockState::Revoked),
+        (GrantStatus::Released, _) => Ok(UnlockState::Released),
+        (GrantStatus::Denied, _) => Err(Unfit("refusal")),
+    }
+}
+
+/// Whole days from the beginning of a day to an instant after it.
+fn days_to(from: Day, instant: Micros) -> Option<NonZeroU16> {
+    let days = instant.get().checked_sub(from.start().get())? / DAY;
+    u16::try_from(days).ok().and_then(NonZeroU16::new)
+}
+
+/// The first instant that is not before `instant` and begins a day.
+pub(crate) fn end_of_day(instant: Micros) -> Micros {
+    Micros::new(instant.get().div_ceil(DAY).saturating_mul(DAY))
+}
+
+/// Whether a policy gives a device nothing that the terms of its licence do not: every feature is there, metered alike.
+pub fn is_covered(policy: &Policy, entitlement: &Entitlement) -> bool {
+    let has = |feature: &FeatureGrant| {
+        entitlement.features.iter().any(|held| {
+            (held.number, held.mode, held.reset, held.valid_for)
+                == (feature.number, feature.mode, feature.reset, feature.valid_for)
+        })
+    };
+    policy.features.iter().all(has)
+}
+
+/// Whether a policy gives all that the licence grants.
+pub fn is_whole(policy: &Policy, entitlement: &Entitlement) -> bool {
+    is_covered(policy, entitlement)
+        && policy.features.len() == entitlement.features.len()
+        && policy
+            .features
+            .iter()
+            .filter(|feature| feature.mode == Mode::Hard)
+            .all(|feature| share(policy, feature.number).is_some())
+}
