@@ -13,9 +13,9 @@ use schemas::refusal::Refusal;
 use schemas::text::Text;
 
 use crate::commands::{
-    activation, audit, backup, completions, config, customer, db, demo, digest, doctor, explain, export,
-    init, keys, license, merge, period, policy, product, quarantine, rebuild, refresh, restore, serve, show,
-    store, token, verify, webhook,
+    activation, audit, backup, code, completions, config, customer, db, demo, digest, doctor, explain,
+    export, init, keys, license, merge, period, policy, product, quarantine, rebuild, refresh, restore,
+    serve, show, store, token, verify, webhook,
 };
 use crate::config::{Config, Flags};
 use crate::home::Home;
@@ -73,6 +73,8 @@ enum Command {
     License(license::LicenseCommand),
     #[command(subcommand)]
     Activation(activation::ActivationCommand),
+    #[command(subcommand)]
+    Code(code::CodeCommand),
     Merge(merge::MergeArgs),
     Refresh(refresh::RefreshArgs),
     #[command(subcommand)]
@@ -117,6 +119,7 @@ impl Command {
             Self::Customer(command) => command.run(context),
             Self::License(command) => command.run(context),
             Self::Activation(command) => command.run(context),
+            Self::Code(command) => command.run(context),
             Self::Merge(args) => args.run(context),
             Self::Refresh(args) => args.run(context),
             Self::Period(command) => command.run(context),

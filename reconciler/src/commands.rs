@@ -12,6 +12,7 @@ pub(crate) mod verify;
 pub(crate) mod activation;
 pub(crate) mod audit;
 pub(crate) mod backup;
+pub(crate) mod code;
 pub(crate) mod customer;
 pub(crate) mod db;
 pub(crate) mod demo;

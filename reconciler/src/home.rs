@@ -22,6 +22,7 @@ mod store_url;
 use std::io;
 use std::path::Path;
 
+use ledger::codes::agreement::SealingSecret;
 use ledger::keys::SecretKey;
 use ledger::license_key::KeySecret;
 use ledger::trust::{self, TrustedIssuer};
@@ -178,6 +179,14 @@ impl Home {
     pub fn code_key(&self, product: &Text, version: u32) -> SecretKey {
         let context = [&version.to_be_bytes(), product.as_str().as_bytes()].concat();
         SecretKey::from_seed(&self.key_secret.derive(b"cf/codekey/1", &context))
+    }
+
+    /// The secret of the key that messages to the vendor are sealed to.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn sealing_secret(&self) -> Result<SealingSecret, Refusal> {
+        Ok(SealingSecret::from_bytes(&*files::read_secret(&self.layout.sealing_key())?))
     }
 
     /// What licence keys, and the keys of packs, are derived from.

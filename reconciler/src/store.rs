@@ -31,6 +31,7 @@ use schemas::ids::{ChainId, Commitment, Digest, HookId, KeyReference, LicenseId,
 use schemas::numbers::{FeatureNumber, Micros, Seq};
 use schemas::refusal::Refusal;
 use schemas::text::Text;
+use schemas::typed::ChainReference;
 use thiserror::Error;
 
 pub use self::durable::Durable;
@@ -348,6 +349,13 @@ pub trait Store: Send {
 
     /// Since when the events of the licence's device chains are known.
     fn known(&mut self, license: &LicenseId) -> Result<KnownSince, StoreError>;
+
+    /// The device chains of which codes were typed: all, or those whose names begin as `reference` says; in the order of licence
+    /// and chain.
+    fn coded_chains(
+        &mut self,
+        reference: Option<&ChainReference>,
+    ) -> Result<Vec<(LicenseId, ChainId)>, StoreError>;
 
     /// Hands usage rows that match to `each`, in the order of licence, chain, feature, period and day.
     fn usage(

@@ -4,6 +4,7 @@
 //! in one commit. Nothing here knows SQL or the command line.
 
 pub mod activations;
+pub mod codes;
 pub mod customers;
 pub mod forks;
 pub mod licenses;

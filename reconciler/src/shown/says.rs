@@ -54,6 +54,9 @@ pub(crate) fn says(body: &Body, features: &[ProductFeature]) -> String {
             format!("after event {} of epoch {}", restored.seq, restored.epoch)
         }
         Body::AttachmentErased(erased) => format!("{} values", erased.commitments.len()),
+        Body::CodeReceived(received) => {
+            format!("a {} code of {}", received.code.kind().word(), short(&received.chain))
+        }
         Body::PassedOver(kind, _) => format!("kind {}, written by a newer version", kind.0),
         Body::AgentStarted(_)
         | Body::BorrowReturned(_)

@@ -33,6 +33,7 @@ use schemas::grant::{Grant, Revocations};
 use schemas::ids::{ChainId, Commitment, Digest, HookId, KeyReference, LicenseId, MessageId};
 use schemas::numbers::{Micros, Seq};
 use schemas::text::Text;
+use schemas::typed::ChainReference;
 
 use self::database::{Access, Database};
 use super::durable::Durable;
@@ -337,6 +338,13 @@ impl Store for SqlStore {
 
     fn license_of_chain(&mut self, chain: &ChainId) -> Result<Option<LicenseId>, StoreError> {
         self.read(|db| license::of_chain(db, chain))
+    }
+
+    fn coded_chains(
+        &mut self,
+        reference: Option<&ChainReference>,
+    ) -> Result<Vec<(LicenseId, ChainId)>, StoreError> {
+        self.read(|db| lists::coded_chains(db, reference))
     }
 
     fn last_place(&mut self, chain: &ChainId) -> Result<Seq, StoreError> {

@@ -335,6 +335,7 @@ fn chain_row<'a>(license: &'a License, chain: &'a ChainId) -> Values<'a> {
         verdict.into(),
         state::of_branches(known).into(),
         state::of_chain(license, chain).into(),
+        license.coded.device(chain).map(|_| 1_u32).into(),
     ]
 }
 

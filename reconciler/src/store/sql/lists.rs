@@ -10,6 +10,7 @@ use schemas::numbers::{FeatureNumber, Seconds, Seq};
 use schemas::period::Period;
 use schemas::terms::OnFork;
 use schemas::text::Text;
+use schemas::typed::ChainReference;
 
 use super::database::{Database, Row, Value, all};
 use super::license::history_entry;
@@ -135,6 +136,31 @@ pub(super) fn variables(
         Ok(())
     })?;
     Ok(variables)
+}
+
+/// The device chains of which codes were typed.
+pub(super) fn coded_chains(
+    db: &mut dyn Database,
+    reference: Option<&ChainReference>,
+) -> Result<Vec<(LicenseId, ChainId)>, StoreError> {
+    let bound = |filling: u8| {
+        let mut chain = [filling; 32];
+        if let Some(reference) = reference {
+            chain[..ChainReference::LEN].copy_from_slice(reference.as_bytes());
+        }
+        chain
+    };
+    let (first, last) = (bound(0), bound(0xff));
+    let mut chains = Vec::new();
+    db.query(
+        &statements::CODED_CHAINS,
+        &[first.as_slice().into(), last.as_slice().into()],
+        &mut |mut row| {
+            chains.push((LicenseId(row.fixed()?), ChainId(row.fixed()?)));
+            Ok(())
+        },
+    )?;
+    Ok(chains)
 }
 
 /// Usage rows that match.

@@ -210,6 +210,8 @@ statements! {
         WHERE c.license_id = $1 AND c.status IS NOT NULL AND (c.chain = $2 OR $2 IS NULL) AND (l.product = $3 OR $3 IS NULL)
             AND (c.status = $4 OR $4 IS NULL) AND (c.chain > $5 OR $5 IS NULL)
         ORDER BY c.chain LIMIT $6", [Bytes, Bytes, Text, Int, Bytes, Int]);
+    CODED_CHAINS = new("SELECT license_id, chain FROM chains WHERE coded = 1 AND chain >= $1 AND chain <= $2
+        ORDER BY license_id, chain", [Bytes, Bytes]);
     USAGE_LIST = new("SELECT u.license_id, l.product, u.chain, u.feature, u.period, u.day, u.n, u.refunded, u.events
         FROM usage u JOIN licenses l ON l.license_id = u.license_id
         WHERE (l.product = $1 OR $1 IS NULL) AND u.day >= $2 AND u.day < $3
@@ -309,12 +311,13 @@ inserts! {
             max_activations = excluded.max_activations, on_fork = excluded.on_fork, state = excluded.state";
     CHAIN_ROW = chains(license_id Bytes, chain Bytes, status Int, reason Text, agent Text, host Bytes, requested_at Int, granted_at Int,
             released_at Int, sync_by Int, seq Int, last_at Int, last_seq Int, fork_seq Int, fork_at Int, fork_verdict Text,
-            branches Bytes, state Bytes)
+            branches Bytes, state Bytes, coded Int)
         "ON CONFLICT (license_id, chain) DO UPDATE SET status = excluded.status, reason = excluded.reason, agent = excluded.agent,
             host = excluded.host, requested_at = excluded.requested_at, granted_at = excluded.granted_at,
             released_at = excluded.released_at, sync_by = excluded.sync_by, seq = excluded.seq, last_at = excluded.last_at,
             last_seq = excluded.last_seq, fork_seq = excluded.fork_seq, fork_at = excluded.fork_at,
-            fork_verdict = excluded.fork_verdict, branches = excluded.branches, state = excluded.state";
+            fork_verdict = excluded.fork_verdict, branches = excluded.branches, state = excluded.state,
+            coded = excluded.coded";
     RUN = runs(license_id Bytes, chain Bytes, branch Int, writer Int, first_seq Int, version Int, origin Bytes, prev Bytes, events Int,
             head Bytes, last_at Int, pairs Bytes) "";
     NEW_ATTACHMENT = attachments(license_id Bytes, commitment Bytes, salt Bytes, value Bytes)
@@ -364,7 +367,7 @@ projections! {
             valid_from_activation, max_activations, on_fork, state FROM licenses WHERE license_id = $1" [Bytes],
         "SELECT count(*) FROM licenses", "DELETE FROM licenses";
     CHAIN_ROW = chains, "SELECT license_id, chain, status, reason, agent, host, requested_at, granted_at, released_at,
-            sync_by, seq, last_at, last_seq, fork_seq, fork_at, fork_verdict, branches, state FROM chains WHERE license_id = $1" [Bytes],
+            sync_by, seq, last_at, last_seq, fork_seq, fork_at, fork_verdict, branches, state, coded FROM chains WHERE license_id = $1" [Bytes],
         "SELECT count(*) FROM chains", "DELETE FROM chains";
     USAGE_ROW = usage, "SELECT license_id, chain, feature, period, day, n, refunded, events
             FROM usage WHERE license_id = $1" [Bytes],

@@ -1,0 +1,365 @@
+//! Codes that are typed for devices which nothing else comes from: taken in, and answered by a code.
+//!
+//! A code is one of the two messages: a request or a report goes onto the licence's authority chain as it was typed, and what
+//! answers it is a grant like any other, told as the policy of the device's pack lets a code tell it. The unlock code follows
+//! from that grant, so it can be shown again.
+
+use std::num::NonZeroU16;
+
+use ledger::authority::License;
+use ledger::coded::CodedDevice;
+use ledger::codes::telling::{self, Telling};
+use ledger::codes::{self, request, returned, unlock};
+use ledger::draft::Draft;
+use ledger::license_key::LicenseKey;
+use ledger::{grants, refold};
+use schemas::codes::Code;
+use schemas::event::authority::{CodeReceived, EntitlementChanged};
+use schemas::event::{Body, Event};
+use schemas::grant::{GrantBody, GrantStatus, Revocations};
+use schemas::ids::{ChainId, Digest, LicenseId};
+use schemas::numbers::{Epoch, Micros, Revision, Seq, Total};
+use schemas::period::Period;
+use schemas::refusal::Refusal;
+use schemas::run::DeviceOrigin;
+use schemas::terms::{Entitlement, Policy, Terms};
+use schemas::text::Text;
+use schemas::typed::{ChainReference, ReturnCode, TypedCode};
+
+use super::Vendor;
+use super::licenses::refuse_too_long;
+use crate::options::resolve;
+use crate::store::feature_names;
+
+/// What an operator may set of an unlock code.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct CodeTerms {
+    /// The number of the pack's policy that is unlocked; the licence is changed to it where it grants something else. Absent: the
+    /// one that gives what the licence grants.
+    pub policy: Option<u16>,
+    /// Days after which the code's validity ends, where that is sooner than the licence's end.
+    pub valid_days: Option<NonZeroU16>,
+}
+
+/// A code that was taken in, with its answer.
+#[derive(Debug)]
+pub struct AnsweredCode {
+    /// The licence.
+    pub license: LicenseId,
+    /// The device chain.
+    pub chain: ChainId,
+    /// What the device is told.
+    pub status: GrantStatus,
+    /// The policy that the code unlocks.
+    pub policy: Text,
+    /// The first instant after validity; absent: without end.
+    pub valid_until: Option<Micros>,
+    /// When the device must be heard of again.
+    pub sync_by: Option<Micros>,
+    /// Whether the code had been taken in before: the answer is the same again.
+    pub is_repeat: bool,
+    /// Whether it told that the device ended its activation.
+    pub closing: bool,
+    /// What it told was used.
+    pub usage: Vec<CodeUsage>,
+    /// The unlock code.
+    pub unlock: TypedCode,
+}
+
+/// What a return code tells was used of a feature.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct CodeUsage {
+    /// The feature.
+    pub feature: Text,
+    /// The period.
+    pub period: Period,
+    /// Units, net of refunds.
+    pub total: Total,
+}
+
+/// A pack as it was published.
+#[derive(Debug)]
+struct Published {
+    version: u32,
+    digest: Digest,
+    policies: Vec<Policy>,
+}
+
+/// A code that was believed.
+struct Taken<'a> {
+    code: &'a TypedCode,
+    origin: DeviceOrigin,
+    chain: ChainId,
+    terms: CodeTerms,
+}
+
+impl Vendor {
+    /// Answers a request code that was typed with the licence's key.
+    ///
+    /// # Errors
+    /// `license_not_found`; those of [`request::verify`]; `code_other_pack` for a pack that this home did not publish,
+    /// `code_stale` for a request that others followed, `code_policy`; why the device is denied; `license_expired`, `code_unfit`.
+    pub fn answer_code(
+        &mut self,
+        code: &TypedCode,
+        key: &LicenseKey,
+        terms: CodeTerms,
+    ) -> Result<AnsweredCode, Refusal> {
+        let license = self.license_of_holder(&key.reveal())?;
+        let request =
+            request::verify(code, key).map_err(|error| Refusal::from_error(error.code(), &error))?;
+        let pack = self.published(&license.product, request.fields().pack_version)?;
+        let origin = request.origin().clone();
+        self.answer(&license, &Taken { code, origin, chain: request.chain(), terms }, &pack)
+    }
+
+    /// Takes a return code in and answers it.
+    ///
+    /// # Errors
+    /// `code_chain_unknown`; those of [`returned::verify`]; `code_stale`, and otherwise as [`Self::answer_code`].
+    pub fn take_code(&mut self, code: &TypedCode, terms: CodeTerms) -> Result<AnsweredCode, Refusal> {
+        let reference = ReturnCode::chain(code).map_err(|error| Refusal::from_error(error.code(), &error))?;
+        let sealing = self.home.sealing_secret()?;
+        let mut refused = Refusal::new(Code::CodeChainUnknown, reference.to_string());
+        for (license, chain) in self.store.coded_chains(Some(&reference))? {
+            let Some(license) = self.store.license(&license)? else { continue };
+            let Some(device) = license.coded.device(&chain) else { continue };
+            let origin = DeviceOrigin { signer: device.signer, reference: license.key };
+            match returned::verify(code, &origin, &sealing, metered(device, code)?) {
+                Ok(verified) => {
+                    let pack = self.published(&license.product, device.pack_version)?;
+                    let told: Vec<_> = device.told(verified.fields()).collect();
+                    let taken = Taken { code, origin, chain, terms };
+                    let closing = verified.fields().closing;
+                    let answered = self.answer(&license, &taken, &pack)?;
+                    return Ok(AnsweredCode { closing, usage: self.usage_of(&license, told)?, ..answered });
+                }
+                Err(error) => refused = Refusal::from_error(error.code(), &error),
+            }
+        }
+        Err(refused)
+    }
+
+    /// Whether a return code names a device that this ledger knows.
+    ///
+    /// # Errors
+    /// When it is no return code, or the ledger cannot be read.
+    pub fn knows_return(&mut self, code: &TypedCode) -> Result<bool, Refusal> {
+        let reference: ChainReference =
+            ReturnCode::chain(code).map_err(|error| Refusal::from_error(error.code(), &error))?;
+        Ok(!self.store.coded_chains(Some(&reference))?.is_empty())
+    }
+
+    fn answer(
+        &mut self,
+        license: &License,
+        taken: &Taken<'_>,
+        pack: &Published,
+    ) -> Result<AnsweredCode, Refusal> {
+        let revocations = self.store.revocations()?;
+        let (chain, now) = (taken.chain, self.now);
+        let mut repeated = false;
+        let after = self.change_license(&license.id, None, |draft| {
+            repeated = take_in(draft, taken, pack, now, &revocations)?;
+            Ok(())
+        })?;
+        let activation = after.activations.get(&chain).ok_or(Code::Failed)?;
+        if activation.status == GrantStatus::Denied {
+            let code = activation.reason.as_ref().and_then(|reason| reason.as_str().parse::<Code>().ok());
+            return Err(Refusal::from(code.unwrap_or(Code::NotActivated)));
+        }
+        let told = self.told(&after, taken, pack)?;
+        Ok(AnsweredCode {
+            license: after.id,
+            chain,
+            status: told.body.status,
+            policy: told.policy.name.clone(),
+            valid_until: told.body.entitlement.as_ref().and_then(|entitlement| entitlement.valid_until),
+            sync_by: told.body.check_in.sync_by,
+            is_repeat: repeated,
+            closing: false,
+            usage: Vec::new(),
+            unlock: told.unlock,
+        })
+    }
+
+    /// The unlock code of the newest grant of a chain.
+    fn told<'p>(
+        &mut self,
+        license: &License,
+        taken: &Taken<'_>,
+        pack: &'p Published,
+    ) -> Result<Told<'p>, Refusal> {
+        let grant = self.grant(&license.id, &taken.chain)?;
+        let (at, body) = body_of(&grant.core)?;
+        let policy = pack.policy(body.typed.map(|typed| typed.policy)).ok_or(Code::CodePolicy)?;
+        let purpose = unlock::Purpose {
+            chain: taken.chain,
+            reference: taken.origin.reference,
+            pack: pack.digest,
+            answers: codes::digest(taken.code),
+        };
+        let key = self.home.code_key(&license.product, pack.version);
+        let unlock = telling::fields(&body, grant.seq, at, policy)
+            .and_then(|fields| unlock::write(&fields, &purpose, &key))
+            .map_err(|unfit| Refusal::from_error(unfit.code(), &unfit))?;
+        Ok(Told { body, policy, unlock })
+    }
+
+    /// A product's pack of a version, from the catalog as it stood when it was published.
+    fn published(&mut self, product: &Text, version: u32) -> Result<Published, Refusal> {
+        let mut policies: Vec<Policy> = Vec::new();
+        for run in self.store.catalog_runs()? {
+            for (_, event) in refold::events(&run).map_err(crate::store::StoreError::from)? {
+                match event.body {
+                    Body::PolicyDefined(defined) if defined.policy.product == *product => {
+                        policies.retain(|policy| policy.name != defined.policy.name);
+                        policies.extend(defined.policy.air_gapped.is_some().then_some(defined.policy));
+                    }
+                    Body::PackPublished(pack) if pack.product == *product && pack.version == version => {
+                        return Ok(Published { version, digest: pack.digest, policies });
+                    }
+                    _ => {}
+                }
+            }
+        }
+        let why = format!("no pack {version} of {product} was published here");
+        Err(Refusal::new(Code::CodeOtherPack, why))
+    }
+
+    fn usage_of(
+        &mut self,
+        license: &License,
+        told: Vec<(schemas::numbers::FeatureNumber, Period, Total)>,
+    ) -> Result<Vec<CodeUsage>, Refusal> {
+        let names = feature_names(&self.catalog()?);
+        let name = |number| names.get(&(license.product.to_string(), number)).cloned();
+        let told = told.into_iter().filter_map(|(feature, period, total)| {
+            Some(CodeUsage { feature: name(feature)?, period, total })
+        });
+        Ok(told.collect())
+    }
+}
+
+/// What a device is told.
+struct Told<'p> {
+    body: GrantBody,
+    policy: &'p Policy,
+    unlock: TypedCode,
+}
+
+impl Published {
+    fn policy(&self, number: Option<u16>) -> Option<&Policy> {
+        self.policies.iter().find(|policy| number.is_some() && policy.air_gapped == number)
+    }
+
+    /// The policy that a code of the licence unlocks.
+    fn choose(&self, license: &License, wanted: Option<u16>) -> Result<&Policy, Refusal> {
+        if wanted.is_some() {
+            return self.policy(wanted).ok_or_else(|| self.no_policy());
+        }
+        let granted = &license.terms.entitlement;
+        let mut fitting = self.policies.iter().filter(|policy| telling::is_whole(policy, granted));
+        let named = fitting.clone().find(|policy| policy.name == license.policy);
+        named.or_else(|| fitting.next()).ok_or_else(|| self.no_policy())
+    }
+
+    fn no_policy(&self) -> Refusal {
+        let known = self.policies.iter().filter_map(|policy| Some((policy.air_gapped?, &policy.name)));
+        let known: Vec<String> = known.map(|(number, name)| format!("{number} {name}")).collect();
+        let why = format!("pack {} holds: {}", self.version, known.join(", "));
+        Refusal::new(Code::CodePolicy, why)
+    }
+}
+
+/// Takes a code in and writes what answers it, unless that is written. Returns whether the code had been taken in before.
+fn take_in(
+    draft: &mut Draft<'_>,
+    taken: &Taken<'_>,
+    pack: &Published,
+    now: Micros,
+    revocations: &Revocations,
+) -> Result<bool, Refusal> {
+    let (chain, digest) = (taken.chain, codes::digest(taken.code));
+    let known = draft.license().coded.device(&chain);
+    let is_repeat = known.is_some_and(|device| device.last == digest);
+    if is_repeat && is_answered(draft.license(), &chain, now) {
+        return Ok(true);
+    }
+    if known.is_some_and(|device| is_stale(device, taken.code, &digest)) {
+        return Err(Code::CodeStale.into());
+    }
+    if !is_repeat {
+        let code = taken.code.clone();
+        draft.write(Body::CodeReceived(Box::new(CodeReceived { chain, code })))?;
+    }
+    let policy = pack.choose(draft.license(), taken.terms.policy)?;
+    change_to(draft, policy)?;
+    let telling = Telling { policy, answers: digest, valid_days: taken.terms.valid_days };
+    grants::issue_by_code(draft, chain, revocations.clone(), telling, is_repeat)?;
+    refuse_untold(draft, &chain, policy)?;
+    Ok(is_repeat)
+}
+
+/// Refuses, before anything is stored, what no code can tell.
+fn refuse_untold(draft: &Draft<'_>, chain: &ChainId, policy: &Policy) -> Result<(), Refusal> {
+    let Some(grant) = draft.grant(chain) else { return Ok(()) };
+    let (at, body) = body_of(&grant.core)?;
+    if body.status == GrantStatus::Denied {
+        return Ok(());
+    }
+    let until = body.entitlement.as_ref().and_then(|entitlement| entitlement.valid_until);
+    if body.status == GrantStatus::Active && until.is_some_and(|until| until <= at) {
+        return Err(Code::LicenseExpired.into());
+    }
+    telling::fields(&body, grant.seq, at, policy)
+        .map(drop)
+        .map_err(|unfit| Refusal::from_error(unfit.code(), &unfit))
+}
+
+/// Whether the newest grant of a chain is the code that answered its last one, and can still be applied.
+fn is_answered(license: &License, chain: &ChainId, now: Micros) -> bool {
+    let Some(activation) = license.activations.get(chain) else { return false };
+    let place: (Epoch, Seq) = (activation.grant.epoch, activation.grant.seq);
+    let device = license.coded.device(chain);
+    activation.status != GrantStatus::Denied
+        && !activation.is_answer_late(now)
+        && device.is_some_and(|device| device.metered.contains_key(&place))
+}
+
+/// Whether a code says less than one that was taken in, or was taken in before others.
+fn is_stale(device: &CodedDevice, code: &TypedCode, digest: &Digest) -> bool {
+    let says_less = device.read_return(code).is_some_and(|fields| device.is_stale(&fields));
+    device.earlier.contains(digest) || says_less
+}
+
+/// Changes the licence to what the policy grants, where it grants something else; its dates and custom fields stay.
+fn change_to(draft: &mut Draft<'_>, policy: &Policy) -> Result<(), Refusal> {
+    let terms = &draft.license().terms;
+    let held = &terms.entitlement;
+    if telling::is_whole(policy, held) {
+        return Ok(());
+    }
+    let entitlement = Entitlement {
+        revision: Revision(held.revision.0 + 1),
+        kind: policy.kind,
+        features: policy.features.clone(),
+        ..held.clone()
+    };
+    let terms = Terms { entitlement, rules: resolve(policy, draft.now()).rules, ..terms.clone() };
+    refuse_too_long(&terms)?;
+    draft.write(Body::EntitlementChanged(Box::new(EntitlementChanged { terms, reason: None })))?;
+    Ok(())
+}
+
+fn metered(device: &CodedDevice, code: &TypedCode) -> Result<usize, Refusal> {
+    let applied = ReturnCode::applied(code).map_err(|error| Refusal::from_error(error.code(), &error))?;
+    Ok(device.metered_at(applied.map(|place| (place.epoch, place.seq))).len())
+}
+
+fn body_of(core: &[u8]) -> Result<(Micros, GrantBody), Refusal> {
+    match Event::decode(core) {
+        Ok(Event { at, body: Body::GrantIssued(body) }) => Ok((at, *body)),
+        _ => Err(Code::Failed.into()),
+    }
+}
