@@ -3,6 +3,7 @@
 mod activate;
 mod apply;
 mod block;
+mod codes;
 mod succeed;
 
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -80,7 +80,7 @@ fn between(before: Option<&GrantBody>, after: &GrantBody) -> Vec<Change> {
     changes.note(
         "acknowledged up to event",
         before.map(|grant| grant.ack.seq),
-        Some(after.ack.seq).filter(|seq| seq.0 > 0),
+        Some(after.ack.seq).filter(|seq| seq.0 > 0 && after.typed.is_none()),
     );
     changes.0
 }

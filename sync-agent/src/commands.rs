@@ -3,7 +3,6 @@
 pub(crate) mod activate;
 pub(crate) mod apply;
 pub(crate) mod check;
-#[expect(dead_code, reason = "no command asks for a code yet")]
 pub(crate) mod code;
 pub(crate) mod completions;
 pub(crate) mod consume;

@@ -1,7 +1,7 @@
 //! What a device knows about its licence, in one picture.
 
 use ledger::check::{Granted, Life};
-use ledger::device::{Device, Usefulness};
+use ledger::device::{AppliedGrant, Device, Usefulness};
 use schemas::codes::{Code, Entry};
 use schemas::grant::GrantStatus;
 use schemas::ids::ChainId;
@@ -223,7 +223,7 @@ impl Status {
             state: State::of(device),
             reason: device.grant().and_then(|applied| applied.verified.body.reason.clone()),
             why: Why::of(device),
-            license_id: body.map(|body| body.license.uuid().to_string()),
+            license_id: device.rests_on().and_then(AppliedGrant::license).map(|license| license.to_string()),
             product: Some(device.opened().product.clone()),
             environment: Some(device.opened().environment.clone()),
             code,

@@ -29,7 +29,8 @@ impl Agent {
     /// # Errors
     /// `already_activated`, `activation_pending` under another key, `pack_missing`.
     pub fn activate(&self, key: &LicenseKey) -> Result<Vec<u8>, Refusal> {
-        self.ask(Ask::Key(key))
+        self.ask(Ask::Key(key), Answer::Travels)?;
+        self.request()
     }
 
     /// Opens a chain that asks for the product's trial, and returns the activation request; otherwise as
@@ -38,14 +39,16 @@ impl Agent {
     /// # Errors
     /// As [`Self::activate`].
     pub fn activate_trial(&self) -> Result<Vec<u8>, Refusal> {
-        self.ask(Ask::Trial)
+        self.ask(Ask::Trial, Answer::Travels)?;
+        self.request()
     }
 
-    fn ask(&self, ask: Ask<'_>) -> Result<Vec<u8>, Refusal> {
+    /// Opens a chain that asks for what `ask` says, unless one is here that asks for the same.
+    pub(super) fn ask(&self, ask: Ask<'_>, answer: Answer) -> Result<(), Refusal> {
         self.undamaged()?;
         let mut writer = self.hold_writer();
-        match self.chain_to_replace(writer.as_ref(), ask)? {
-            Replace::Keep => return self.request(),
+        match self.chain_to_replace(writer.as_ref(), ask, answer)? {
+            Replace::Keep => return Ok(()),
             Replace::Nothing => {}
             Replace::Ended(chain) => {
                 if let Some(writer) = writer.as_ref() {
@@ -57,12 +60,16 @@ impl Agent {
             }
         }
         *writer = Some(self.open_new_chain(ask)?);
-        drop(writer);
-        self.request()
+        Ok(())
     }
 
     /// Whether a chain that is here makes room for one that asks for `ask`.
-    fn chain_to_replace(&self, writer: Option<&Writer>, ask: Ask<'_>) -> Result<Replace, Refusal> {
+    fn chain_to_replace(
+        &self,
+        writer: Option<&Writer>,
+        ask: Ask<'_>,
+        answer: Answer,
+    ) -> Result<Replace, Refusal> {
         let Some(writer) = writer else { return Ok(Replace::Nothing) };
         let device = device_of(writer)?;
         let chain = device.chain();
@@ -77,6 +84,8 @@ impl Agent {
                 }
                 _ => Err(Refusal::new(Code::ActivationPending, format!("chain {chain}"))),
             },
+            // What is active may go on by codes: its request is shown for that.
+            _ if answer == Answer::IsTyped && ask.is_claimed_by(&chain, &self.claim()?) => Ok(Replace::Keep),
             _ => Err(Refusal::new(Code::AlreadyActivated, format!("chain {chain}"))),
         }
     }
@@ -125,9 +134,18 @@ impl Agent {
     }
 }
 
+/// How the answer to a request comes.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Answer {
+    /// In a file or over a connection.
+    Travels,
+    /// As a code.
+    IsTyped,
+}
+
 /// What an activation is asked for by.
 #[derive(Clone, Copy, Debug)]
-enum Ask<'a> {
+pub(super) enum Ask<'a> {
     Key(&'a LicenseKey),
     Trial,
 }

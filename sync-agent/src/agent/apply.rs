@@ -93,7 +93,7 @@ impl Agent {
         Err(Refusal::new(Code::GrantNotice, format!("{}: {title}", said.code)))
     }
 
-    fn apply_grants(&self, grants: Vec<AppliedGrant>) -> Result<Applied, Refusal> {
+    pub(super) fn apply_grants(&self, grants: Vec<AppliedGrant>) -> Result<Applied, Refusal> {
         let heals = grants.iter().any(|grant| grant.verified.body.promises_heal());
         let (before, applied) = self.with_writer(|writer| {
             let before = device_of(writer)?;
@@ -139,13 +139,12 @@ impl Agent {
 }
 
 impl Applied {
-    fn of(device: &Device, changes: Vec<Change>) -> Self {
-        let rests_on = device.rests_on().map(|grant| &grant.verified.body);
+    pub(super) fn of(device: &Device, changes: Vec<Change>) -> Self {
         Self {
             chain: device.chain(),
             state: State::of(device),
             why: Why::of(device),
-            license_id: rests_on.map(|body| body.license.uuid().to_string()),
+            license_id: device.rests_on().and_then(AppliedGrant::license).map(|license| license.to_string()),
             changes,
         }
     }

@@ -9,6 +9,7 @@ use schemas::codes::{Code, Exit};
 use schemas::refusal::Refusal;
 use serde::Serialize;
 
+use super::code::PictureArgs;
 use super::files;
 use super::server::ServerArgs;
 use super::sync::Told;
@@ -21,6 +22,9 @@ use crate::output::{Fields, talk};
 /// or with `--request` by a file. Give the file to the vendor and apply the licence file that comes back. Asking again before
 /// the answer came asks by the same request again. The server is remembered for `sync`, `run` and `deactivate`.
 ///
+/// Where no file may come or go, `--code` shows a request code, and `apply --code` takes the unlock code that answers it. The
+/// application's product pack must hold policies for that.
+///
 /// With `--trial` it asks for the product's trial, which needs no key. With `--successor`, a device that was set back to
 /// an older state, and that a licence file has go on with a new record, asks again for that; the request carries the rest
 /// of the old one.
@@ -32,6 +36,8 @@ Examples:
   COUNTERFOIL_LICENSE_KEY=KEY counterfoil-agent activate --request - --armor
   counterfoil-agent activate --license-key-file key.txt --request request.cfbundle
   counterfoil-agent --pack studio.cfpack activate --trial --request request.cfbundle
+  counterfoil-agent --pack studio.cfpack activate --license-key KEY --code
+  counterfoil-agent activate --license-key KEY --code --qr request.svg
   counterfoil-agent activate --successor --request request.cfbundle")]
 pub(crate) struct ActivateArgs {
     /// The licence key
@@ -47,8 +53,13 @@ pub(crate) struct ActivateArgs {
     #[arg(long, conflicts_with_all = ["license_key_file"])]
     successor: bool,
     /// Write the activation request to this file; `-` is stdout
-    #[arg(long, value_name = "FILE", conflicts_with = "server")]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["server", "code"])]
     request: Option<PathBuf>,
+    /// Show the request as a code that a person types
+    #[arg(long, conflicts_with_all = ["server", "trial", "successor"])]
+    code: bool,
+    #[command(flatten)]
+    picture: PictureArgs,
     /// Write it as text that survives mail
     #[arg(long, requires = "request", conflicts_with = "server")]
     armor: bool,
@@ -65,10 +76,13 @@ struct Activation {
 }
 
 pub(crate) fn run(args: &ActivateArgs, context: &Context) -> Result<Exit, Refusal> {
+    if args.code {
+        return by_code(args, context);
+    }
     match &args.request {
         Some(path) => by_file(path, args, context),
         None if args.server.is_named() => by_server(args, context),
-        None => Err(Refusal::new(Code::Usage, "give --server URL or --request FILE")),
+        None => Err(Refusal::new(Code::Usage, "give --server URL, --request FILE or --code")),
     }
 }
 
@@ -81,6 +95,14 @@ fn by_server(args: &ActivateArgs, context: &Context) -> Result<Exit, Refusal> {
     drop(agent);
     context.output.result(&Told(sync(&context.config()?, &transport)?))?;
     Ok(Exit::Done)
+}
+
+fn by_code(args: &ActivateArgs, context: &Context) -> Result<Exit, Refusal> {
+    let key = read_key(args)?;
+    let agent = context.new_agent()?;
+    let code = agent.activate_by_code(&key)?;
+    let next = "Have it answered, with the same licence key, then run `counterfoil-agent apply --code`.";
+    args.picture.show("request code", &code, &agent.status()?, next, context)
 }
 
 fn by_file(path: &Path, args: &ActivateArgs, context: &Context) -> Result<Exit, Refusal> {

@@ -9,7 +9,7 @@ use schemas::codes::Exit;
 use schemas::refusal::Refusal;
 use serde::Serialize;
 
-use super::files;
+use super::{code, files};
 use crate::cli::Context;
 
 /// Apply a licence file from the vendor.
@@ -17,21 +17,35 @@ use crate::cli::Context;
 /// Takes the answer to an activation request, a usage report or a deactivation, or a refresh file, and prints what
 /// changed. The same file again changes nothing; an older one is refused. A device that was set back to an older state
 /// learns it from the file; where the vendor has it go on, it does so with a new record.
+///
+/// With `--code` it takes an unlock code that answers the last code which was shown here. Without a code on the command line, a
+/// terminal asks for it group by group and names a wrong one at once; elsewhere it is read from stdin.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   counterfoil-agent apply request.cfgrant
-  counterfoil-agent apply - < mailed.txt")]
+  counterfoil-agent apply - < mailed.txt
+  counterfoil-agent apply --code
+  counterfoil-agent apply --code C0000P-80GKNZ-…")]
 pub(crate) struct ApplyArgs {
     /// The licence files; `-` is stdin
-    #[arg(value_name = "FILE", required = true)]
+    #[arg(value_name = "FILE", required_unless_present = "code", conflicts_with = "code")]
     files: Vec<PathBuf>,
+    /// Take an unlock code; its groups may be apart
+    #[arg(long, value_name = "CODE", num_args = 0..)]
+    code: Option<Vec<String>>,
 }
 
 #[derive(Serialize)]
 struct Report(Applied);
 
 pub(crate) fn run(args: &ApplyArgs, context: &Context) -> Result<Exit, Refusal> {
+    if let Some(words) = &args.code {
+        context.activated()?;
+        let code = code::unlock_code(words)?;
+        context.output.result(&Report(context.agent()?.apply_code(&code)?))?;
+        return Ok(Exit::Done);
+    }
     let agent = context.agent()?;
     let mut changes = Vec::new();
     let mut last = None;

@@ -9,6 +9,7 @@ use schemas::codes::{Code, Exit};
 use schemas::refusal::Refusal;
 use serde::Serialize;
 
+use super::code::PictureArgs;
 use super::files;
 use super::server::ServerArgs;
 use super::sync::Told;
@@ -19,15 +20,23 @@ use crate::output::{Fields, talk};
 ///
 /// Closes the device's record for good, and then sends the proof to the vendor's server or writes it to a file, with the last
 /// usage. It can be sent or written again; the licence works no more on this device until it is activated anew.
+///
+/// Where no file may come or go, `--code` shows the proof as a return code. The unlock code that answers it is the receipt.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   counterfoil-agent deactivate --server https://licences.example.com
-  counterfoil-agent deactivate --file bye.cfbundle")]
+  counterfoil-agent deactivate --file bye.cfbundle
+  counterfoil-agent deactivate --code")]
 pub(crate) struct DeactivateArgs {
     /// Write the deactivation file here; `-` is stdout
-    #[arg(long, value_name = "FILE", conflicts_with = "server")]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["server", "code"])]
     file: Option<PathBuf>,
+    /// Show the proof as a code that a person types
+    #[arg(long, conflicts_with = "server")]
+    code: bool,
+    #[command(flatten)]
+    picture: PictureArgs,
     /// Write it as text that survives mail
     #[arg(long, requires = "file", conflicts_with = "server")]
     armor: bool,
@@ -48,10 +57,13 @@ struct Deactivated {
 }
 
 pub(crate) fn run(args: &DeactivateArgs, context: &Context) -> Result<Exit, Refusal> {
+    if args.code {
+        return by_code(args, context);
+    }
     match &args.file {
         Some(path) => by_file(path, args, context),
         None if args.server.is_named() => by_server(args, context),
-        None => Err(Refusal::new(Code::Usage, "give --server URL or --file FILE")),
+        None => Err(Refusal::new(Code::Usage, "give --server URL, --file FILE or --code")),
     }
 }
 
@@ -63,6 +75,13 @@ fn by_server(args: &DeactivateArgs, context: &Context) -> Result<Exit, Refusal> 
     let synced = sync(&context.config()?, &transport);
     context.output.result(&Told(synced.map_err(|error| Refusal::from(error).at(NOT_TOLD))?))?;
     Ok(Exit::Done)
+}
+
+fn by_code(args: &DeactivateArgs, context: &Context) -> Result<Exit, Refusal> {
+    let agent = context.agent()?;
+    let code = agent.deactivate_by_code()?;
+    let next = "Give it to the vendor: the seat is free when it was taken in.";
+    args.picture.show("return code", &code, &agent.status()?, next, context)
 }
 
 fn by_file(path: &Path, args: &DeactivateArgs, context: &Context) -> Result<Exit, Refusal> {

@@ -18,8 +18,8 @@ use self::drawing::Drawing;
 use self::keys::Happened;
 use self::line::Line;
 use self::terminal::Terminal;
-use super::shown::unnumbered;
 use crate::output::talk;
+use schemas::typed::unnumbered;
 
 /// No text that holds one code is longer, whatever stands between its symbols.
 const TEXT_BYTES: u64 = 64 * 1024;

@@ -4,7 +4,7 @@ use clap::builder::styling::{AnsiColor, Style};
 use schemas::typed::GROUP_SYMBOLS;
 
 use super::line::Line;
-use crate::commands::code::shown::{GROUPS_A_LINE, Numbers};
+use schemas::typed::{GROUPS_A_LINE, Numbers};
 
 /// A group that is to be typed again.
 const WRONG: Style = AnsiColor::Red.on_default().underline();
@@ -98,8 +98,8 @@ mod tests {
 
     use super::*;
     use crate::commands::code::sample;
-    use crate::commands::code::shown::Lines;
     use crate::commands::code::typing::line::Key;
+    use schemas::typed::Lines;
 
     const USUAL: Room = Room { columns: 80, rows: 24 };
 

@@ -10,7 +10,7 @@ use schemas::typed::{
 };
 
 use super::slip;
-use crate::commands::code::shown::unnumbered;
+use schemas::typed::unnumbered;
 
 /// What was pressed.
 #[derive(Clone, Debug, Eq, PartialEq)]

@@ -1,6 +1,6 @@
 use super::*;
 use crate::commands::code::sample;
-use crate::commands::code::shown::Lines;
+use schemas::typed::Lines;
 
 fn words(text: &str) -> Vec<String> {
     text.split(' ').map(str::to_owned).collect()

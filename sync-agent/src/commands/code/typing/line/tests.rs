@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::commands::code::sample;
-use crate::commands::code::shown::Lines;
+use schemas::typed::Lines;
 
 fn unlock() -> TypedCode {
     sample(Kind::Unlock, 24)

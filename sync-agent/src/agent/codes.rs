@@ -1,0 +1,231 @@
+//! Codes that a person types: what this device shows, and what is typed here.
+
+use ledger::codes::kept::{self, Keeping};
+use ledger::codes::unlock::{Expected, OtherPack, UnlockError, VerifiedUnlock};
+use ledger::codes::{self, request, returned, unlock};
+use ledger::device::{AppliedGrant, Command, Device, Done};
+use ledger::license_key::LicenseKey;
+use ledger::store::ShownCode;
+use ledger::trust;
+use schemas::bundle::decode_pack;
+use schemas::canonical;
+use schemas::codes::Code;
+use schemas::event::device::CodeIssued;
+use schemas::grant::{Ack, CodeProof};
+use schemas::ids::Digest;
+use schemas::numbers::{Seq, Total};
+use schemas::pack::{Pack, PackBody};
+use schemas::period::Period;
+use schemas::refusal::Refusal;
+use schemas::terms::Mode;
+use schemas::typed::{ChainReference, Day, GrantPlace, Kind, LinkStart, ReturnFields, TypedCode};
+
+use super::activate::{Answer, Ask};
+use super::{Agent, Applied, device_of};
+use crate::refuse;
+
+/// Codes of this device that are tried beside the last one, to tell what an unlock code answers.
+const EARLIER: usize = 8;
+
+impl Agent {
+    /// Opens a chain that asks for an activation under `key`, unless this device has one under that key, and returns the request
+    /// code. That it is shown is recorded.
+    ///
+    /// # Errors
+    /// Those of [`Self::activate`]; `code_policy` where the pack holds no policy that a code may unlock; `code_unfit`.
+    pub fn activate_by_code(&self, key: &LicenseKey) -> Result<TypedCode, Refusal> {
+        let pack = &self.trusted_pack()?.body;
+        if pack.policies.is_empty() || pack.code_keys.is_empty() {
+            let why = "the application's product pack holds no policy for codes";
+            return Err(Refusal::new(Code::CodePolicy, why));
+        }
+        self.ask(Ask::Key(key), Answer::IsTyped)?;
+        let device = self.with_writer(device_of)?;
+        let code = request::write(&device.origin().signer, pack.version, device.fingerprint(), key)
+            .map_err(|unfit| Refusal::from_error(unfit.code(), &unfit))?;
+        self.show(&code)?;
+        Ok(code)
+    }
+
+    /// The return code that tells the vendor what was used in the periods that hold `day`, or the present one. That it is shown is
+    /// recorded; the same again, where nothing happened since, is the same code.
+    ///
+    /// # Errors
+    /// `not_activated`; `code_not_here` where the licence did not come by a code; `code_unfit`; `usage` for a day that has not come.
+    pub fn report_by_code(&self, day: Option<Day>) -> Result<TypedCode, Refusal> {
+        let code = self.return_code(day)?;
+        self.show(&code)?;
+        Ok(code)
+    }
+
+    /// Closes the chain for good, durably, and returns the code that tells the vendor. Closing it again gives the code again.
+    ///
+    /// # Errors
+    /// As [`Self::report_by_code`]: a chain of which no code can tell is not closed.
+    pub fn deactivate_by_code(&self) -> Result<TypedCode, Refusal> {
+        self.return_code(None)?;
+        self.append(Command::Close)?;
+        self.return_code(None)
+    }
+
+    /// Applies an unlock code. The one that was applied last changes nothing.
+    ///
+    /// # Errors
+    /// The code of the first rule that it breaks; nothing is changed then.
+    pub fn apply_code(&self, code: &TypedCode) -> Result<Applied, Refusal> {
+        let device = self.with_writer(device_of)?;
+        if kept_proof(&device).is_some_and(|proof| proof.code == *code) {
+            return Ok(Applied::of(&device, Vec::new()));
+        }
+        let shown = self.shown(&device)?;
+        let packs = self.packs(&device)?;
+        let believed = believe(code, &device, &shown, &packs)
+            .map_err(|error| Refusal::from_error(error.code(), &error))?;
+        let keeping = Keeping {
+            chain: device.chain(),
+            reference: device.reference(),
+            pack: &believed.pack.pack,
+            body: &believed.pack.body,
+            answers: believed.answers.digest,
+            shown: self.place_of(&device, believed.answers.seq)?,
+        };
+        let grant = keeping.grant(code, &believed.unlock);
+        let verified = trust::verify_grant(&grant, &self.trusted_pack()?.body.root).map_err(refuse::trust)?;
+        self.apply_grants(vec![AppliedGrant { grant, verified }])
+    }
+
+    /// Records that a code is shown, unless it was the last that was.
+    fn show(&self, code: &TypedCode) -> Result<(), Refusal> {
+        let device = self.with_writer(device_of)?;
+        let digest = codes::digest(code);
+        let last = self.shown(&device)?.pop().filter(|last| Some(last.seq) > device.saved().applied);
+        if last.is_some_and(|last| last.digest == digest) || device.is_closed() {
+            return Ok(());
+        }
+        match self.append(Command::Show(CodeIssued { code: code.kind().number(), digest }))? {
+            Done::Shown(_) => Ok(()),
+            _ => Err(Code::Failed.into()),
+        }
+    }
+
+    fn return_code(&self, day: Option<Day>) -> Result<TypedCode, Refusal> {
+        let device = self.with_writer(device_of)?;
+        let proof = kept_proof(&device);
+        let (grant, proof) = device.grant().zip(proof).ok_or(Code::CodeNotHere)?;
+        let pack = believed_pack(&proof)?;
+        let reader = self.reader()?;
+        let (head, head_at) = reader.reader()?.told_head(&device).map_err(|error| refuse::store(&error))?;
+        let now = if device.is_closed() { head_at } else { device.snapshot().mark.time(self.clock.read()) };
+        let today = Day::of(now).ok_or(Code::CodeUnfit)?;
+        let day = day.unwrap_or(today);
+        if day > today {
+            return Err(Refusal::new(Code::Usage, format!("the day {day} has not come")));
+        }
+        let entitlement = grant.verified.body.entitlement.iter();
+        let metered = entitlement.flat_map(|entitlement| &entitlement.features);
+        let used = metered.filter(|feature| feature.mode != Mode::OnOff).map(|feature| {
+            let meter = device.meter(feature.number, Period::of(feature.reset, day.start()));
+            Total::ZERO.saturating_plus(meter.used())
+        });
+        let fields = ReturnFields {
+            closing: device.is_closed(),
+            chain: ChainReference::of(&device.chain()),
+            seq: head.seq,
+            applied: Some(GrantPlace { epoch: grant.verified.body.epoch, seq: grant.verified.seq }),
+            day,
+            link: LinkStart::of(&head.link),
+            used: used.collect(),
+        };
+        let key = self.dir.read_key()?;
+        returned::write(&fields, device.origin(), &key, &pack.sealing)
+            .map_err(|error| Refusal::from_error(error.code(), &error))
+    }
+
+    /// The codes that an unlock code may answer: those that are recorded, and of a closed chain the code that tells so.
+    fn shown(&self, device: &Device) -> Result<Vec<ShownCode>, Refusal> {
+        let reader = self.reader()?;
+        let mut shown = reader.reader()?.shown(device).map_err(|error| refuse::store(&error))?;
+        if device.is_closed() && kept_proof(device).is_some() {
+            let digest = codes::digest(&self.return_code(None)?);
+            shown.push(ShownCode { seq: device.head().seq, code: Kind::Return.number(), digest });
+        }
+        Ok(shown)
+    }
+
+    /// The packs whose codes this device takes: the application's, and that of the code which was applied last.
+    fn packs(&self, device: &Device) -> Result<Vec<KnownPack>, Refusal> {
+        let own = self.trusted_pack()?;
+        let pack = decode_pack(&own.bytes).map_err(|error| refuse::container(&error))?;
+        let mut packs = vec![KnownPack { digest: own.digest, body: own.body.clone(), pack }];
+        if let Some(proof) = kept_proof(device) {
+            let pack: Pack = canonical::from_bytes(&proof.pack).map_err(|_| Code::NeedsRepair)?;
+            let (digest, body) = (trust::pack_digest(&pack), believed_pack(&proof)?);
+            packs.extend((digest != own.digest).then_some(KnownPack { digest, body, pack }));
+        }
+        Ok(packs)
+    }
+
+    /// The place of the event that shows a code, with its link.
+    fn place_of(&self, device: &Device, seq: Seq) -> Result<Ack, Refusal> {
+        let reader = self.reader()?;
+        let link = reader.reader()?.link_at(device, seq).map_err(|error| refuse::store(&error))?;
+        Ok(Ack { seq, link })
+    }
+}
+
+/// A pack whose codes a device takes.
+struct KnownPack {
+    digest: Digest,
+    body: PackBody,
+    pack: Pack,
+}
+
+/// An unlock code that is for this device, with what it rests on.
+struct Believed<'a> {
+    unlock: VerifiedUnlock,
+    pack: &'a KnownPack,
+    answers: ShownCode,
+}
+
+/// Believes a code that answers the last one which was shown, under one of the packs; the first of them tells what is wrong
+/// otherwise. A pack that a newer one replaced goes on with its own codes.
+fn believe<'a>(
+    code: &TypedCode,
+    device: &Device,
+    shown: &[ShownCode],
+    packs: &'a [KnownPack],
+) -> Result<Believed<'a>, UnlockError> {
+    let (last, before) = shown.split_last().ok_or(UnlockError::Signature)?;
+    let before: Vec<Digest> = before.iter().rev().take(EARLIER).map(|shown| shown.digest).collect();
+    let others: Vec<OtherPack> = packs
+        .iter()
+        .filter_map(|pack| Some(OtherPack { digest: pack.digest, key: *pack.body.code_keys.first()? }))
+        .collect();
+    let mut refused = None;
+    for pack in packs {
+        let expected = Expected {
+            origin: device.origin(),
+            pack: &pack.body,
+            digest: pack.digest,
+            shown: last.digest,
+            shown_before: &before,
+            other_packs: &others,
+        };
+        match unlock::verify(code, &expected) {
+            Ok(unlock) => return Ok(Believed { unlock, pack, answers: *last }),
+            Err(error) => refused = refused.or(Some(error)),
+        }
+    }
+    Err(refused.unwrap_or(UnlockError::Signature))
+}
+
+/// The code that the last grant was typed as.
+fn kept_proof(device: &Device) -> Option<CodeProof> {
+    kept::proof(&device.grant()?.grant)
+}
+
+/// What the pack says that a kept code rests on. That the root key signed it was seen when the grant was read.
+fn believed_pack(proof: &CodeProof) -> Result<PackBody, Refusal> {
+    let pack: Pack = canonical::from_bytes(&proof.pack).map_err(|_| Code::NeedsRepair)?;
+    trust::verify_pack(&pack).map_err(refuse::trust)
+}
