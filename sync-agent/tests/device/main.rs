@@ -11,6 +11,8 @@ mod quota;
 mod restored;
 mod states;
 mod sync;
+mod terminal;
 mod transport;
+mod typing;
 mod vendor;
 mod wire;
