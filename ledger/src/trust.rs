@@ -16,7 +16,6 @@ use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
 use crate::chain;
-use crate::codes::kept;
 use crate::keys::{self, SecretKey};
 
 /// Why a signed statement of the vendor's is not believed.
@@ -158,9 +157,6 @@ impl VerifiedGrant {
 /// # Errors
 /// The first rule that it breaks.
 pub fn verify_grant(grant: &Grant, root: &PublicKey) -> Result<VerifiedGrant, TrustError> {
-    if kept::is_kept(grant) {
-        return kept::verify(grant, root);
-    }
     if grant.version != run::VERSION {
         return Err(DecodeError::UnknownVersion.into());
     }

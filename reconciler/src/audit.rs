@@ -39,6 +39,8 @@ pub struct AuditReport {
     pub bad_signatures: Vec<AuditFault>,
     /// Tables that do not follow from the events.
     pub mismatches: Vec<Mismatch>,
+    /// Heads that return codes named and that the chains, carried out since, do not hold.
+    pub code_heads: Vec<AuditFault>,
 }
 
 impl AuditReport {
@@ -47,7 +49,9 @@ impl AuditReport {
         if !self.faults.is_empty() {
             return Exit::Verification;
         }
-        if self.bad_signatures.is_empty() && self.mismatches.is_empty() { Exit::Done } else { Exit::Findings }
+        let is_clean =
+            self.bad_signatures.is_empty() && self.mismatches.is_empty() && self.code_heads.is_empty();
+        if is_clean { Exit::Done } else { Exit::Findings }
     }
 }
 
@@ -111,7 +115,24 @@ pub fn verify(
     if report.faults.is_empty() {
         report.mismatches = vendor.store.compare_with_rebuild(jobs, &mut |_| {})?;
     }
+    report.code_heads = missing_heads(vendor)?;
     Ok(report)
+}
+
+/// Heads that return codes named and that the chains do not hold.
+fn missing_heads(vendor: &mut Vendor) -> Result<Vec<AuditFault>, Refusal> {
+    let mut missing = Vec::new();
+    for (license, chain) in vendor.store.coded_chains(None)? {
+        let Some(license) = vendor.store.license(&license)? else { continue };
+        let told = vendor.told_heads(&license, &chain)?.into_iter();
+        missing.extend(told.filter(|told| told.is_held == Some(false)).map(|told| AuditFault {
+            license_id: Some(license.id),
+            chain,
+            seq: told.head.seq,
+            code: Code::CodeHeadMissing,
+        }));
+    }
+    Ok(missing)
 }
 
 /// Device chains that are stored under another licence than the one whose key they refer to.

@@ -155,6 +155,13 @@ impl Fields {
         self
     }
 
+    /// Adds several lines.
+    #[must_use]
+    pub(crate) fn with_all(mut self, lines: impl IntoIterator<Item = (&'static str, String)>) -> Self {
+        self.0.extend(lines);
+        self
+    }
+
     /// The lines as they stand.
     pub(crate) fn into_lines(self) -> Vec<(&'static str, String)> {
         self.0

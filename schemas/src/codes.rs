@@ -327,6 +327,10 @@ codes! {
         "no policy of the device's pack fits the licence"
         "A code unlocks a policy that came with the application in its product pack, and none of those gives just what the licence grants, or the one that was named is not in it."
         "Name the policy by its number, which changes the licence to it, or have a pack made that holds the licence's policy.",
+    CodeHeadMissing "code_head_missing" Verification 422
+        "the chain does not hold the head that a code named"
+        "A return code named the newest event of its device, and the chain that was carried out since holds another one at that place: the device told by the code what its record does not say, or it was set back and went on."
+        "Ask the customer how that came. What the code told was used still counts where the events say less.",
     CodeNotHere "code_not_here" Refused 409
         "this device goes on by files or a connection"
         "A return code tells of what an unlock code granted, and the device's licence did not come by one."

@@ -79,7 +79,7 @@ fn between(before: Option<&GrantBody>, after: &GrantBody) -> Vec<Change> {
     changes.quotas(before.map_or(&[], |grant| &grant.quotas), after);
     changes.note(
         "acknowledged up to event",
-        before.map(|grant| grant.ack.seq),
+        before.filter(|grant| grant.typed.is_none()).map(|grant| grant.ack.seq),
         Some(after.ack.seq).filter(|seq| seq.0 > 0 && after.typed.is_none()),
     );
     changes.0

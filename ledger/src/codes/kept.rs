@@ -100,12 +100,18 @@ impl Keeping<'_> {
     }
 }
 
-/// Believes a kept grant by the root key alone: it is just what its code makes it, and the code is signed for its chain by the
-/// key of a pack that the root key signed.
+/// Believes a grant that lies in the store of its own device, by the root key alone: one that came as a file, or one that was
+/// typed. A file that holds one of the latter is not believed: which code it answers, only its device can say.
 ///
 /// # Errors
 /// The first rule that it breaks.
-pub(crate) fn verify(grant: &Grant, root: &PublicKey) -> Result<VerifiedGrant, TrustError> {
+pub fn verify(grant: &Grant, root: &PublicKey) -> Result<VerifiedGrant, TrustError> {
+    if is_typed(grant) { verify_typed(grant, root) } else { trust::verify_grant(grant, root) }
+}
+
+/// Believes a grant that was typed: it is just what its code makes it, and the code is signed for its chain by the key of a pack
+/// that the root key signed.
+fn verify_typed(grant: &Grant, root: &PublicKey) -> Result<VerifiedGrant, TrustError> {
     if grant.version != run::VERSION {
         return Err(DecodeError::UnknownVersion.into());
     }
@@ -139,11 +145,11 @@ pub(crate) fn verify(grant: &Grant, root: &PublicKey) -> Result<VerifiedGrant, T
 
 /// The unlock code that a grant was typed as; nothing for one that came otherwise.
 pub fn proof(grant: &Grant) -> Option<CodeProof> {
-    is_kept(grant).then(|| canonical::from_bytes(&grant.certificate).ok()).flatten()
+    is_typed(grant).then(|| canonical::from_bytes(&grant.certificate).ok()).flatten()
 }
 
 /// Whether a code stands in the place of the certificate: an array of three elements, where a certificate has two.
-pub(crate) fn is_kept(grant: &Grant) -> bool {
+fn is_typed(grant: &Grant) -> bool {
     grant.certificate.first() == Some(&0x93)
 }
 

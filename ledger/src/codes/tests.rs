@@ -153,8 +153,8 @@ fn asked() -> TypedCode {
     request::write(&device().public(), 2, &components(), &license_key()).expect("fits")
 }
 
-fn purpose(origin: &DeviceOrigin) -> Purpose<'_> {
-    Purpose { origin, pack: PACK, answers: super::digest(&asked()) }
+fn purpose(origin: &DeviceOrigin) -> Purpose {
+    Purpose::of(origin, PACK, super::digest(&asked()))
 }
 
 fn unlock_fields() -> UnlockFields {

@@ -33,6 +33,12 @@ pub struct Purpose {
 }
 
 impl Purpose {
+    /// That of a code for the chain that `origin` names.
+    pub fn of(origin: &DeviceOrigin, pack: Digest, answers: Digest) -> Self {
+        let DeviceOrigin { signer, reference } = origin;
+        Self { chain: chain::device_chain(signer, reference), reference: *reference, pack, answers }
+    }
+
     /// The bytes that are signed; `so_far` is what the code says.
     pub fn signed(&self, so_far: &[u8]) -> Vec<u8> {
         [
@@ -152,8 +158,7 @@ pub fn verify(code: &TypedCode, expected: &Expected<'_>) -> Result<VerifiedUnloc
 
 impl Expected<'_> {
     fn purpose(&self, pack: Digest, answers: Digest) -> Purpose {
-        let DeviceOrigin { signer, reference } = self.origin;
-        Purpose { chain: chain::device_chain(signer, reference), reference: *reference, pack, answers }
+        Purpose::of(self.origin, pack, answers)
     }
 
     /// For what a code of this chain was made, as far as the trials tell it.

@@ -135,6 +135,14 @@ impl Device {
         let asks = body.is_some_and(|body| body.resend_from.is_some() || !body.missing.is_empty());
         let noted = self.saved.noted.is_some_and(|noted| noted >= self.unreported_from());
         let enough = unreported.events >= ENOUGH_EVENTS;
+        // Events stay on a device that goes on by codes: what a code tells is no fewer for them.
+        if self.grant().is_some_and(AppliedGrant::is_typed) {
+            let reasons = [
+                (self.is_closed() && !self.is_ended(), UsefulBecause::Closed),
+                (self.saved.noted.is_some(), UsefulBecause::ClockNoted),
+            ];
+            return reasons.into_iter().find(|(holds, _)| *holds).map(|(_, because)| because);
+        }
         let reasons = [
             (self.is_closed() && unreported.events > 0, UsefulBecause::Closed),
             (body.is_none(), UsefulBecause::Request),
@@ -145,6 +153,11 @@ impl Device {
         ];
         let reasons = reasons.into_iter().filter(|(holds, _)| *holds).map(|(_, because)| because);
         reasons.chain(unreported.because).min()
+    }
+
+    /// Whether the last grant says that the activation ended.
+    fn is_ended(&self) -> bool {
+        self.grant().is_some_and(|applied| applied.verified.body.status == GrantStatus::Released)
     }
 
     /// From when on a report is useful even if nothing more happens: in the last quarter of the time that the last grant
@@ -161,6 +174,7 @@ impl Device {
                 let last_part = by.since(verified.issued_at) / LAST_PART;
                 Some((UsefulBecause::CheckIn, Micros::new(by.get() - last_part)))
             }
+            None if self.grant().is_some_and(AppliedGrant::is_typed) => None,
             None => unreported.since.map(|since| (UsefulBecause::WaitedLong, since + LONGEST_WAIT)),
         }
     }

@@ -14,8 +14,8 @@ use super::trail::Trail;
 use super::{StoreError, database, rows};
 use crate::chain::{self, Head};
 use crate::check::Life;
+use crate::codes::kept;
 use crate::device::{Acknowledged, AppliedGrant, Device, KEPT_EVENTS, Parts, Refused, Saved};
-use crate::trust;
 
 /// How many of the newest events are folded whenever a store is opened: a few milliseconds.
 const CHECKED_EVENTS: u64 = KEPT_EVENTS;
@@ -213,8 +213,8 @@ fn grants(db: &Connection, root: &PublicKey) -> Result<(Option<AppliedGrant>, Re
     let mut newest = None;
     let mut revocations = Revocations::default();
     for grant in rows::load_grants(db)? {
-        let verified = trust::verify_grant(&grant, root)
-            .map_err(|_| StoreError::Damaged("a kept grant does not verify"))?;
+        let verified =
+            kept::verify(&grant, root).map_err(|_| StoreError::Damaged("a kept grant does not verify"))?;
         if verified.body.revocations.version > revocations.version {
             revocations.clone_from(&verified.body.revocations);
         }

@@ -1,6 +1,8 @@
 //! An event of every kind, and of every form that a kind can take.
 
 use counterfoil_ledger::chain;
+use counterfoil_ledger::codes::request;
+use counterfoil_ledger::license_key::KeySecret;
 use counterfoil_ledger::trust;
 use schemas::event::authority::{
     ActivationReleased, AttachmentErased, AuthorityRestored, ChainForked, CodeReceived, EntitlementChanged,
@@ -17,9 +19,10 @@ use schemas::event::device::{
 };
 use schemas::event::{Body, Event, Kind};
 use schemas::grant::{GrantBody, GrantStatus, ReturnRequest, Revocations, SeqRange, Typed};
-use schemas::ids::{ChainId, Commitment, Digest, InstanceId, Link};
+use schemas::ids::{ChainId, Commitment, Digest, InstanceId, KeyReference, Link};
 use schemas::numbers::{Epoch, FeatureNumber, Seconds, Seq};
 use schemas::terms::{Entitlement, Floating, OnFork, Pool, Rules};
+use schemas::typed::TypedCode;
 
 use crate::world::{
     RENDER, amount, at, attachment, authority_events, certificate, consumption, customer, device,
@@ -196,6 +199,13 @@ fn account_bodies() -> Vec<Form> {
         ("", Body::AttachmentErased(AttachmentErased { commitments: vec![attachment().commitment] })),
         ("", Body::CodeReceived(Box::new(CodeReceived { chain, code: request_code() }))),
     ]
+}
+
+/// The device's request code for the licence key of the home with the secret `[4; 32]`.
+fn request_code() -> TypedCode {
+    let origin = device().public();
+    let key = KeySecret::new([4; 32]).license_key(KeyReference([1, 2, 3, 4, 5]));
+    request::write(&origin, 1, &fingerprint(), &key).expect("it fits")
 }
 
 fn catalog_bodies() -> Vec<Form> {

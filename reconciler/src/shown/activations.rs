@@ -128,6 +128,44 @@ pub(crate) struct ActivationDetails {
     pub(crate) variables: Vec<DeviceVariable>,
     pub(crate) quarantined: Vec<QuarantinedPart>,
     pub(crate) findings: Vec<ChainFinding>,
+    /// What was told by a code last, of a device that codes were typed for.
+    pub(crate) told_by_code: Option<ToldByCode>,
+}
+
+/// What a device told by codes.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ToldByCode {
+    /// When the last code was typed.
+    #[schema(value_type = String)]
+    pub(crate) at: Micros,
+    /// The version of its product pack.
+    pub(crate) pack_version: u32,
+    /// The head that its last return code named.
+    pub(crate) head: Option<HeadByCode>,
+}
+
+/// A head that a return code named.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct HeadByCode {
+    #[schema(value_type = u64)]
+    pub(crate) seq: Seq,
+    /// The first 16 bytes of its link.
+    pub(crate) link: String,
+    /// Whether the chain holds it; absent as long as the chain was not carried out so far.
+    pub(crate) held: Option<bool>,
+}
+
+impl ToldByCode {
+    fn read(vendor: &mut Vendor, license: &License, chain: &ChainId) -> Result<Option<Self>, Refusal> {
+        let Some(device) = license.coded.device(chain) else { return Ok(None) };
+        let head = vendor.told_heads(license, chain)?.pop();
+        let head = head.map(|told| HeadByCode {
+            seq: told.head.seq,
+            link: told.head.link.to_string(),
+            held: told.is_held,
+        });
+        Ok(Some(Self { at: device.last_at, pack_version: device.pack_version, head }))
+    }
 }
 
 /// The head of the chain.
@@ -236,7 +274,9 @@ impl ActivationDetails {
             product: license.product.to_string(),
             customer: customer_name(vendor.store.as_mut(), &catalog, &license.customer)?,
             opened_at: evidence.and_then(|evidence| evidence.opened_at),
-            closed_at: evidence.and_then(|evidence| evidence.closed_at),
+            closed_at: evidence
+                .and_then(|evidence| evidence.closed_at)
+                .or_else(|| license.coded.device(&chain)?.closed_at),
             released: activation.released.map(|released| released.why),
             seat_free_at: activation.released.map(|released| released.seat_free_at),
             head: evidence.map(Chain::head).map(|head| ChainHead { seq: head.seq, link: head.link }),
@@ -250,6 +290,7 @@ impl ActivationDetails {
             variables: variables(vendor, license, &chain)?,
             quarantined: quarantined(vendor, &chain)?,
             findings: findings(vendor, license, &chain)?,
+            told_by_code: ToldByCode::read(vendor, license, &chain)?,
         })
     }
 }
@@ -317,6 +358,9 @@ fn findings(vendor: &mut Vendor, license: &License, chain: &ChainId) -> Result<V
         of_chain.map(|(_, _, seq, code)| ChainFinding { seq, code }).collect();
     let late = late(vendor, license)?.into_iter().filter(|(of, _)| of == chain);
     findings.extend(late.map(|(_, seq)| ChainFinding { seq, code: Code::ReportedLate.word().to_owned() }));
+    let told = vendor.told_heads(license, chain)?.into_iter();
+    let missing = told.filter(|told| told.is_held == Some(false)).map(|told| told.head.seq);
+    findings.extend(missing.map(|seq| ChainFinding { seq, code: Code::CodeHeadMissing.word().to_owned() }));
     findings.sort_by_key(|found| found.seq);
     Ok(findings)
 }

@@ -4,6 +4,8 @@
 //! answers it is a grant like any other, told as the policy of the device's pack lets a code tell it. The unlock code follows
 //! from that grant, so it can be shown again.
 
+mod told;
+
 use std::num::NonZeroU16;
 
 use ledger::authority::License;
@@ -26,6 +28,7 @@ use schemas::terms::{Entitlement, Policy, Terms};
 use schemas::text::Text;
 use schemas::typed::{ChainReference, ReturnCode, TypedCode};
 
+pub use self::told::ToldHead;
 use super::Vendor;
 use super::licenses::refuse_too_long;
 use crate::options::resolve;
@@ -193,12 +196,7 @@ impl Vendor {
         let grant = self.grant(&license.id, &taken.chain)?;
         let (at, body) = body_of(&grant.core)?;
         let policy = pack.policy(body.typed.map(|typed| typed.policy)).ok_or(Code::CodePolicy)?;
-        let purpose = unlock::Purpose {
-            chain: taken.chain,
-            reference: taken.origin.reference,
-            pack: pack.digest,
-            answers: codes::digest(taken.code),
-        };
+        let purpose = unlock::Purpose::of(&taken.origin, pack.digest, codes::digest(taken.code));
         let key = self.home.code_key(&license.product, pack.version);
         let unlock = telling::fields(&body, grant.seq, at, policy)
             .and_then(|fields| unlock::write(&fields, &purpose, &key))

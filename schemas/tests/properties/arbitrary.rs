@@ -31,6 +31,7 @@ use counterfoil_schemas::terms::{
     Policy, Pool, QuotaRule, Rules, SameDevice, Start, Terms, TransferLimit,
 };
 use counterfoil_schemas::text::BoundedText;
+use counterfoil_schemas::typed::{BitWriter, Kind as TypedKind, TypedCode};
 use proptest::array::{uniform5, uniform16, uniform32};
 use proptest::collection::vec;
 use proptest::option;
@@ -180,6 +181,16 @@ fn account() -> BoxedStrategy<Body> {
             .prop_map(|(chain, code)| Body::CodeReceived(Box::new(CodeReceived { chain, code }))),
     ]
     .boxed()
+}
+
+/// Any code whose groups are right, whatever its fields say.
+fn typed_code() -> impl Strategy<Value = TypedCode> {
+    let kind = prop_oneof![Just(TypedKind::Request), Just(TypedKind::Unlock), Just(TypedKind::Return)];
+    (kind, vec(any::<u8>(), 0..90)).prop_map(|(kind, bytes)| {
+        let mut writer = BitWriter::new(kind);
+        writer.bytes(&bytes);
+        writer.finish()
+    })
 }
 
 fn catalog() -> BoxedStrategy<Body> {

@@ -90,7 +90,7 @@ impl Agent {
             shown: self.place_of(&device, believed.answers.seq)?,
         };
         let grant = keeping.grant(code, &believed.unlock);
-        let verified = trust::verify_grant(&grant, &self.trusted_pack()?.body.root).map_err(refuse::trust)?;
+        let verified = kept::verify(&grant, &self.trusted_pack()?.body.root).map_err(refuse::trust)?;
         self.apply_grants(vec![AppliedGrant { grant, verified }])
     }
 

@@ -75,7 +75,7 @@ fn every_bit_of_a_return_code_is_held_by_its_mac() {
 }
 
 /// The world's unlock code, made for something else.
-fn made_for(change: impl FnOnce(&mut Purpose<'_>), key: &SecretKey) -> Result<UnlockFields, Code> {
+fn made_for(change: impl FnOnce(&mut Purpose), key: &SecretKey) -> Result<UnlockFields, Code> {
     let origin = origin();
     let mut purpose = purpose(&origin);
     change(&mut purpose);
@@ -94,7 +94,7 @@ fn an_unlock_code_for_something_else_says_for_what_as_far_as_it_is_known() {
     }
     for earlier in [Digest([1; 32]), Digest([2; 32])] {
         assert_eq!(made_for(|it| it.answers = earlier, &ours), Err(Code::CodeAnsweredEarlier));
-        let for_old_pack = |it: &mut Purpose<'_>| (it.pack, it.answers) = (OLD_PACK, earlier);
+        let for_old_pack = |it: &mut Purpose| (it.pack, it.answers) = (OLD_PACK, earlier);
         assert_eq!(made_for(for_old_pack, &old_code_key()), Err(Code::CodeOtherPack));
     }
     assert_eq!(made_for(|it| it.answers = Digest([3; 32]), &ours), Err(Code::CodeMismatch));

@@ -126,7 +126,7 @@ pub(super) fn quotas() -> Vec<CodeQuota> {
     vec![quota(500, true), quota(3_000_000, false)]
 }
 
-pub(super) fn unlocking(fields: &UnlockFields, purpose: &Purpose<'_>, key: &SecretKey) -> TypedCode {
+pub(super) fn unlocking(fields: &UnlockFields, purpose: &Purpose, key: &SecretKey) -> TypedCode {
     unlock::write(fields, purpose, key).expect("fits")
 }
 
@@ -198,7 +198,7 @@ struct UnlockVector {
 impl UnlockVector {
     fn make(fields: &UnlockFields, answers: Digest) -> Self {
         let origin = origin();
-        let purpose = Purpose { origin: &origin, pack: pack_digest(), answers };
+        let purpose = Purpose::of(&origin, pack_digest(), answers);
         let code = unlocking(fields, &purpose, &code_key());
         let read = UnlockCode::read_by_length(&code).expect("just written");
         Self {

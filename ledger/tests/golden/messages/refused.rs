@@ -123,13 +123,13 @@ pub(super) fn all() -> Vec<(&'static str, (TypedCode, Code))> {
 
 fn refused_unlocks() -> Vec<(&'static str, (TypedCode, Code))> {
     let (ours, others) = (origin(), origin_of(&other_device()));
-    let sound = Purpose { origin: &ours, pack: pack_digest(), answers: codes::digest(&asked()) };
+    let sound = Purpose::of(&ours, pack_digest(), codes::digest(&asked()));
     let fields = unlock_fields(quotas());
-    let made = |purpose: Purpose<'_>, key: &SecretKey| unlocking(&fields, &purpose, key);
+    let made = |purpose: Purpose, key: &SecretKey| unlocking(&fields, &purpose, key);
     let genuine = made(sound, &code_key());
     let earlier = made(Purpose { answers: SHOWN_BEFORE, ..sound }, &code_key());
     let other_pack = made(Purpose { pack: OTHER_PACK, ..sound }, &other_code_key());
-    let other_device = made(Purpose { origin: &others, ..sound }, &code_key());
+    let other_device = made(Purpose::of(&others, sound.pack, sound.answers), &code_key());
     // Of the first quota, 250 << 1 in place of 500.
     let doubled = resigned(&genuine, &sound, |bits| {
         bits.splice(83..107, (0..24).rev().map(|at| (250_u32 << 4 | 1) >> at & 1 == 1));
@@ -209,7 +209,7 @@ fn flipped(code: &TypedCode, at: usize) -> TypedCode {
 }
 
 /// The unlock code with other bits before its signature, signed for `purpose` as they are then.
-fn resigned(code: &TypedCode, purpose: &Purpose<'_>, edit: impl FnOnce(&mut Vec<bool>)) -> TypedCode {
+fn resigned(code: &TypedCode, purpose: &Purpose, edit: impl FnOnce(&mut Vec<bool>)) -> TypedCode {
     let mut bits = bits(code);
     bits.truncate(bits.len() - 512);
     edit(&mut bits);

@@ -10,7 +10,7 @@ use schemas::refusal::Refusal;
 use crate::cli::Context;
 use crate::commands::stranded;
 use crate::output::{Fields, Table};
-use crate::shown::activations::{ActivationDetails, ChainFinding, ChainFork, QuarantinedPart};
+use crate::shown::activations::{ActivationDetails, ChainFinding, ChainFork, QuarantinedPart, ToldByCode};
 use crate::shown::words;
 
 /// Show an activation: its device, its grant, its quotas
@@ -45,6 +45,22 @@ impl fmt::Display for ActivationDetails {
             write!(f, "\n{}", self.variable_table())?;
         }
         self.notes().iter().try_for_each(|note| write!(f, "\n{note}"))
+    }
+}
+
+impl ToldByCode {
+    fn lines(&self) -> Vec<(&'static str, String)> {
+        let last =
+            ("last code", format!("typed at {}, of pack {}", words::second(self.at), self.pack_version));
+        let head = self.head.as_ref().map(|head| {
+            let held = match head.held {
+                None => "not carried out so far",
+                Some(true) => "the chain holds it",
+                Some(false) => "the chain does not hold it",
+            };
+            ("told by code", format!("head at event {}: {held}", head.seq))
+        });
+        [last].into_iter().chain(head).collect()
     }
 }
 
@@ -98,6 +114,7 @@ impl ActivationDetails {
                 format_args!("{} of epoch {}, issued at {}", grant.seq, grant.epoch, grant.at),
             )
             .with("acknowledged", format_args!("up to event {}", self.acknowledged))
+            .with_all(self.told_by_code.iter().flat_map(ToldByCode::lines))
     }
 
     fn released_in_words(&self) -> String {

@@ -18,7 +18,10 @@ use crate::output::Table;
 use crate::store::{LicenseFilter, UsageRow, feature_name, feature_names};
 use crate::vendor::Vendor;
 
-/// Tell what was used
+/// Tell what was used, and what that rests on
+///
+/// A figure rests on signed events of devices, or on the total that a return code told, as far as it goes beyond the events that
+/// are known.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   counterfoil audit usage
@@ -29,6 +32,24 @@ pub(crate) struct AuditUsageArgs {
     by: Vec<Dimension>,
     #[command(flatten)]
     filter: UsageFilterOptions,
+}
+
+/// What a figure rests on.
+#[derive(Clone, Copy, Debug)]
+enum Basis {
+    /// Signed events of the device.
+    Events,
+    /// The total of a return code, as far as it goes beyond the events.
+    Code,
+}
+
+impl Basis {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Events => "events",
+            Self::Code => "code",
+        }
+    }
 }
 
 /// What figures of usage are parted by.
@@ -70,13 +91,18 @@ impl AuditUsageArgs {
             BTreeMap::new()
         };
         let mut sums: BTreeMap<Vec<String>, Sum> = BTreeMap::new();
-        vendor.store.usage(&filter, &mut |row| {
+        let mut add = |row: &UsageRow, basis: Basis| {
             let feature = feature_name(&names, &row.product, row.feature);
             let mut key = vec![row.product.clone(), feature];
-            key.extend(by.iter().map(|dimension| value_of(*dimension, &row, &customers)));
-            sums.entry(key).or_default().add(&row);
+            key.extend(by.iter().map(|dimension| value_of(*dimension, row, &customers)));
+            key.push(basis.word().to_owned());
+            sums.entry(key).or_default().add(row);
+        };
+        vendor.store.usage(&filter, &mut |row| {
+            add(&row, Basis::Events);
             Ok(())
         })?;
+        vendor.told_usage(&filter)?.iter().for_each(|row| add(row, Basis::Code));
         let rows = sums.into_iter().map(|(key, sum)| UsageLine { key, sum }).collect();
         context.output.result(&Usage { by: by.into_iter().collect(), rows })?;
         Ok(Exit::Done)
@@ -131,7 +157,8 @@ struct Usage {
 
 impl Usage {
     fn keys(&self) -> impl Iterator<Item = &'static str> {
-        ["product", "feature"].into_iter().chain(self.by.iter().map(|dimension| dimension.key()))
+        let by = self.by.iter().map(|dimension| dimension.key());
+        ["product", "feature"].into_iter().chain(by).chain(["basis"])
     }
 }
 

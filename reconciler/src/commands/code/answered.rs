@@ -69,9 +69,9 @@ impl fmt::Display for Answered<'_> {
             .with("device", self.chain)
             .with("told", self.status)
             .with("policy", self.policy);
-        for (name, date) in [("valid until", self.valid_until), ("check-in by", self.sync_by)] {
-            fields = date.into_iter().fold(fields, |fields, date| fields.with(name, date));
-        }
+        let dates = [("valid until", self.valid_until), ("check-in by", self.sync_by)];
+        fields =
+            fields.with_all(dates.into_iter().filter_map(|(name, date)| Some((name, date?.to_string()))));
         for used in &self.usage {
             fields = fields.with("used", format!("{} {} in {}", used.n, used.feature, used.period));
         }
