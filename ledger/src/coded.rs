@@ -1,4 +1,4 @@
-//! What devices told by codes that were typed: the fold over `code.received` and the grants that answered by a code. A pure
+//! What devices told by codes that were typed: the fold over `code.received` and the grants of the devices that sent any. A pure
 //! function of a licence's authority chains.
 //!
 //! A code tells totals and names the head that they stand at. The events that lead there may be carried out one day; until
@@ -38,7 +38,9 @@ pub struct CodedDevice {
     pub last_at: Micros,
     /// The digests of all codes before it.
     pub earlier: BTreeSet<Digest>,
-    /// The grants that it was told by codes, and by which metered features its returns go from each on.
+    /// The grants that it was told by codes.
+    pub told: BTreeSet<(Epoch, Seq)>,
+    /// By which metered features its returns go after each grant, however that was told.
     pub metered: BTreeMap<(Epoch, Seq), Vec<(FeatureNumber, Reset)>>,
     /// The heads that its returns named, in the order in which they were typed.
     pub heads: Vec<NamedHead>,
@@ -165,9 +167,10 @@ impl Coded {
     pub fn apply(&mut self, epoch: Epoch, seq: Seq, event: &Event) -> Option<ChainId> {
         match &event.body {
             Body::CodeReceived(received) => self.receive(event.at, received),
-            Body::GrantIssued(grant) if grant.typed.is_some() => {
+            Body::GrantIssued(grant) => {
                 let device = self.0.get_mut(&grant.device)?;
                 device.metered.insert((epoch, seq), metered(grant));
+                device.told.extend(grant.typed.map(|_| (epoch, seq)));
                 None
             }
             _ => None,
@@ -188,6 +191,7 @@ impl Coded {
                     last: codes::digest(code),
                     last_at: at,
                     earlier: BTreeSet::new(),
+                    told: BTreeSet::new(),
                     metered: BTreeMap::new(),
                     heads: Vec::new(),
                     used: BTreeMap::new(),

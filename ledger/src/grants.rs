@@ -191,7 +191,8 @@ pub(crate) fn grant(
     };
     let rules = telling.map_or(rules, |telling| &telling.policy.rules);
     let issued = if telling.is_some() { telling::end_of_day(now) } else { now };
-    let raise_until = raises.then(|| quotas::raise_until(&entitlement, now, &check_in));
+    let from = if telling.is_some() { telling::beginning_of_day(now) } else { now };
+    let raise_until = raises.then(|| quotas::raise_until(&entitlement, from, &check_in));
     GrantBody {
         device: chain,
         license: license.id,
@@ -206,7 +207,7 @@ pub(crate) fn grant(
         clock_tolerance: rules.clock_tolerance,
         fingerprint: rules.fingerprint,
         forked: forked.then(|| seats::on_fork(license, &chain, now)),
-        quotas: quotas::reserved(license, &chain, now, raise_until, telling.is_some()),
+        quotas: quotas::reserved(license, &chain, now, raise_until, telling.as_ref()),
         return_requests: quotas::asked_back(license, &chain, now),
         floating: None,
         ack: acknowledged(license, &chain, &took_in),

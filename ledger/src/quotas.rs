@@ -21,7 +21,7 @@ pub use self::debts::{Debt, Holder, debts};
 pub use self::overview::{Overview, overview};
 pub use self::stranded::{Stranded, stranded, stranded_for};
 use crate::authority::{License, Quota};
-use crate::codes::telling;
+use crate::codes::telling::Telling;
 use crate::escrow::{self, Account};
 
 /// Whether every grant of a licence with these terms is short enough for a device to take, in the worst case that no
@@ -53,13 +53,13 @@ const LINE_BYTES: usize = 32 + 18;
 const AROUND_BYTES: usize = 12 * 1024;
 
 /// Reserved quota: what the chain holds of the periods that are still open, and the periods that begin before
-/// `raise_until` topped up, if that is given: `by_code`, up to what a code can tell.
+/// `raise_until` topped up, if that is given; where a code tells it, to no more than that can.
 pub(crate) fn reserved(
     license: &License,
     chain: &ChainId,
     now: Micros,
     raise_until: Option<Micros>,
-    by_code: bool,
+    telling: Option<&Telling<'_>>,
 ) -> Vec<QuotaLine> {
     let rules = &license.terms.rules;
     let held = license.activations.get(chain).map(|activation| &activation.quotas);
@@ -73,12 +73,17 @@ pub(crate) fn reserved(
         for (rule, reset) in
             rules.quotas.iter().filter_map(|rule| Some((rule, hard(&license.terms, rule.feature)?)))
         {
+            let mut topped_up = Vec::new();
             for period in periods_ahead(reset, now, until) {
-                let quota = accounts.entry((rule.feature, period)).or_default();
-                let granted = raised(license, chain, rule, period, *quota);
-                let told = || telling::tellable(quota.granted, granted, quota.written_off);
-                quota.granted = if by_code { told() } else { granted };
+                let quota = accounts.get(&(rule.feature, period)).copied().unwrap_or_default();
+                let granted = raised(license, chain, rule, period, quota);
+                topped_up.push((period, Quota { granted, ..quota }));
             }
+            if let Some(telling) = telling {
+                let before = |period| accounts.get(&(rule.feature, period)).copied().unwrap_or_default();
+                telling.limit(rule.feature, &mut topped_up, before);
+            }
+            accounts.extend(topped_up.into_iter().map(|(period, quota)| ((rule.feature, period), quota)));
         }
     }
     lines(accounts)

@@ -365,7 +365,7 @@ fn grant_again(
         revocations.clone(),
         None,
     );
-    let mut quotas = accounts(&quotas::reserved(assumed, &chain, draft.now(), None, false));
+    let mut quotas = accounts(&quotas::reserved(assumed, &chain, draft.now(), None, None));
     // Of a period that is over too, the device is told no less than what is known.
     let known = assumed.activations.get(&chain).map(|activation| &activation.quotas);
     for (key, quota) in accounts(&lost.body().quotas) {

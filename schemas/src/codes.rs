@@ -306,7 +306,7 @@ codes! {
     CodeOtherPack "code_other_pack" Refused 409
         "the code is for another product pack"
         "The code was made for this device, but for another product pack than the application has now: it was updated since the request, or set back."
-        "Show a new code at the device and have that one answered.",
+        "Ask anew at the device by `activate --code` with the same licence key, and have that request answered.",
     CodeAnsweredEarlier "code_answered_earlier" Refused 409
         "the code answers an earlier one"
         "The code was made for this device, as an answer to a code that was shown before the last one."

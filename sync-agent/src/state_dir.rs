@@ -6,6 +6,7 @@
 //! device.key   the device's private key
 //! chain.db     the chain; made after the keys, and given its name when it is whole
 //! pack.cfpack  a copy of the product pack; written after the chain, so it says that there was one
+//! pack-before.cfpack  the pack that it replaced: codes for that one are told apart
 //! server.json  the server that the activation named, and how it is known; see `server`
 //! archive/     chains that ended, each in a folder of its name; beside one that is followed by another, once the
 //!              vendor has more of it than it had then: receipt.cfgrant, the grant that says so
@@ -122,11 +123,17 @@ impl StateDir {
         }
     }
 
-    /// Keeps `pack`, unless it is the kept one.
+    /// Keeps `pack`, unless it is the kept one, which stays beside it as the one that it replaced.
     pub(crate) fn keep_pack(&self, pack: &TrustedPack) -> Result<(), Refusal> {
         let path = self.pack();
-        if fs::read(&path).is_ok_and(|kept| kept == pack.bytes) {
-            return Ok(());
+        match fs::read(&path) {
+            Ok(kept) if kept == pack.bytes => return Ok(()),
+            Ok(kept) => {
+                let before = self.pack_before();
+                durable::write(&before, &kept, Access::Shared)
+                    .map_err(|error| refuse::io(&error, &before))?;
+            }
+            Err(_) => {}
         }
         durable::write(&path, &pack.bytes, Access::Shared).map_err(|error| refuse::io(&error, &path))
     }
@@ -192,6 +199,15 @@ impl StateDir {
     /// The server that the activation named.
     pub(crate) fn server(&self) -> PathBuf {
         self.file("server.json")
+    }
+
+    /// The pack that the kept one replaced, if it is there and is one.
+    pub(crate) fn replaced_pack(&self) -> Option<TrustedPack> {
+        TrustedPack::read(fs::read(self.pack_before()).ok()?).ok()
+    }
+
+    fn pack_before(&self) -> PathBuf {
+        self.file("pack-before.cfpack")
     }
 
     fn pack(&self) -> PathBuf {

@@ -11,6 +11,7 @@ use schemas::terms::{Entitlement, FeatureGrant, Mode, OnFork, Policy};
 use schemas::typed::{CodeQuota, CodeUnits, Day, GrantPlace, Unfit, UnlockFields, UnlockState};
 
 use super::hard;
+use crate::authority::Quota;
 use crate::quotas;
 
 const DAY: u64 = 24 * 60 * 60 * 1_000_000;
@@ -32,6 +33,25 @@ impl Telling<'_> {
         Some(Typed { key: 0, policy: self.policy.air_gapped?, answers: self.answers })
     }
 
+    /// Limits the quotas of a feature to what a code tells: any units of the first period, and of those that follow the policy's
+    /// share of all, or nothing more than `before`.
+    pub(crate) fn limit(
+        &self,
+        feature: FeatureNumber,
+        quotas: &mut [(Period, Quota)],
+        before: impl Fn(Period) -> Quota,
+    ) {
+        let Some((first, following)) = quotas.split_first_mut() else { return };
+        first.1 = tellable(before(first.0), first.1.granted, None);
+        let share = share(self.policy, feature);
+        let holds = |(_, quota): &(Period, Quota)| share.is_some_and(|share| left(quota) >= share.get());
+        let all = following.iter().all(holds);
+        for (period, quota) in following {
+            let known = before(*period);
+            *quota = if all { tellable(known, quota.granted, share) } else { known };
+        }
+    }
+
     /// What the licence grants to the device from `now` on, as a code tells it: the policy's features and conditions, and
     /// days: validity begins with a day and ends, as the check-in deadline does, with the end of one.
     pub(crate) fn round(
@@ -43,7 +63,7 @@ impl Telling<'_> {
         let Self { policy, valid_days, .. } = self;
         let latest = valid_days.map(|days| now + Seconds::days(days.get().into()));
         let valid_until = entitlement.valid_until.into_iter().chain(latest).min();
-        let starts_at = Micros::new(entitlement.starts_at.get() / DAY * DAY);
+        let starts_at = beginning_of_day(entitlement.starts_at);
         let entitlement = Entitlement {
             revision: entitlement.revision,
             valid_until: valid_until.map(end_of_day),
@@ -67,11 +87,12 @@ pub(super) fn terms(policy: &Policy, starts_at: Micros) -> Entitlement {
     }
 }
 
-/// G of which a code tells all that X leaves, and that is no less than what was granted `before`.
-pub(crate) fn tellable(before: Total, granted: Total, written_off: Total) -> Total {
-    let left = granted.get().saturating_sub(written_off.get());
-    let told = CodeUnits::at_most(Total::ZERO.saturating_plus(left)).total();
-    before.max(written_off.saturating_plus(told.get()))
+/// G of which a code tells all that X leaves, at most `most`, and that is no less than what was granted `before`.
+fn tellable(before: Quota, granted: Total, most: Option<Total>) -> Quota {
+    let left = Total::ZERO.saturating_plus(granted.get().saturating_sub(before.written_off.get()));
+    let told = CodeUnits::at_most(most.map_or(left, |most| most.min(left))).total();
+    let granted = before.written_off.saturating_plus(told.get()).max(before.granted);
+    Quota { granted, ..before }
 }
 
 /// What the code says that stands for a grant which the vendor wrote at `at` and `seq`, rounded by [`Telling`].
@@ -160,6 +181,15 @@ fn state(body: &GrantBody) -> Result<UnlockState, Unfit> {
 fn days_to(from: Day, instant: Micros) -> Option<NonZeroU16> {
     let days = instant.get().checked_sub(from.start().get())? / DAY;
     u16::try_from(days).ok().and_then(NonZeroU16::new)
+}
+
+fn left(quota: &Quota) -> u64 {
+    quota.granted.get().saturating_sub(quota.written_off.get())
+}
+
+/// The first instant of the day that holds `instant`.
+pub(crate) fn beginning_of_day(instant: Micros) -> Micros {
+    Micros::new(instant.get() / DAY * DAY)
 }
 
 /// The first instant that is not before `instant` and begins a day.

@@ -45,7 +45,7 @@ impl Display for BundleInspection {
         }
         match &self.last_grant {
             Some(grant) => write!(f, "\nthe last grant that the device applied\n{grant}"),
-            None => writeln!(f, "\nno grant was applied on the device yet"),
+            None => writeln!(f, "\nit encloses no licence file"),
         }
     }
 }

@@ -394,7 +394,7 @@ fn a_grant_says_nothing_of_periods_that_are_final() {
     let (world, devices) = three();
     let chain = devices[0].device.chain();
     let periods = |now| -> Vec<Period> {
-        reserved(&world.license, &chain, now, None, false)
+        reserved(&world.license, &chain, now, None, None)
             .iter()
             .flat_map(|line| [line.first, line.last])
             .collect()

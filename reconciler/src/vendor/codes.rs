@@ -31,7 +31,6 @@ use schemas::typed::{ChainReference, ReturnCode, TypedCode};
 pub use self::told::ToldHead;
 use super::Vendor;
 use super::licenses::refuse_too_long;
-use crate::options::resolve;
 use crate::store::feature_names;
 
 /// What an operator may set of an unlock code.
@@ -292,7 +291,9 @@ fn take_in(
         draft.write(Body::CodeReceived(Box::new(CodeReceived { chain, code })))?;
     }
     let policy = pack.choose(draft.license(), taken.terms.policy)?;
-    change_to(draft, policy)?;
+    if taken.terms.policy.is_some() {
+        change_to(draft, policy)?;
+    }
     let telling = Telling { policy, answers: digest, valid_days: taken.terms.valid_days };
     grants::issue_by_code(draft, chain, revocations.clone(), telling, is_repeat)?;
     refuse_untold(draft, &chain, policy)?;
@@ -322,7 +323,7 @@ fn is_answered(license: &License, chain: &ChainId, now: Micros) -> bool {
     let device = license.coded.device(chain);
     activation.status != GrantStatus::Denied
         && !activation.is_answer_late(now)
-        && device.is_some_and(|device| device.metered.contains_key(&place))
+        && device.is_some_and(|device| device.told.contains(&place))
 }
 
 /// Whether a code says less than one that was taken in, or was taken in before others.
@@ -331,11 +332,11 @@ fn is_stale(device: &CodedDevice, code: &TypedCode, digest: &Digest) -> bool {
     device.earlier.contains(digest) || says_less
 }
 
-/// Changes the licence to what the policy grants, where it grants something else; its dates and custom fields stay.
+/// Changes the licence to what the policy grants and asks, where that is something else; its dates and custom fields stay.
 fn change_to(draft: &mut Draft<'_>, policy: &Policy) -> Result<(), Refusal> {
     let terms = &draft.license().terms;
     let held = &terms.entitlement;
-    if telling::is_whole(policy, held) {
+    if telling::is_whole(policy, held) && terms.rules == policy.rules {
         return Ok(());
     }
     let entitlement = Entitlement {
@@ -344,7 +345,7 @@ fn change_to(draft: &mut Draft<'_>, policy: &Policy) -> Result<(), Refusal> {
         features: policy.features.clone(),
         ..held.clone()
     };
-    let terms = Terms { entitlement, rules: resolve(policy, draft.now()).rules, ..terms.clone() };
+    let terms = Terms { entitlement, rules: policy.rules.clone(), ..terms.clone() };
     refuse_too_long(&terms)?;
     draft.write(Body::EntitlementChanged(Box::new(EntitlementChanged { terms, reason: None })))?;
     Ok(())

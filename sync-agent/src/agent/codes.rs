@@ -1,7 +1,7 @@
 //! Codes that a person types: what this device shows, and what is typed here.
 
 use ledger::codes::kept::{self, Keeping};
-use ledger::codes::unlock::{Expected, OtherPack, UnlockError, VerifiedUnlock};
+use ledger::codes::unlock::{Expected, OtherPack, UnlockError};
 use ledger::codes::{self, request, returned, unlock};
 use ledger::device::{AppliedGrant, Command, Device, Done};
 use ledger::license_key::LicenseKey;
@@ -14,7 +14,7 @@ use schemas::event::device::CodeIssued;
 use schemas::grant::{Ack, CodeProof};
 use schemas::ids::Digest;
 use schemas::numbers::{Seq, Total};
-use schemas::pack::{Pack, PackBody};
+use schemas::pack::Pack;
 use schemas::period::Period;
 use schemas::refusal::Refusal;
 use schemas::terms::Mode;
@@ -78,19 +78,28 @@ impl Agent {
             return Ok(Applied::of(&device, Vec::new()));
         }
         let shown = self.shown(&device)?;
-        let packs = self.packs(&device)?;
-        let believed = believe(code, &device, &shown, &packs)
-            .map_err(|error| Refusal::from_error(error.code(), &error))?;
+        let own = self.trusted_pack()?;
+        let (last, before) = shown.split_last().ok_or_else(|| refuse_unlock(UnlockError::Signature))?;
+        let before: Vec<Digest> = before.iter().rev().take(EARLIER).map(|shown| shown.digest).collect();
+        let expected = Expected {
+            origin: device.origin(),
+            pack: &own.body,
+            digest: own.digest,
+            shown: last.digest,
+            shown_before: &before,
+            other_packs: &self.other_packs(&device),
+        };
+        let unlock = unlock::verify(code, &expected).map_err(refuse_unlock)?;
         let keeping = Keeping {
             chain: device.chain(),
             reference: device.reference(),
-            pack: &believed.pack.pack,
-            body: &believed.pack.body,
-            answers: believed.answers.digest,
-            shown: self.place_of(&device, believed.answers.seq)?,
+            pack: &decode_pack(&own.bytes).map_err(|error| refuse::container(&error))?,
+            body: &own.body,
+            answers: last.digest,
+            shown: self.place_of(&device, last.seq)?,
         };
-        let grant = keeping.grant(code, &believed.unlock);
-        let verified = kept::verify(&grant, &self.trusted_pack()?.body.root).map_err(refuse::trust)?;
+        let grant = keeping.grant(code, &unlock);
+        let verified = kept::verify(&grant, &own.body.root).map_err(refuse::trust)?;
         self.apply_grants(vec![AppliedGrant { grant, verified }])
     }
 
@@ -110,9 +119,10 @@ impl Agent {
 
     fn return_code(&self, day: Option<Day>) -> Result<TypedCode, Refusal> {
         let device = self.with_writer(device_of)?;
-        let proof = kept_proof(&device);
-        let (grant, proof) = device.grant().zip(proof).ok_or(Code::CodeNotHere)?;
-        let pack = believed_pack(&proof)?;
+        let grant = device.grant().ok_or(Code::CodeNotHere)?;
+        if !self.goes_by_codes(&device)? {
+            return Err(Code::CodeNotHere.into());
+        }
         let reader = self.reader()?;
         let (head, head_at) = reader.reader()?.told_head(&device).map_err(|error| refuse::store(&error))?;
         let now = if device.is_closed() { head_at } else { device.snapshot().mark.time(self.clock.read()) };
@@ -128,7 +138,8 @@ impl Agent {
             Total::ZERO.saturating_plus(meter.used())
         });
         let fields = ReturnFields {
-            closing: device.is_closed(),
+            // What was used on another day than the last is told without the end, which frees what the last day left.
+            closing: device.is_closed() && day == today,
             chain: ChainReference::of(&device.chain()),
             seq: head.seq,
             applied: Some(GrantPlace { epoch: grant.verified.body.epoch, seq: grant.verified.seq }),
@@ -137,7 +148,7 @@ impl Agent {
             used: used.collect(),
         };
         let key = self.dir.read_key()?;
-        returned::write(&fields, device.origin(), &key, &pack.sealing)
+        returned::write(&fields, device.origin(), &key, &self.trusted_pack()?.body.sealing)
             .map_err(|error| Refusal::from_error(error.code(), &error))
     }
 
@@ -145,24 +156,33 @@ impl Agent {
     fn shown(&self, device: &Device) -> Result<Vec<ShownCode>, Refusal> {
         let reader = self.reader()?;
         let mut shown = reader.reader()?.shown(device).map_err(|error| refuse::store(&error))?;
-        if device.is_closed() && kept_proof(device).is_some() {
+        if device.is_closed() && device.grant().is_some() && !shown.is_empty() {
             let digest = codes::digest(&self.return_code(None)?);
             shown.push(ShownCode { seq: device.head().seq, code: Kind::Return.number(), digest });
         }
         Ok(shown)
     }
 
-    /// The packs whose codes this device takes: the application's, and that of the code which was applied last.
-    fn packs(&self, device: &Device) -> Result<Vec<KnownPack>, Refusal> {
-        let own = self.trusted_pack()?;
-        let pack = decode_pack(&own.bytes).map_err(|error| refuse::container(&error))?;
-        let mut packs = vec![KnownPack { digest: own.digest, body: own.body.clone(), pack }];
-        if let Some(proof) = kept_proof(device) {
-            let pack: Pack = canonical::from_bytes(&proof.pack).map_err(|_| Code::NeedsRepair)?;
-            let (digest, body) = (trust::pack_digest(&pack), believed_pack(&proof)?);
-            packs.extend((digest != own.digest).then_some(KnownPack { digest, body, pack }));
+    /// Whether the vendor knows this device by its request code.
+    fn goes_by_codes(&self, device: &Device) -> Result<bool, Refusal> {
+        if kept_proof(device).is_some() {
+            return Ok(true);
         }
-        Ok(packs)
+        let shown = self.reader()?.reader()?.shown(device).map_err(|error| refuse::store(&error))?;
+        Ok(shown.iter().any(|shown| shown.code == Kind::Request.number()))
+    }
+
+    /// Packs that the application had before, by which codes are told apart that no longer hold here.
+    fn other_packs(&self, device: &Device) -> Vec<OtherPack> {
+        let of_code = kept_proof(device).and_then(|proof| canonical::from_bytes(&proof.pack).ok());
+        let replaced = self.dir.replaced_pack().and_then(|pack| decode_pack(&pack.bytes).ok());
+        let packs = of_code.into_iter().chain(replaced);
+        packs
+            .filter_map(|pack: Pack| {
+                let body = trust::verify_pack(&pack).ok()?;
+                Some(OtherPack { digest: trust::pack_digest(&pack), key: *body.code_keys.first()? })
+            })
+            .collect()
     }
 
     /// The place of the event that shows a code, with its link.
@@ -173,59 +193,11 @@ impl Agent {
     }
 }
 
-/// A pack whose codes a device takes.
-struct KnownPack {
-    digest: Digest,
-    body: PackBody,
-    pack: Pack,
-}
-
-/// An unlock code that is for this device, with what it rests on.
-struct Believed<'a> {
-    unlock: VerifiedUnlock,
-    pack: &'a KnownPack,
-    answers: ShownCode,
-}
-
-/// Believes a code that answers the last one which was shown, under one of the packs; the first of them tells what is wrong
-/// otherwise. A pack that a newer one replaced goes on with its own codes.
-fn believe<'a>(
-    code: &TypedCode,
-    device: &Device,
-    shown: &[ShownCode],
-    packs: &'a [KnownPack],
-) -> Result<Believed<'a>, UnlockError> {
-    let (last, before) = shown.split_last().ok_or(UnlockError::Signature)?;
-    let before: Vec<Digest> = before.iter().rev().take(EARLIER).map(|shown| shown.digest).collect();
-    let others: Vec<OtherPack> = packs
-        .iter()
-        .filter_map(|pack| Some(OtherPack { digest: pack.digest, key: *pack.body.code_keys.first()? }))
-        .collect();
-    let mut refused = None;
-    for pack in packs {
-        let expected = Expected {
-            origin: device.origin(),
-            pack: &pack.body,
-            digest: pack.digest,
-            shown: last.digest,
-            shown_before: &before,
-            other_packs: &others,
-        };
-        match unlock::verify(code, &expected) {
-            Ok(unlock) => return Ok(Believed { unlock, pack, answers: *last }),
-            Err(error) => refused = refused.or(Some(error)),
-        }
-    }
-    Err(refused.unwrap_or(UnlockError::Signature))
-}
-
 /// The code that the last grant was typed as.
 fn kept_proof(device: &Device) -> Option<CodeProof> {
     kept::proof(&device.grant()?.grant)
 }
 
-/// What the pack says that a kept code rests on. That the root key signed it was seen when the grant was read.
-fn believed_pack(proof: &CodeProof) -> Result<PackBody, Refusal> {
-    let pack: Pack = canonical::from_bytes(&proof.pack).map_err(|_| Code::NeedsRepair)?;
-    trust::verify_pack(&pack).map_err(refuse::trust)
+fn refuse_unlock(error: UnlockError) -> Refusal {
+    Refusal::from_error(error.code(), &error)
 }

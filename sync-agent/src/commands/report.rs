@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use counterfoil_sync_agent::{Status, Usefulness};
+use counterfoil_sync_agent::{State, Status, Usefulness};
 use schemas::codes::Exit;
 use schemas::refusal::Refusal;
 use schemas::typed::Day;
@@ -85,8 +85,13 @@ pub(crate) fn run(args: &ReportArgs, context: &Context) -> Result<Exit, Refusal>
 fn by_code(args: &ReportArgs, context: &Context) -> Result<Exit, Refusal> {
     let agent = context.agent()?;
     let code = agent.report_by_code(args.day)?;
-    let next = "Have it answered, then run `counterfoil-agent apply --code`.";
-    args.picture.show("return code", &code, &agent.status()?, next, context)
+    let status = agent.status()?;
+    let next = if status.state == State::Deactivated && args.day.is_some() {
+        "Give it to the vendor. Its answer need not be typed here."
+    } else {
+        "Have it answered, then run `counterfoil-agent apply --code`."
+    };
+    args.picture.show("return code", &code, &status, next, context)
 }
 
 fn by_file(output: &Path, args: &ReportArgs, context: &Context) -> Result<Exit, Refusal> {

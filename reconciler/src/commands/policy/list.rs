@@ -50,7 +50,7 @@ impl PolicyListArgs {
 impl fmt::Display for Policies {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut table =
-            Table::new(&["POLICY", "PRODUCT", "TYPE", "VALID", "ACTIVATIONS", "FEATURES", "QUOTAS"]);
+            Table::new(&["POLICY", "PRODUCT", "TYPE", "VALID", "ACTIVATIONS", "FEATURES", "QUOTAS", "CODES"]);
         for PolicyLine { policy, .. } in &self.policies {
             let quotas: Vec<_> =
                 policy.rules.quotas.iter().map(|rule| words::quota(rule, &policy.features)).collect();
@@ -62,6 +62,7 @@ impl fmt::Display for Policies {
                 policy.rules.max_activations.to_string(),
                 words::features(&policy.features),
                 quotas.join(", "),
+                words::or(policy.air_gapped.map(|number| format!("number {number}")), "no"),
             ]);
         }
         table.fmt(f)
