@@ -186,7 +186,7 @@ pub(crate) fn grant(
     let raises = decision == SeatDecision::Active && !forked && !waits;
     let entitlement = license.entitlement_of(&chain, now);
     let (entitlement, check_in) = match telling {
-        Some(telling) => telling.round(entitlement, check_in, now),
+        Some(telling) => telling.round(&entitlement, check_in, now),
         None => (entitlement, check_in),
     };
     let rules = telling.map_or(rules, |telling| &telling.policy.rules);

@@ -57,11 +57,11 @@ impl Keeping<'_> {
     ) -> Grant {
         let body = self.told(fields, policy);
         let authority = chain::authority_chain(&body.product, &body.environment, &body.license, body.epoch);
-        let core = Event { at: fields.issued.start(), body: Body::GrantIssued(Box::new(body)) }.encode();
+        let event = Event { at: fields.issued.start(), body: Body::GrantIssued(Box::new(body)) };
         let proof =
             CodeProof { code: code.clone(), pack: canonical::to_bytes(self.pack), reference: self.reference };
         let certificate = canonical::to_bytes(&proof);
-        trust::detach(authority, (fields.place.seq, Link::START), core, signature, certificate)
+        trust::detach(authority, (fields.place.seq, Link::START), event.encode(), signature, certificate)
     }
 
     /// What the device is told.
@@ -74,7 +74,7 @@ impl Keeping<'_> {
         let quotas = quotas::lines(accounts(fields, policy, &dates).collect());
         GrantBody {
             device: self.chain,
-            license: stand_in(&self.reference),
+            license: stand_in(self.reference),
             product: self.body.product.clone(),
             environment: self.body.environment.clone(),
             epoch: fields.place.epoch,
@@ -154,7 +154,7 @@ fn is_typed(grant: &Grant) -> bool {
 }
 
 /// The licence is not told by a code: what follows from its key's public part stands for it.
-fn stand_in(reference: &KeyReference) -> LicenseId {
+fn stand_in(reference: KeyReference) -> LicenseId {
     let digest = Sha256::new_with_prefix(b"cf/codelicense/1").chain_update(reference.as_bytes()).finalize();
     LicenseId::from_slice(&digest[..16]).expect("a digest is longer")
 }

@@ -56,7 +56,7 @@ impl Telling<'_> {
     /// days: validity begins with a day and ends, as the check-in deadline does, with the end of one.
     pub(crate) fn round(
         &self,
-        entitlement: Entitlement,
+        entitlement: &Entitlement,
         check_in: CheckIn,
         now: Micros,
     ) -> (Entitlement, CheckIn) {
