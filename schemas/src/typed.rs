@@ -31,7 +31,7 @@ pub use self::fields::{Day, GrantPlace, MessageError, Unfit};
 pub use self::group::{Cause, Group, WrongGroup, WrongKind};
 pub use self::lines::{GROUPS_A_LINE, Lines, Numbers, unnumbered};
 pub use self::request::{DeviceTag, KeyCheck, RequestFields};
-pub use self::returned::{ChainReference, CodeMac, LinkStart, ReturnCode, ReturnFields};
+pub use self::returned::{ChainReference, CodeMac, LinkStart, ReturnCode, ReturnFields, ReturnStart};
 pub use self::unlock::{CodeQuota, CodeUnits, UnlockCode, UnlockFields, UnlockState};
 use crate::canonical::Violation;
 use crate::codes::Code;

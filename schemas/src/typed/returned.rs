@@ -12,7 +12,7 @@
 use serde::Serialize;
 
 use super::fields::{Day, GrantPlace, MessageError, Unfit};
-use super::{BitReader, BitWriter, Kind, TypedCode};
+use super::{BitReader, BitWriter, BitsError, Kind, TypedCode};
 use crate::ids::{ChainId, Link};
 use crate::numbers::{Seq, Total};
 use crate::wire::byte_ids;
@@ -100,6 +100,50 @@ impl ReturnFields {
     }
 }
 
+/// What a return code says before it tells of use: that is read without the policy.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct ReturnStart {
+    /// Whether the chain is closed.
+    pub closing: bool,
+    /// Names the chain.
+    pub chain: ChainReference,
+    /// The place of its head.
+    pub seq: Seq,
+    /// The grant that was applied last, if any was.
+    pub applied: Option<GrantPlace>,
+    /// The day on which it was written.
+    pub day: Day,
+    /// The start of the head's link.
+    pub link: LinkStart,
+}
+
+impl ReturnStart {
+    /// Reads the start of a code. That the rest of it can be read is not known yet.
+    ///
+    /// # Errors
+    /// When it is of another kind or shorter than any return code, or a field holds what no writer writes.
+    pub fn read(code: &TypedCode) -> Result<Self, MessageError> {
+        let mut reader = code.fields_of(Kind::Return)?;
+        if code.groups() < ReturnFields::GROUPS {
+            return Err(BitsError::Short.into());
+        }
+        Self::read_from(&mut reader)
+    }
+
+    fn read_from(reader: &mut BitReader<'_>) -> Result<Self, MessageError> {
+        let closing = reader.uint(1)? == 1;
+        let chain = ChainReference(reader.bytes()?);
+        let seq = Seq(reader.uint(SEQ_BITS)?);
+        if seq == Seq(0) {
+            return Err(MessageError::Field(SEQ));
+        }
+        let applied = GrantPlace::read(reader)?;
+        let day = Day::read(reader)?;
+        let link = LinkStart(reader.bytes()?);
+        Ok(Self { closing, chain, seq, applied, day, link })
+    }
+}
+
 /// A return code as it was read. That its MAC holds is not known yet.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct ReturnCode {
@@ -118,15 +162,7 @@ impl ReturnCode {
     /// When it is of another kind or length, or a field holds what no writer writes.
     pub fn read(code: &TypedCode, metered: usize) -> Result<Self, MessageError> {
         let mut reader = code.fields_of(Kind::Return)?;
-        let closing = reader.uint(1)? == 1;
-        let chain = ChainReference(reader.bytes()?);
-        let seq = Seq(reader.uint(SEQ_BITS)?);
-        if seq == Seq(0) {
-            return Err(MessageError::Field(SEQ));
-        }
-        let applied = GrantPlace::read(&mut reader)?;
-        let day = Day::read(&mut reader)?;
-        let link = LinkStart(reader.bytes()?);
+        let ReturnStart { closing, chain, seq, applied, day, link } = ReturnStart::read_from(&mut reader)?;
         let used = (0..metered).map(|_| read_total(&mut reader)).collect::<Result<_, _>>()?;
         let authenticated = reader.so_far();
         let mac = CodeMac(reader.bytes()?);

@@ -146,6 +146,8 @@ proptest! {
         prop_assert_eq!(code.groups(), bits.div_ceil(25));
         let typed = TypedCode::read(Some(Kind::Return), &code.to_string()).expect("as it was shown");
         prop_assert_eq!(ReturnCode::chain(&typed), Ok(fields.chain));
+        let start = ReturnStart::read(&typed).expect("whole");
+        prop_assert_eq!((start.closing, start.chain, start.day), (fields.closing, fields.chain, fields.day));
         let metered = fields.used.len();
         prop_assert_eq!(ReturnCode::read(&typed, metered), Ok(ReturnCode { fields, authenticated, mac: MAC }));
     }
@@ -360,6 +362,19 @@ fn a_message_of_another_kind_is_told_as_such() {
     assert_eq!(read(&codes[1]), [other, Ok(()), other]);
     assert_eq!(read(&codes[2]), [other, other, Ok(())]);
     assert_eq!(ReturnCode::chain(&codes[1]).map_err(MessageError::code), Err(Code::CodeKind));
+    assert_eq!(ReturnStart::read(&codes[1]).map_err(MessageError::code), Err(Code::CodeKind));
+}
+
+#[test]
+fn the_start_of_a_code_that_is_too_short_is_not_told() {
+    let whole = returning(&sample_return()).to_string();
+    let groups: Vec<&str> = whole.split('-').collect();
+    let start = |count: usize| {
+        let code = TypedCode::read(Some(Kind::Return), &groups[..count].join("-")).expect("whole groups");
+        ReturnStart::read(&code).map_err(MessageError::code).map(|_| ())
+    };
+    assert_eq!(start(ReturnFields::GROUPS), Ok(()));
+    assert_eq!(start(ReturnFields::GROUPS - 1), Err(Code::CodeLength));
 }
 
 #[test]
