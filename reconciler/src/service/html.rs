@@ -6,6 +6,7 @@ pub(super) mod frame;
 pub(super) mod list;
 pub(super) mod origin;
 pub(super) mod page;
+pub(super) mod picture;
 pub(super) mod trouble;
 
 mod assets;

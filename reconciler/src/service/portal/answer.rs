@@ -1,9 +1,6 @@
 //! What the vendor answers, in words, and the licence file that says it: to be saved, copied, or taken as a picture.
 
-use std::fmt::Write as _;
-
 use ledger::inspect::{AnswerInspection, GrantInspection, Inspection, NoticeInspection, inspect};
-use qrcode::{Color, EcLevel, QrCode};
 use schemas::armor;
 use schemas::bundle::{Answer, encode_answers};
 use schemas::codes::Code;
@@ -14,10 +11,8 @@ use schemas::refusal::Refusal;
 
 use super::trouble::trouble;
 use crate::service::html::page::moment;
+use crate::service::html::picture::Picture;
 use crate::service::html::trouble::{Trouble, sentence};
-
-/// Modules around a QR code that stay light (ISO/IEC 18004).
-const QUIET: usize = 4;
 
 /// The answer to all that was given.
 #[derive(Debug)]
@@ -28,15 +23,6 @@ pub(super) struct Answered {
     pub(super) text: String,
     /// The same as a picture, where it is short enough for one.
     pub(super) picture: Option<Picture>,
-}
-
-/// A QR code.
-#[derive(Debug)]
-pub(super) struct Picture {
-    /// Its width and height in modules, the quiet zone included.
-    pub(super) side: usize,
-    /// Its dark modules, as an SVG path.
-    pub(super) path: String,
 }
 
 /// What one device is told.
@@ -65,7 +51,7 @@ impl Answered {
         let bytes = encode_answers(answers);
         let Inspection::Grant(file) = inspect(&bytes)? else { return Err(Code::Internal.into()) };
         let text = armor::armor(FileKind::Grants, &bytes);
-        Ok(Self { devices: file.answers.iter().map(Told::of).collect(), picture: picture(&text), text })
+        Ok(Self { devices: file.answers.iter().map(Told::of).collect(), picture: Picture::of(&text), text })
     }
 }
 
@@ -103,7 +89,8 @@ impl Told {
     }
 }
 
-fn heading(status: GrantStatus) -> &'static str {
+/// What a device is told, as a heading.
+pub(in crate::service) fn heading(status: GrantStatus) -> &'static str {
     match status {
         GrantStatus::Active => "The licence is granted to this device",
         GrantStatus::Denied => "The activation is denied",
@@ -148,25 +135,9 @@ fn facts(grant: &GrantInspection) -> Vec<(&'static str, String)> {
     facts
 }
 
-fn until(instant: Option<Micros>) -> String {
+/// Until when something holds.
+pub(in crate::service) fn until(instant: Option<Micros>) -> String {
     instant.map_or_else(|| "without end".to_owned(), moment)
-}
-
-/// The text as a QR picture, unless it is too long for one.
-fn picture(text: &str) -> Option<Picture> {
-    let code = QrCode::with_error_correction_level(text, EcLevel::L).ok()?;
-    let mut path = String::new();
-    for (y, row) in (QUIET..).zip(code.to_colors().chunks(code.width())) {
-        let mut x = QUIET;
-        for same in row.chunk_by(|left, right| left == right) {
-            let length = same.len();
-            if same[0] == Color::Dark {
-                write!(path, "M{x} {y}h{length}v1h-{length}z").expect("a string takes every write");
-            }
-            x += length;
-        }
-    }
-    Some(Picture { side: code.width() + 2 * QUIET, path })
 }
 
 /// The bytes of a licence file.

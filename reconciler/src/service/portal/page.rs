@@ -2,10 +2,11 @@
 
 use askama::Template;
 
-use super::answer::{Picture, Told};
+use super::answer::Told;
 use super::reading::Reading;
 use super::seats::Seats;
 use crate::service::html::frame::Frame;
+use crate::service::html::picture::Picture;
 use crate::service::html::trouble::Trouble;
 
 /// The first page.
