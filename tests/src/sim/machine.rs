@@ -393,6 +393,7 @@ impl Process {
             | Command::Set { .. }
             | Command::Close
             | Command::Succeed { .. }
+            | Command::Show(_)
             | Command::Note => Known::default(),
         }
     }
