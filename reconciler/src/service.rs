@@ -14,6 +14,7 @@ mod api;
 mod auth;
 mod body;
 mod client;
+mod codes;
 mod descriptors;
 mod desk;
 mod exchange;
@@ -61,7 +62,7 @@ use self::listen::Signals;
 use self::metrics::Metrics;
 use self::office::Office;
 use self::pages::{Orders, Sessions};
-use self::rates::Rates;
+use self::rates::{CodeRates, Rates};
 pub(crate) use self::settings::{Settings, TlsFiles};
 use crate::vendor::Vendor;
 use crate::vendor::tokens::Bearer;
@@ -112,6 +113,7 @@ pub(crate) fn serve(
         .name("desk".into())
         .spawn(move || desk::work(vendor, &handed_in))
         .map_err(|error| Refusal::from_error(Code::IoFailed, &error))?;
+    let codes = CodeRates::new(settings.codes_per_address, settings.wrong_codes);
     let service = Arc::new(Service {
         desk,
         bodies: Bodies::new(jobs),
@@ -123,7 +125,7 @@ pub(crate) fn serve(
         html: Html::new(brand),
         sessions,
         orders: Orders::default(),
-        rates: Rates::new(settings.rate_per_address, settings.rate_per_license),
+        rates: Rates::new(settings.rate_per_address, settings.rate_per_license, codes),
         proxies: Proxies::new(&settings.behind_proxy),
         setup,
     });

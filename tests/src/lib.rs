@@ -6,6 +6,7 @@
 pub mod browser;
 pub mod chance;
 pub mod clock;
+pub mod codes;
 pub mod container;
 pub mod cut;
 pub mod device;

@@ -62,8 +62,26 @@ impl Page {
     /// If there is none.
     #[track_caller]
     pub fn licence(&self) -> String {
-        let (_, rest) =
-            self.html.split_once("<textarea id=\"licence\"").unwrap_or_else(|| panic!("{}", self.html));
+        self.area("licence")
+    }
+
+    /// The unlock code, as it stands there to be copied.
+    ///
+    /// # Panics
+    /// If there is none.
+    #[track_caller]
+    pub fn unlock(&self) -> String {
+        self.area("unlock")
+    }
+
+    /// What stands in the text area of this name.
+    ///
+    /// # Panics
+    /// If there is none.
+    #[track_caller]
+    pub fn area(&self, id: &str) -> String {
+        let begin = format!("<textarea id=\"{id}\"");
+        let (_, rest) = self.html.split_once(&begin).unwrap_or_else(|| panic!("{}", self.html));
         let (_, text) = rest.split_once('>').expect("the tag ends");
         unescaped(text.split("</textarea>").next().unwrap_or_default())
     }
@@ -95,6 +113,26 @@ impl Served {
     #[track_caller]
     pub fn paste(&self, text: &str) -> Answer {
         self.form("/request", &[("file", Some(""), b""), ("text", None, text.as_bytes())])
+    }
+
+    /// Types a code, and the licence key if it is a request, and has it read.
+    #[track_caller]
+    pub fn type_code(&self, code: &str, key: &str) -> Answer {
+        self.form("/code", &[("code", None, code.as_bytes()), ("key", None, key.as_bytes())])
+    }
+
+    /// Has a code answered without having it read before.
+    #[track_caller]
+    pub fn unlock(&self, code: &str, key: &str) -> Answer {
+        self.form("/unlock", &[("code", None, code.as_bytes()), ("key", None, key.as_bytes())])
+    }
+
+    /// Types a code, sends on what the page carries, and takes the page with the answer.
+    #[track_caller]
+    pub fn answered_code(&self, code: &str, key: &str) -> Page {
+        let read = Page::read(self.type_code(code, key), 200);
+        let key = if key.is_empty() { String::new() } else { read.carried("key") };
+        Page::read(self.unlock(&read.carried("code"), &key), 200)
     }
 
     /// Sends on what a page carries.

@@ -16,7 +16,7 @@ use super::{Setting, Source};
 use crate::service::{Settings, TlsFiles};
 
 /// Every option with its default, in the order in which they are shown. An empty text is nothing.
-const OPTIONS: [(&str, &str); 8] = [
+const OPTIONS: [(&str, &str); 10] = [
     ("listen", "127.0.0.1:8080"),
     ("tls_cert", ""),
     ("tls_key", ""),
@@ -25,6 +25,8 @@ const OPTIONS: [(&str, &str); 8] = [
     ("connections", "1024"),
     ("rate_per_address", "50"),
     ("rate_per_license", "10"),
+    ("codes_per_address", "120"),
+    ("wrong_codes", "10"),
 ];
 
 /// The options of the service on the command line.
@@ -57,6 +59,14 @@ pub(crate) struct ServeFlags {
     /// [env: `COUNTERFOIL_RATE_PER_LICENSE`] [default: 10]
     #[arg(long, value_name = "N")]
     rate_per_license: Option<String>,
+    /// Codes an hour from one address on the portal; 0 is any number
+    /// [env: `COUNTERFOIL_CODES_PER_ADDRESS`] [default: 120]
+    #[arg(long, value_name = "N")]
+    codes_per_address: Option<String>,
+    /// Wrong codes an hour for one device or one licence key on the portal; 0 is any number
+    /// [env: `COUNTERFOIL_WRONG_CODES`] [default: 10]
+    #[arg(long, value_name = "N")]
+    wrong_codes: Option<String>,
 }
 
 impl ServeFlags {
@@ -71,6 +81,8 @@ impl ServeFlags {
             ("connections", self.connections),
             ("rate_per_address", self.rate_per_address),
             ("rate_per_license", self.rate_per_license),
+            ("codes_per_address", self.codes_per_address),
+            ("wrong_codes", self.wrong_codes),
         ];
         said.into_iter().filter_map(|(name, text)| Some((name, text?))).collect()
     }
@@ -128,6 +140,8 @@ impl Serve {
             connections: self.typed::<NonZeroUsize>("connections", "a number from 1")?.get(),
             rate_per_address: self.typed("rate_per_address", "a number from 0")?,
             rate_per_license: self.typed("rate_per_license", "a number from 0")?,
+            codes_per_address: self.typed("codes_per_address", "a number from 0")?,
+            wrong_codes: self.typed("wrong_codes", "a number from 0")?,
         })
     }
 

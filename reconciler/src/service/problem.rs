@@ -85,6 +85,13 @@ impl Problem {
         self.refusal.code()
     }
 
+    /// Too many of something that is said, of which the next is taken after this time.
+    pub(super) fn too_many_of(what: &str, wait: Duration) -> Self {
+        let minutes = wait.as_secs().div_ceil(60).max(1);
+        let detail = format!("{what}; the next one in {minutes} min");
+        Self { refusal: Refusal::new(Code::RateLimited, detail), again_in: Some(wait) }
+    }
+
     /// Too many requests, of which the next is taken after this time.
     pub(super) fn too_many(wait: Duration) -> Self {
         Self { refusal: Code::RateLimited.into(), again_in: Some(wait) }

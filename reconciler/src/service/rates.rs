@@ -1,8 +1,10 @@
 //! How many requests are taken from one address, and how many bundles for one licence: token buckets (GCRA), which hold what
-//! may come at once for ten seconds' worth.
+//! may come at once for ten seconds' worth. Codes that people type are counted by the hour.
 //!
 //! What a licence is called is no secret, so that anybody can send bundles for it. Those of devices that it knows count for
 //! it, once they are answered; beside, each network may send so many for it, so that nobody uses up what others need.
+
+mod codes;
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -15,6 +17,7 @@ use governor::clock::{Clock as _, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use schemas::ids::KeyReference;
 
+pub(super) use self::codes::{Against, CodeRates};
 use super::client::network;
 use crate::wall_clock;
 
@@ -28,6 +31,8 @@ const WHEN_FULL: Duration = Duration::from_secs(10);
 pub(super) struct Rates {
     addresses: Option<DefaultKeyedRateLimiter<IpAddr>>,
     licenses: Option<Licenses>,
+    /// What was typed.
+    pub(super) codes: CodeRates,
 }
 
 /// What was taken lately for licences.
@@ -44,8 +49,8 @@ struct Licenses {
 
 impl Rates {
     /// So many a second in the long run; 0 is any number.
-    pub(super) fn new(per_address: u32, per_license: u32) -> Self {
-        Self { addresses: limiter(per_address), licenses: Licenses::new(per_license) }
+    pub(super) fn new(per_address: u32, per_license: u32, codes: CodeRates) -> Self {
+        Self { addresses: limiter(per_address), licenses: Licenses::new(per_license), codes }
     }
 
     /// Counts a request of an address.
@@ -99,6 +104,7 @@ impl Rates {
             let now = wall_clock::instant();
             licenses.full().retain(|_, until| *until > now);
         }
+        self.codes.forget();
     }
 }
 
@@ -134,7 +140,7 @@ mod tests {
 
     #[test]
     fn one_address_may_make_ten_seconds_worth_at_once_and_others_are_not_touched_by_it() {
-        let rates = Rates::new(1, 0);
+        let rates = Rates::new(1, 0, CodeRates::new(0, 0));
         let [one, other] = ["192.0.2.1", "192.0.2.2"].map(|address| address.parse().expect("valid"));
         for _ in 0..BURST_SECONDS {
             assert_eq!(rates.take_from(one), Ok(()));
@@ -147,7 +153,7 @@ mod tests {
 
     #[test]
     fn strangers_use_up_their_own_and_devices_that_are_known_what_is_the_licence_s() {
-        let rates = Rates::new(0, 1);
+        let rates = Rates::new(0, 1, CodeRates::new(0, 0));
         let [stranger, device] = ["192.0.2.1", "192.0.2.2"].map(|address| address.parse().expect("valid"));
         let license = KeyReference([7; 5]);
         for _ in 0..BURST_SECONDS {

@@ -23,6 +23,10 @@ pub(crate) struct Settings {
     pub(crate) rate_per_address: u32,
     /// Bundles a second that one licence may send in the long run; 0 is any number.
     pub(crate) rate_per_license: u32,
+    /// Codes an hour that one address may give on the portal; 0 is any number.
+    pub(crate) codes_per_address: u32,
+    /// Wrong codes an hour that are taken there for one device or one licence key; 0 is any number.
+    pub(crate) wrong_codes: u32,
 }
 
 /// Where a certificate and its key are.

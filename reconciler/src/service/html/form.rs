@@ -71,8 +71,13 @@ impl Form {
 
     /// What was typed into a field, without the white space around it.
     pub(in crate::service) fn word(&self, name: &str) -> &str {
+        self.text(name).trim()
+    }
+
+    /// What was typed into a field, exactly so.
+    pub(in crate::service) fn text(&self, name: &str) -> &str {
         let value = self.0.get(name).map_or(&[][..], |value| value);
-        std::str::from_utf8(value).unwrap_or_default().trim()
+        std::str::from_utf8(value).unwrap_or_default()
     }
 
     /// The bytes of the file that was chosen, or whose text was pasted.

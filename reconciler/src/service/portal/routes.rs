@@ -31,7 +31,7 @@ use crate::service::html::trouble::Trouble;
 use crate::service::problem::Problem;
 
 /// Every field of a form of the portal.
-const FIELDS: [&str; 5] = ["file", "text", "digest", "chain", "key"];
+pub(super) const FIELDS: [&str; 6] = ["file", "text", "digest", "chain", "key", "code"];
 /// Bytes of a file that a page carries to the next step. A larger one is chosen again, so that pages that are read slowly
 /// hold little memory.
 const CARRIED: usize = 1024 * 1024;

@@ -22,6 +22,18 @@ fn meaning(code: Code) -> Option<&'static str> {
         Code::TransfersExhausted => {
             "The licence limits how often a seat may move to another device, and as many are given up as may move for now."
         }
+        Code::CodeKind => {
+            "A request code and a return code go from the device to the vendor. An unlock code goes from the vendor to the device."
+        }
+        Code::CodeOtherPack => {
+            "The application on the device came with a product pack that your vendor did not publish here."
+        }
+        Code::CodePolicy => {
+            "What your licence grants cannot be told to this device by a code: the product pack that came with its application does not hold it."
+        }
+        Code::CodeMismatch => {
+            "Each group is right by itself, but together they are not what the device showed: groups of two codes were mixed, or groups were exchanged."
+        }
         Code::NoDeadline => "The device need not report, so that nobody can tell when it has stopped.",
         Code::StatusUnchanged => "The device holds no seat: it was given back, or taken back, before.",
         _ => return None,
@@ -43,6 +55,18 @@ fn way_out(code: Code) -> Option<&'static str> {
         Code::NoDeadline => "Ask your vendor to take the seat back: tell the device's chain reference.",
         Code::StatusUnchanged => "See the seats once more.",
         Code::RouteUnknown | Code::MethodNotAllowed => "Begin on the portal's first page.",
+        Code::CodeKind => {
+            "Type the code that the device shows. An unlock code is typed at the device: `counterfoil-agent apply --code`."
+        }
+        Code::CodeChainUnknown => {
+            "See that the code is this vendor's device's. If it never had its request code answered, begin with that."
+        }
+        Code::CodeOtherPack | Code::CodePolicy => {
+            "Ask your vendor, and tell the version of the application on the device."
+        }
+        Code::CodeMismatch => "Compare the whole code with what the device shows, group by group.",
+        Code::CodeUnfit => "Ask your vendor. Where a file may come from the device, give that here.",
+        Code::RateLimited => "Wait a while, then send it again.",
         Code::RequestInvalid => "Choose one file, or paste one text, and send it again.",
         Code::UnknownFile => {
             "Give the file that the application wrote: an activation request, a usage report or a deactivation file."
