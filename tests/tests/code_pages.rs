@@ -1,7 +1,7 @@
-//! Codes that are typed, by the forms of the portal: what is read, what is answered, what is named
+//! Codes that are typed, by the forms of the portal and of the operators' pages: what is read, what is answered, what is named
 //! as wrong, and how often it may be tried.
 
-use counterfoil_tests::lab::text;
+use counterfoil_tests::lab::{number, text};
 use counterfoil_tests::portal::Page;
 use counterfoil_tests::{Lab, License, Served};
 use ledger::codes::request;
@@ -179,6 +179,11 @@ fn so_many_wrong_codes_are_taken_for_one_device_and_right_ones_take_nothing_of_i
         assert!((3_000..=3_601).contains(&again_in), "{again_in}");
     }
     served.answered_code(&other, "");
+    // Whoever is signed in is not held up by what strangers try.
+    let token = lab.token("operator");
+    let operator = served.signed_in(&token);
+    let page = Page::read(operator.post("/operator/codes", &[("code", &one)]), 200);
+    page.says("This code was answered before.");
 }
 
 #[test]
@@ -220,4 +225,47 @@ fn so_many_codes_are_taken_from_one_network() {
     let page = Page::read(served.unlock(&request, &license.key), 429);
     page.says("<code>rate_limited</code>").says("codes from this network");
     assert!(page.answer.header("retry-after").parse::<u64>().is_ok_and(|seconds| seconds > 60));
+}
+
+#[test]
+fn an_operator_answers_a_code_with_terms_of_its_own() {
+    let lab = Lab::with_codes(DARK);
+    lab.vendor("policy create darker --product studio --air-gapped --max-activations 9").done();
+    lab.vendor("product pack studio -o studio.cfpack").done();
+    let license = lab.issue_dark();
+    let served = lab.serve(FREE);
+    let (operator, auditor) = (lab.token("operator"), lab.token("auditor"));
+    let (operator, auditor) = (served.signed_in(&operator), served.signed_in(&auditor));
+    Page::read(auditor.get("/operator/codes"), 403).says("<code>forbidden</code>");
+    Page::read(auditor.post("/operator/codes", &[]), 403).says("<code>forbidden</code>");
+    assert!(!auditor.page("/operator").html.contains("/operator/codes"));
+    operator.page(&format!("/operator/licenses/{}", license.id)).says("href=\"/operator/codes\"");
+    operator.page("/operator/codes").says("<h1>Answer a code</h1>").says("portal-codes-");
+
+    let request = lab.request_code("dev1", &license);
+    let answer = |fields: &[(&str, &str)]| {
+        let given = [("code", request.as_str()), ("key", license.key.as_str())];
+        operator.post("/operator/codes", &[&given, fields].concat())
+    };
+    for (field, value) in [("policy", "64"), ("policy", "dark"), ("days", "0")] {
+        let page = Page::read(answer(&[(field, value)]), 400);
+        page.says("<code>request_invalid</code>").says(&format!("value=\"{value}\"")).says("open>");
+        assert_eq!(page.area("code").trim(), request, "what was typed can be mended");
+        assert!(!page.html.contains(&license.key));
+    }
+    let wrong = mistyped(&request, 14);
+    let page = Page::read(operator.post("/operator/codes", &[("code", &wrong), ("policy", "2")]), 422);
+    page.says("group 14 ").says("value=\"2\"").says("id=\"code-trouble\"");
+    assert_eq!(activations(&lab), Vec::<Value>::new());
+
+    let page = Page::read(answer(&[("policy", "2"), ("days", "30")]), 200);
+    page.says("<h1>The licence is granted to this device</h1>").says("<dd>darker</dd>");
+    page.says(&format!("/operator/licenses/{}", license.id));
+    lab.unlock("dev1", &page.unlock(), "active");
+    let again = Page::read(answer(&[]), 200);
+    again.says("This code was answered before.").says("<dd>darker</dd>");
+    assert_eq!(again.unlock(), page.unlock());
+    assert_eq!(activations(&lab).len(), 1);
+    let shown = lab.vendor(&format!("license show {}", license.id)).done();
+    assert_eq!(number(&shown["rules"], "max_activations"), 9, "the licence is changed to what was unlocked");
 }

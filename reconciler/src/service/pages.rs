@@ -7,6 +7,7 @@
 mod activation;
 mod bars;
 mod change;
+mod codes;
 mod door;
 mod event;
 mod forks;
@@ -74,6 +75,7 @@ fn reading() -> Router<Arc<Service>> {
 fn changing() -> Router<Arc<Service>> {
     let mut routes = Router::new()
         .route("/operator/issue", get(issue::ask).post(issue::make))
+        .route("/operator/codes", get(codes::ask).post(codes::make))
         .route("/operator/licenses/{license}/change", get(change::ask).post(change::make))
         .route("/operator/activations/{chain}/release", get(activation::ask).post(activation::release))
         .route("/operator/quarantine/{id}/retry", post(quarantine::retry))

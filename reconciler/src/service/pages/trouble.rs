@@ -44,6 +44,12 @@ fn way_out(code: Code) -> Option<&'static str> {
         Code::EventUnknown => "See what happened to the licence on its page.",
         Code::CustomerUnknown => "Check the name: it is the whole one, or the customer's identifier.",
         Code::StatusUnchanged => "Look at the licence or the device as it is now.",
+        Code::CodeKind => {
+            "Type the code that the device shows. An unlock code is typed at the device: `counterfoil-agent apply --code`."
+        }
+        Code::CodePolicy => {
+            "Type the number of one of the policies that are named above, which changes the licence to it, or have a pack made that holds the licence's policy."
+        }
         Code::NoDeadline => "Tick “Free the seat at once” to take it back all the same; that is recorded.",
         Code::QuarantineUnknown => "See the list: it was taken in or deleted meanwhile.",
         Code::ImportUnknown => "See the list of imports.",
