@@ -168,11 +168,11 @@ export class Person {
     writeFileSync(join(prepared.folder, name), text);
   }
 
-  /** The licence file's text, which the picture and the button that copies it hold too. */
-  async takesTheText() {
+  /** The text that is taken to the device, which the picture and the button that copies it hold too. */
+  async takesTheText(picturedAs = "QR code of the licence file’s text") {
     const box = this.page.getByRole("textbox", { name: "The same as text, to copy" });
     const text = await box.inputValue();
-    const picture = await this.page.getByRole("img", { name: "QR code of the licence file’s text" }).screenshot();
+    const picture = await this.page.getByRole("img", { name: picturedAs }).screenshot();
     assert.deepEqual((await readBarcodes(picture)).map((code) => code.text), [text]);
     const button = this.page.getByRole("button", { name: "Copy the text" });
     if (!this.way.hasScript) {
@@ -270,7 +270,7 @@ function legible() {
   while (walker.nextNode()) {
     const [text, parent] = [walker.currentNode.data.trim(), walker.currentNode.parentElement];
     const isOfForm = parent.closest("form") && !parent.closest("textarea[readonly]");
-    if (text && !isOfForm && !parent.closest("a, summary, ol[aria-label=Steps]") && isShown(parent)) texts.add(text);
+    if (text && !isOfForm && !parent.closest("a, button, summary, ol[aria-label=Steps]") && isShown(parent)) texts.add(text);
   }
   const boxes = [...document.querySelectorAll("main textarea[readonly], main pre, main dd, main td")].filter(isShown);
   const isCut = (box) => box.scrollHeight > box.clientHeight + 1 || box.scrollWidth > box.clientWidth + 1;

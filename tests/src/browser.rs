@@ -13,6 +13,8 @@ use crate::served::Served;
 
 /// Where Debian's Chromium is.
 const CHROMIUM: &str = "/usr/bin/chromium";
+/// Where Debian's ZBar is.
+const ZBAR: &str = "/usr/bin/zbarimg";
 /// The ways in which a journey is walked: `WAYS` of `tests/browser/support.mjs`.
 pub const WAYS: [&str; 4] = ["desk", "desk-plain", "phone", "phone-plain"];
 
@@ -67,6 +69,19 @@ pub fn file(lab: &Lab, name: &str) -> Value {
     let told: Value = serde_json::from_str(&show(&["--json"])).expect("a document");
     let text = schemas::armor::armor(schemas::container::FileKind::Bundle, &lab.read(name));
     json!({ "file": name, "text": text, "words": show(&[]), "told": told, "chain": told["runs"][0]["chain"] })
+}
+
+/// The text of the QR code in a picture that a journey has kept, as a camera at a terminal reads it.
+///
+/// # Panics
+/// If it is missing or holds none.
+#[track_caller]
+pub fn pictured(lab: &Lab, name: &str) -> String {
+    needed(Path::new(ZBAR), "apt-get install zbar-tools");
+    let read = Command::new(ZBAR).args(["--quiet", "--raw", "--nodbus"]).arg(lab.path(name)).output();
+    let read = read.expect("it is there");
+    assert!(read.status.success(), "{name}: {}", String::from_utf8_lossy(&read.stderr));
+    String::from_utf8(read.stdout).expect("text").trim_end().to_owned()
 }
 
 /// Reads a text that a journey has kept.
