@@ -13,7 +13,9 @@ use schemas::ids::{ChainId, Digest, PublicKey};
 use schemas::numbers::{Epoch, FeatureNumber, Micros, Seq, Total};
 use schemas::period::{Period, Reset};
 use schemas::terms::Mode;
-use schemas::typed::{DeviceTag, Kind, LinkStart, RequestFields, ReturnCode, ReturnFields, TypedCode};
+use schemas::typed::{
+    DeviceTag, GrantPlace, Kind, LinkStart, RequestFields, ReturnCode, ReturnFields, ReturnStart, TypedCode,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::codes;
@@ -74,8 +76,8 @@ pub struct ToldTotal {
 
 impl CodedDevice {
     /// By which metered features a return goes that was written after this grant was applied.
-    pub fn metered_at(&self, applied: Option<(Epoch, Seq)>) -> &[(FeatureNumber, Reset)] {
-        let known = applied.and_then(|place| self.metered.get(&place));
+    pub fn metered_at(&self, applied: Option<GrantPlace>) -> &[(FeatureNumber, Reset)] {
+        let known = order(applied).and_then(|place| self.metered.get(&place));
         known.map_or(&[], Vec::as_slice)
     }
 
@@ -84,7 +86,7 @@ impl CodedDevice {
         &'a self,
         fields: &'a ReturnFields,
     ) -> impl Iterator<Item = (FeatureNumber, Period, Total)> + 'a {
-        let metered = self.metered_at(fields.applied.map(|place| (place.epoch, place.seq)));
+        let metered = self.metered_at(fields.applied);
         metered
             .iter()
             .zip(&fields.used)
@@ -93,7 +95,7 @@ impl CodedDevice {
 
     /// Whether a return says less than one that was taken in before.
     pub fn is_stale(&self, fields: &ReturnFields) -> bool {
-        let applied = fields.applied.map(|place| (place.epoch, place.seq));
+        let applied = order(fields.applied);
         self.heads.last().is_some_and(|last| fields.seq < last.seq || applied < last.applied)
     }
 
@@ -114,7 +116,7 @@ impl CodedDevice {
                 *known = ToldTotal { total, day };
             }
         }
-        let applied = fields.applied.map(|place| (place.epoch, place.seq));
+        let applied = order(fields.applied);
         self.heads.push(NamedHead { seq: fields.seq, link: fields.link, applied, at });
         if fields.closing {
             self.closed_at.get_or_insert(at);
@@ -215,10 +217,14 @@ impl Coded {
 impl CodedDevice {
     /// Reads a return as far as its grant is one that was told by a code; the MAC is not looked at.
     pub fn read_return(&self, code: &TypedCode) -> Option<ReturnFields> {
-        let applied = ReturnCode::applied(code).ok()?.map(|place| (place.epoch, place.seq));
-        let metered = self.metered_at(applied).len();
+        let metered = self.metered_at(ReturnStart::read(code).ok()?.applied).len();
         ReturnCode::read(code, metered).ok().map(|read| read.fields)
     }
+}
+
+/// What orders the grants of one activation.
+fn order(place: Option<GrantPlace>) -> Option<(Epoch, Seq)> {
+    place.map(|place| (place.epoch, place.seq))
 }
 
 fn metered(grant: &GrantBody) -> Vec<(FeatureNumber, Reset)> {

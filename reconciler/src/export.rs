@@ -19,9 +19,10 @@ use sha2::{Digest as _, Sha256};
 use crate::audit;
 use crate::store::{StoreError, UsageFilter, UsageRow, feature_name, feature_names};
 use crate::vendor::Vendor;
+use crate::vendor::codes::Basis;
 
 /// The version of the columns below.
-const SCHEMA_VERSION: u32 = 1;
+const SCHEMA_VERSION: u32 = 2;
 
 /// The form of an exported file.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -61,11 +62,12 @@ struct UsageRecord<'a> {
     n: u64,
     refunded: u64,
     events: u64,
+    basis: &'static str,
 }
 
 impl UsageRecord<'_> {
     const COLUMNS: &'static [&'static str] =
-        &["license_id", "product", "chain", "feature", "period", "day", "n", "refunded", "events"];
+        &["license_id", "product", "chain", "feature", "period", "day", "n", "refunded", "events", "basis"];
 }
 
 /// One event.
@@ -123,7 +125,7 @@ pub fn usage(
     let names = feature_names(&vendor.catalog()?);
     let content = Content { name: "usage", columns: UsageRecord::COLUMNS };
     write(vendor, &content, format, target, progress, |vendor, rows| {
-        vendor.store.usage(filter, &mut |row| rows.put(&usage_record(&row, &names)))
+        vendor.usage(filter, &mut |row, basis| rows.put(&usage_record(row, basis, &names)))
     })
 }
 
@@ -183,7 +185,11 @@ fn within(filter: &UsageFilter, event: &Event) -> bool {
     filter.from_day.is_none_or(|from| from <= day) && filter.before_day.is_none_or(|before| day < before)
 }
 
-fn usage_record<'a>(row: &'a UsageRow, names: &BTreeMap<(String, FeatureNumber), Text>) -> UsageRecord<'a> {
+fn usage_record<'a>(
+    row: &'a UsageRow,
+    basis: Basis,
+    names: &BTreeMap<(String, FeatureNumber), Text>,
+) -> UsageRecord<'a> {
     UsageRecord {
         license_id: row.license,
         product: &row.product,
@@ -194,6 +200,7 @@ fn usage_record<'a>(row: &'a UsageRow, names: &BTreeMap<(String, FeatureNumber),
         n: row.used.saturating_sub(row.refunded),
         refunded: row.refunded,
         events: row.events,
+        basis: basis.word(),
     }
 }
 
@@ -343,6 +350,7 @@ mod tests {
             n: 5,
             refunded: 0,
             events: 1,
+            basis: Basis::Events.word(),
         }
     }
 

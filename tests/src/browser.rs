@@ -13,7 +13,7 @@ use crate::served::Served;
 
 /// Where Debian's Chromium is.
 const CHROMIUM: &str = "/usr/bin/chromium";
-/// Where Debian's ZBar is.
+/// Where Debian's `ZBar` is.
 const ZBAR: &str = "/usr/bin/zbarimg";
 /// The ways in which a journey is walked: `WAYS` of `tests/browser/support.mjs`.
 pub const WAYS: [&str; 4] = ["desk", "desk-plain", "phone", "phone-plain"];

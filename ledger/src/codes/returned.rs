@@ -6,7 +6,7 @@
 use schemas::codes::Code;
 use schemas::ids::{Digest, SealingKey};
 use schemas::run::DeviceOrigin;
-use schemas::typed::{ChainReference, MessageError, ReturnCode, ReturnFields, TypedCode, Unfit};
+use schemas::typed::{ChainReference, MessageError, ReturnCode, ReturnFields, ReturnStart, TypedCode, Unfit};
 use subtle::ConstantTimeEq;
 use thiserror::Error;
 
@@ -75,7 +75,7 @@ impl VerifiedReturn {
 }
 
 /// Believes a return code of the chain that `origin` names, whose policy has `metered` metered features. Which chain that is,
-/// [`ReturnCode::chain`] tells. Whether anything follows from it is another question.
+/// [`ReturnStart`] tells. Whether anything follows from it is another question.
 ///
 /// # Errors
 /// The first rule that it breaks.
@@ -86,7 +86,7 @@ pub fn verify(
     metered: usize,
 ) -> Result<VerifiedReturn, ReturnError> {
     let chain = chain::device_chain(&origin.signer, &origin.reference);
-    if ReturnCode::chain(code)? != ChainReference::of(&chain) {
+    if ReturnStart::read(code)?.chain != ChainReference::of(&chain) {
         return Err(ReturnError::OtherDevice);
     }
     let ReturnCode { fields, authenticated, mac } = ReturnCode::read(code, metered)?;

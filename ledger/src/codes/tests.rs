@@ -2,6 +2,7 @@
 
 mod attacks;
 mod mutations;
+mod telling;
 
 use std::num::NonZeroU16;
 

@@ -26,9 +26,9 @@ use schemas::refusal::Refusal;
 use schemas::run::DeviceOrigin;
 use schemas::terms::{Entitlement, Policy, Terms};
 use schemas::text::Text;
-use schemas::typed::{ChainReference, ReturnCode, TypedCode};
+use schemas::typed::{ReturnStart, TypedCode};
 
-pub use self::told::ToldHead;
+pub use self::told::{Basis, ToldHead};
 use super::Vendor;
 use super::licenses::refuse_too_long;
 use crate::store::feature_names;
@@ -120,14 +120,14 @@ impl Vendor {
     /// # Errors
     /// `code_chain_unknown`; those of [`returned::verify`]; `code_stale`, and otherwise as [`Self::answer_code`].
     pub fn take_code(&mut self, code: &TypedCode, terms: CodeTerms) -> Result<AnsweredCode, Refusal> {
-        let reference = ReturnCode::chain(code).map_err(|error| Refusal::from_error(error.code(), &error))?;
+        let start = ReturnStart::read(code).map_err(|error| Refusal::from_error(error.code(), &error))?;
         let sealing = self.home.sealing_secret()?;
-        let mut refused = Refusal::new(Code::CodeChainUnknown, reference.to_string());
-        for (license, chain) in self.store.coded_chains(Some(&reference))? {
+        let mut refused = Refusal::new(Code::CodeChainUnknown, start.chain.to_string());
+        for (license, chain) in self.store.coded_chains(Some(&start.chain))? {
             let Some(license) = self.store.license(&license)? else { continue };
             let Some(device) = license.coded.device(&chain) else { continue };
             let origin = DeviceOrigin { signer: device.signer, reference: license.key };
-            match returned::verify(code, &origin, &sealing, metered(device, code)?) {
+            match returned::verify(code, &origin, &sealing, device.metered_at(start.applied).len()) {
                 Ok(verified) => {
                     let pack = self.published(&license.product, device.pack_version)?;
                     let told: Vec<_> = device.told(verified.fields()).collect();
@@ -140,16 +140,6 @@ impl Vendor {
             }
         }
         Err(refused)
-    }
-
-    /// Whether a return code names a device that this ledger knows.
-    ///
-    /// # Errors
-    /// When it is no return code, or the ledger cannot be read.
-    pub fn knows_return(&mut self, code: &TypedCode) -> Result<bool, Refusal> {
-        let reference: ChainReference =
-            ReturnCode::chain(code).map_err(|error| Refusal::from_error(error.code(), &error))?;
-        Ok(!self.store.coded_chains(Some(&reference))?.is_empty())
     }
 
     fn answer(
@@ -349,11 +339,6 @@ fn change_to(draft: &mut Draft<'_>, policy: &Policy) -> Result<(), Refusal> {
     refuse_too_long(&terms)?;
     draft.write(Body::EntitlementChanged(Box::new(EntitlementChanged { terms, reason: None })))?;
     Ok(())
-}
-
-fn metered(device: &CodedDevice, code: &TypedCode) -> Result<usize, Refusal> {
-    let applied = ReturnCode::applied(code).map_err(|error| Refusal::from_error(error.code(), &error))?;
-    Ok(device.metered_at(applied.map(|place| (place.epoch, place.seq))).len())
 }
 
 fn body_of(core: &[u8]) -> Result<(Micros, GrantBody), Refusal> {

@@ -170,28 +170,6 @@ impl ReturnCode {
         let fields = ReturnFields { closing, chain, seq, applied, day, link, used };
         Ok(Self { fields, authenticated, mac })
     }
-
-    /// Reads only which chain the code is of.
-    ///
-    /// # Errors
-    /// When it is of another kind or too short.
-    pub fn chain(code: &TypedCode) -> Result<ChainReference, MessageError> {
-        let mut reader = code.fields_of(Kind::Return)?;
-        reader.uint(1)?;
-        Ok(ChainReference(reader.bytes()?))
-    }
-
-    /// Reads only which grant was applied last, by which the metered features are found.
-    ///
-    /// # Errors
-    /// When it is of another kind or too short, or names a place that there is not.
-    pub fn applied(code: &TypedCode) -> Result<Option<GrantPlace>, MessageError> {
-        let mut reader = code.fields_of(Kind::Return)?;
-        reader.uint(1)?;
-        reader.bytes::<{ ChainReference::LEN }>()?;
-        reader.uint(SEQ_BITS)?;
-        GrantPlace::read(&mut reader)
-    }
 }
 
 fn write_total(total: Total, writer: &mut BitWriter) {

@@ -39,6 +39,7 @@ Examples:
   counterfoil-agent --pack studio.cfpack activate --license-key KEY --code
   counterfoil-agent activate --license-key KEY --code --qr request.svg
   counterfoil-agent activate --successor --request request.cfbundle")]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of its own")]
 pub(crate) struct ActivateArgs {
     /// The licence key
     #[arg(long, value_name = "KEY", env = "COUNTERFOIL_LICENSE_KEY", hide_env_values = true)]

@@ -39,6 +39,7 @@ Examples:
   counterfoil-agent report -o - --armor | mail vendor@example.com
   counterfoil-agent report --code
   counterfoil-agent report --code --day 2026-10-31")]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of its own")]
 pub(crate) struct ReportArgs {
     /// Write the report to this file; `-` is stdout
     #[arg(short, long, value_name = "FILE", required_unless_present = "code", conflicts_with = "code")]

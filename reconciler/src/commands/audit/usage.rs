@@ -34,24 +34,6 @@ pub(crate) struct AuditUsageArgs {
     filter: UsageFilterOptions,
 }
 
-/// What a figure rests on.
-#[derive(Clone, Copy, Debug)]
-enum Basis {
-    /// Signed events of the device.
-    Events,
-    /// The total of a return code, as far as it goes beyond the events.
-    Code,
-}
-
-impl Basis {
-    fn word(self) -> &'static str {
-        match self {
-            Self::Events => "events",
-            Self::Code => "code",
-        }
-    }
-}
-
 /// What figures of usage are parted by.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, clap::ValueEnum)]
 pub(crate) enum Dimension {
@@ -91,18 +73,14 @@ impl AuditUsageArgs {
             BTreeMap::new()
         };
         let mut sums: BTreeMap<Vec<String>, Sum> = BTreeMap::new();
-        let mut add = |row: &UsageRow, basis: Basis| {
+        vendor.usage(&filter, &mut |row, basis| {
             let feature = feature_name(&names, &row.product, row.feature);
             let mut key = vec![row.product.clone(), feature];
             key.extend(by.iter().map(|dimension| value_of(*dimension, row, &customers)));
             key.push(basis.word().to_owned());
             sums.entry(key).or_default().add(row);
-        };
-        vendor.store.usage(&filter, &mut |row| {
-            add(&row, Basis::Events);
             Ok(())
         })?;
-        vendor.told_usage(&filter)?.iter().for_each(|row| add(row, Basis::Code));
         let rows = sums.into_iter().map(|(key, sum)| UsageLine { key, sum }).collect();
         context.output.result(&Usage { by: by.into_iter().collect(), rows })?;
         Ok(Exit::Done)

@@ -9,8 +9,27 @@ use schemas::period;
 use schemas::refusal::Refusal;
 use schemas::typed::LinkStart;
 
-use crate::store::{UsageFilter, UsageRow};
+use crate::store::{StoreError, UsageFilter, UsageRow};
 use crate::vendor::Vendor;
+
+/// What a figure of usage rests on.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Basis {
+    /// Signed events of the device.
+    Events,
+    /// The total of a return code, as far as it goes beyond the events.
+    Code,
+}
+
+impl Basis {
+    /// The word that people read.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Events => "events",
+            Self::Code => "code",
+        }
+    }
+}
 
 /// A head that a return code named.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -22,12 +41,22 @@ pub struct ToldHead {
 }
 
 impl Vendor {
-    /// Units that codes told and the events that are known do not, as far as they match: of each the day on which the device
-    /// told it.
+    /// Hands usage that matches to `each`: what events prove, then what only codes tell.
     ///
     /// # Errors
-    /// When the ledger cannot be read.
-    pub fn told_usage(&mut self, filter: &UsageFilter) -> Result<Vec<UsageRow>, Refusal> {
+    /// When the ledger cannot be read; those of `each`.
+    pub fn usage(
+        &mut self,
+        filter: &UsageFilter,
+        each: &mut dyn FnMut(&UsageRow, Basis) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        self.store.usage(filter, &mut |row| each(&row, Basis::Events))?;
+        self.told_usage(filter)?.iter().try_for_each(|row| each(row, Basis::Code))
+    }
+
+    /// Units that codes told and the events that are known do not, as far as they match: of each the day on which the device
+    /// told it.
+    fn told_usage(&mut self, filter: &UsageFilter) -> Result<Vec<UsageRow>, StoreError> {
         let mut chains = self.store.coded_chains(None)?;
         chains.retain(|(license, _)| filter.license.is_none_or(|wanted| wanted == *license));
         chains.dedup_by_key(|(license, _)| *license);

@@ -145,7 +145,7 @@ proptest! {
         let bits = 320 + fields.used.iter().map(|used| 4 + 5 * digits(*used)).sum::<usize>();
         prop_assert_eq!(code.groups(), bits.div_ceil(25));
         let typed = TypedCode::read(Some(Kind::Return), &code.to_string()).expect("as it was shown");
-        prop_assert_eq!(ReturnCode::chain(&typed), Ok(fields.chain));
+        prop_assert_eq!(ReturnStart::read(&typed).map(|start| start.chain), Ok(fields.chain));
         let start = ReturnStart::read(&typed).expect("whole");
         prop_assert_eq!((start.closing, start.chain, start.day), (fields.closing, fields.chain, fields.day));
         let metered = fields.used.len();
@@ -361,7 +361,7 @@ fn a_message_of_another_kind_is_told_as_such() {
     assert_eq!(read(&codes[0]), [Ok(()), other, other]);
     assert_eq!(read(&codes[1]), [other, Ok(()), other]);
     assert_eq!(read(&codes[2]), [other, other, Ok(())]);
-    assert_eq!(ReturnCode::chain(&codes[1]).map_err(MessageError::code), Err(Code::CodeKind));
+    assert_eq!(ReturnStart::read(&codes[1]).map_err(MessageError::code), Err(Code::CodeKind));
     assert_eq!(ReturnStart::read(&codes[1]).map_err(MessageError::code), Err(Code::CodeKind));
 }
 
