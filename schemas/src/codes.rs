@@ -321,8 +321,8 @@ codes! {
         "Show a new code at the device and type that one.",
     CodeChainUnknown "code_chain_unknown" NotFound 404
         "no device is known that this code is of"
-        "A return code names its device by the beginning of its chain, and the ledger knows no device by this one that was answered by a code."
-        "Have the device's request code answered first.",
+        "A return code names its device by the beginning of its chain, and the ledger knows no device by this one that was answered by a code; or it was restored, and lacks the answer that the device applied last."
+        "Have the device's request code answered first. It can be shown again.",
     CodePolicy "code_policy" Refused 409
         "no policy of the device's pack fits the licence"
         "A code unlocks a policy that came with the application in its product pack, and none of those gives just what the licence grants, or the one that was named is not in it."

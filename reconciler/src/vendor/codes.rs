@@ -26,7 +26,7 @@ use schemas::refusal::Refusal;
 use schemas::run::DeviceOrigin;
 use schemas::terms::{Entitlement, Policy, Terms};
 use schemas::text::Text;
-use schemas::typed::{ReturnStart, TypedCode};
+use schemas::typed::{Kind, ReturnStart, TypedCode};
 
 pub use self::told::{Basis, ToldHead};
 use super::Vendor;
@@ -127,7 +127,11 @@ impl Vendor {
             let Some(license) = self.store.license(&license)? else { continue };
             let Some(device) = license.coded.device(&chain) else { continue };
             let origin = DeviceOrigin { signer: device.signer, reference: license.key };
-            match returned::verify(code, &origin, &sealing, device.metered_at(start.applied).len()) {
+            let verified = metered(device, &start).and_then(|metered| {
+                let verified = returned::verify(code, &origin, &sealing, metered);
+                verified.map_err(|error| Refusal::from_error(error.code(), &error))
+            });
+            match verified {
                 Ok(verified) => {
                     let pack = self.published(&license.product, device.pack_version)?;
                     let told: Vec<_> = device.told(verified.fields()).collect();
@@ -136,7 +140,7 @@ impl Vendor {
                     let answered = self.answer(&license, &taken, &pack)?;
                     return Ok(AnsweredCode { closing, usage: self.usage_of(&license, told)?, ..answered });
                 }
-                Err(error) => refused = Refusal::from_error(error.code(), &error),
+                Err(refusal) => refused = refusal,
             }
         }
         Err(refused)
@@ -155,10 +159,8 @@ impl Vendor {
             repeated = take_in(draft, taken, pack, now, &revocations)?;
             Ok(())
         })?;
-        let activation = after.activations.get(&chain).ok_or(Code::Failed)?;
-        if activation.status == GrantStatus::Denied {
-            let code = activation.reason.as_ref().and_then(|reason| reason.as_str().parse::<Code>().ok());
-            return Err(Refusal::from(code.unwrap_or(Code::NotActivated)));
+        if let Some(denial) = denial(&after, &chain) {
+            return Err(denial);
         }
         let told = self.told(&after, taken, pack)?;
         Ok(AnsweredCode {
@@ -269,25 +271,47 @@ fn take_in(
 ) -> Result<bool, Refusal> {
     let (chain, digest) = (taken.chain, codes::digest(taken.code));
     let known = draft.license().coded.device(&chain);
-    let is_repeat = known.is_some_and(|device| device.last == digest);
-    if is_repeat && is_answered(draft.license(), &chain, now) {
+    let is_last = known.is_some_and(|device| device.last == digest);
+    if is_last && is_answered(draft.license(), &chain, now) {
         return Ok(true);
     }
-    if known.is_some_and(|device| is_stale(device, taken.code, &digest)) {
+    let is_asked_again = is_asked_again(draft.license(), taken, &digest);
+    if !is_asked_again && known.is_some_and(|device| is_stale(device, taken.code, &digest)) {
         return Err(Code::CodeStale.into());
     }
-    if !is_repeat {
+    let is_repeat = is_last || is_asked_again;
+    // What was denied has no deadline that could stay.
+    let keeps_deadline = is_repeat && denial(draft.license(), &chain).is_none();
+    if !is_last {
         let code = taken.code.clone();
         draft.write(Body::CodeReceived(Box::new(CodeReceived { chain, code })))?;
     }
     let policy = pack.choose(draft.license(), taken.terms.policy)?;
-    if taken.terms.policy.is_some() {
-        change_to(draft, policy)?;
-    }
+    let is_changed = taken.terms.policy.is_some() && change_to(draft, policy)?;
     let telling = Telling { policy, answers: digest, valid_days: taken.terms.valid_days };
-    grants::issue_by_code(draft, chain, revocations.clone(), telling, is_repeat)?;
+    grants::issue_by_code(draft, chain, revocations.clone(), telling, keeps_deadline)?;
+    // A device that gets nothing changes no licence.
+    if let Some(denial) = denial(draft.license(), &chain).filter(|_| is_changed) {
+        return Err(denial);
+    }
     refuse_untold(draft, &chain, policy)?;
     Ok(is_repeat)
+}
+
+/// Whether a request that was taken in before others asks again, because a restored ledger may lack what its device applied since.
+/// A device has one request for each pack, so it can only show the same again.
+fn is_asked_again(license: &License, taken: &Taken<'_>, digest: &Digest) -> bool {
+    let device = license.coded.device(&taken.chain);
+    taken.code.kind() == Kind::Request
+        && device.is_some_and(|device| device.earlier.contains(digest))
+        && license.activations.get(&taken.chain).is_some_and(|it| it.grant.epoch < license.epoch)
+}
+
+/// Why a device is given nothing, if it is not.
+fn denial(license: &License, chain: &ChainId) -> Option<Refusal> {
+    let activation = license.activations.get(chain)?;
+    let code = activation.reason.as_ref().and_then(|reason| reason.as_str().parse::<Code>().ok());
+    (activation.status == GrantStatus::Denied).then(|| Refusal::from(code.unwrap_or(Code::NotActivated)))
 }
 
 /// Refuses, before anything is stored, what no code can tell.
@@ -306,13 +330,15 @@ fn refuse_untold(draft: &Draft<'_>, chain: &ChainId, policy: &Policy) -> Result<
         .map_err(|unfit| Refusal::from_error(unfit.code(), &unfit))
 }
 
-/// Whether the newest grant of a chain is the code that answered its last one, and can still be applied.
+/// Whether the newest grant of a chain is the code that answered its last one, can still be applied, and is not from before a
+/// restore: the device may have applied one since that the ledger lost.
 fn is_answered(license: &License, chain: &ChainId, now: Micros) -> bool {
     let Some(activation) = license.activations.get(chain) else { return false };
     let place: (Epoch, Seq) = (activation.grant.epoch, activation.grant.seq);
     let device = license.coded.device(chain);
     activation.status != GrantStatus::Denied
         && !activation.is_answer_late(now)
+        && activation.grant.epoch == license.epoch
         && device.is_some_and(|device| device.told.contains(&place))
 }
 
@@ -323,11 +349,12 @@ fn is_stale(device: &CodedDevice, code: &TypedCode, digest: &Digest) -> bool {
 }
 
 /// Changes the licence to what the policy grants and asks, where that is something else; its dates and custom fields stay.
-fn change_to(draft: &mut Draft<'_>, policy: &Policy) -> Result<(), Refusal> {
+/// Returns whether it did.
+fn change_to(draft: &mut Draft<'_>, policy: &Policy) -> Result<bool, Refusal> {
     let terms = &draft.license().terms;
     let held = &terms.entitlement;
     if telling::is_whole(policy, held) && terms.rules == policy.rules {
-        return Ok(());
+        return Ok(false);
     }
     let entitlement = Entitlement {
         revision: Revision(held.revision.0 + 1),
@@ -338,7 +365,18 @@ fn change_to(draft: &mut Draft<'_>, policy: &Policy) -> Result<(), Refusal> {
     let terms = Terms { entitlement, rules: policy.rules.clone(), ..terms.clone() };
     refuse_too_long(&terms)?;
     draft.write(Body::EntitlementChanged(Box::new(EntitlementChanged { terms, reason: None })))?;
-    Ok(())
+    Ok(true)
+}
+
+/// By how many metered features a return goes.
+fn metered(device: &CodedDevice, start: &ReturnStart) -> Result<usize, Refusal> {
+    let place = start.applied.map(|place| (place.epoch, place.seq));
+    // A restored ledger may lack the grant; without it, not even the code's length is known.
+    let known = place.and_then(|place| device.metered.get(&place));
+    known.map(Vec::len).ok_or_else(|| {
+        let lacking = "the grant that the device applied last";
+        Refusal::new(Code::CodeChainUnknown, lacking)
+    })
 }
 
 fn body_of(core: &[u8]) -> Result<(Micros, GrantBody), Refusal> {
