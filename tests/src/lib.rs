@@ -4,6 +4,7 @@
 //! The libraries of the workspace are used only for that last part, and to look into what the programs wrote.
 
 pub mod browser;
+pub mod carrier;
 pub mod chance;
 pub mod clock;
 pub mod codes;
@@ -26,6 +27,7 @@ pub mod served;
 pub mod sim;
 pub mod tables;
 
+pub use self::carrier::Carrier;
 pub use self::chance::Chance;
 pub use self::device::HandMade;
 pub use self::lab::{Lab, License};
