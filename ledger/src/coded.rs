@@ -10,16 +10,20 @@ use schemas::event::authority::CodeReceived;
 use schemas::event::{Body, Event};
 use schemas::grant::GrantBody;
 use schemas::ids::{ChainId, Digest, PublicKey};
-use schemas::numbers::{Epoch, FeatureNumber, Micros, Seq, Total};
+use schemas::numbers::{Epoch, FeatureNumber, Micros, Revision, Seconds, Seq, Total};
 use schemas::period::{Period, Reset};
 use schemas::terms::Mode;
 use schemas::typed::{
-    DeviceTag, GrantPlace, Kind, LinkStart, RequestFields, ReturnCode, ReturnFields, ReturnStart, TypedCode,
+    Day, DeviceTag, GrantPlace, Kind, LinkStart, RequestFields, ReturnCode, ReturnFields, ReturnStart,
+    TypedCode,
 };
 use serde::{Deserialize, Serialize};
 
 use crate::codes;
 use crate::evidence::Chain;
+
+/// Most periods of a feature of which it is said that they were not told.
+const UNTOLD: usize = 64;
 
 /// What the devices of a licence told by codes.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
@@ -38,11 +42,15 @@ pub struct CodedDevice {
     pub last: Digest,
     /// When that was typed.
     pub last_at: Micros,
-    /// The digests of all codes before it.
+    /// The digests of its requests.
+    pub requests: BTreeSet<Digest>,
+    /// The digests of the codes before it that could be typed again: its requests, one for each pack, and the returns that name
+    /// the same head as the last one.
     pub earlier: BTreeSet<Digest>,
-    /// The grants that it was told by codes.
-    pub told: BTreeSet<(Epoch, Seq)>,
-    /// By which metered features its returns go after each grant, however that was told.
+    /// The last grant that it was told by a code.
+    pub by_code: Option<ByCode>,
+    /// By which metered features its returns go after each grant, however that was told, from the last one on that a return
+    /// named.
     pub metered: BTreeMap<(Epoch, Seq), Vec<(FeatureNumber, Reset)>>,
     /// The heads that its returns named, in the order in which they were typed.
     pub heads: Vec<NamedHead>,
@@ -50,6 +58,19 @@ pub struct CodedDevice {
     pub used: BTreeMap<(FeatureNumber, Period), ToldTotal>,
     /// When a return told that it closed its chain.
     pub closed_at: Option<Micros>,
+    /// The place at which its returns contradict each other: two named different events there, or it went on after its end.
+    pub parted: Option<Seq>,
+}
+
+/// A grant that a device was told by a code.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct ByCode {
+    /// Its place.
+    pub place: (Epoch, Seq),
+    /// The day of its issue, by its first instant.
+    pub issued: Micros,
+    /// The revision of the licence's entitlement that it tells.
+    pub revision: Revision,
 }
 
 /// A head of the device's chain that a return code named: when the chain is carried later, it must hold it.
@@ -70,7 +91,7 @@ pub struct NamedHead {
 pub struct ToldTotal {
     /// Units, net of refunds.
     pub total: Total,
-    /// The first instant of the day on which the device told it.
+    /// The first instant of the latest day of the period that was told.
     pub day: Micros,
 }
 
@@ -79,6 +100,30 @@ impl CodedDevice {
     pub fn metered_at(&self, applied: Option<GrantPlace>) -> &[(FeatureNumber, Reset)] {
         let known = order(applied).and_then(|place| self.metered.get(&place));
         known.map_or(&[], Vec::as_slice)
+    }
+
+    /// Days of which a return has to be typed before one for `day` tells all that was used since the last grant that the device
+    /// was told by a code: the last days of the periods that ended in between and were not told to their ends, in order. Where the
+    /// return is for a day before that grant, that is the day to tell.
+    pub fn untold(&self, fields: &ReturnFields) -> Vec<Micros> {
+        let Some(last) = self.by_code else { return Vec::new() };
+        let day = fields.day.start();
+        if day < last.issued {
+            return vec![last.issued];
+        }
+        let metered = self.metered_at(fields.applied).iter();
+        let missing = metered.flat_map(|(feature, reset)| {
+            let present = Period::of(*reset, day);
+            let periods =
+                std::iter::successors(Some(Period::of(*reset, last.issued)), |period| Some(period.next()));
+            let over = periods.take_while(move |period| *period < present).take(UNTOLD);
+            over.filter_map(move |period| {
+                let last_day = period.end() - Seconds::days(1);
+                let told = self.used.get(&(*feature, period)).is_some_and(|told| told.day >= last_day);
+                (!told).then_some(last_day)
+            })
+        });
+        missing.collect::<BTreeSet<_>>().into_iter().collect()
     }
 
     /// What a return tells was used: each metered feature, the period that holds its day, and units.
@@ -108,18 +153,33 @@ impl CodedDevice {
     }
 
     fn take(&mut self, at: Micros, fields: &ReturnFields) {
+        self.notice_copies(fields);
         let told: Vec<_> = self.told(fields).collect();
         for (feature, period, total) in told {
             let day = fields.day.start();
             let known = self.used.entry((feature, period)).or_insert(ToldTotal { total, day });
-            if total > known.total {
-                *known = ToldTotal { total, day };
-            }
+            *known = ToldTotal { total: known.total.max(total), day: known.day.max(day) };
         }
         let applied = order(fields.applied);
+        if self.heads.last().is_some_and(|last| (last.applied, last.seq) < (applied, fields.seq)) {
+            self.earlier.retain(|digest| self.requests.contains(digest));
+        }
+        self.metered.retain(|place, _| Some(*place) >= applied);
         self.heads.push(NamedHead { seq: fields.seq, link: fields.link, applied, at });
         if fields.closing {
             self.closed_at.get_or_insert(at);
+        }
+    }
+}
+
+impl CodedDevice {
+    /// Notices that a return contradicts one before it: then there is a copy of the device.
+    fn notice_copies(&mut self, fields: &ReturnFields) {
+        let Some(last) = self.heads.last() else { return };
+        let is_other = fields.seq == last.seq && fields.link != last.link;
+        let goes_on = self.closed_at.is_some() && fields.seq > last.seq;
+        if is_other || goes_on {
+            self.parted = Some(self.parted.map_or(fields.seq, |known| known.min(fields.seq)));
         }
     }
 }
@@ -138,6 +198,11 @@ impl Coded {
     /// Whether a code told that the device closed its chain.
     pub fn is_closed(&self, chain: &ChainId) -> bool {
         self.0.get(chain).is_some_and(|device| device.closed_at.is_some())
+    }
+
+    /// Where the codes of a device contradict each other.
+    pub fn parted(&self, chain: &ChainId) -> Option<Seq> {
+        self.0.get(chain)?.parted
     }
 
     /// The greatest total of a device, feature and period that a code told; 0 where none did.
@@ -160,9 +225,10 @@ impl Coded {
         })
     }
 
-    /// Every feature and period of which a code told something.
+    /// Every feature and period of which a code told that units were used.
     pub fn periods(&self) -> impl Iterator<Item = &(FeatureNumber, Period)> {
-        self.0.values().flat_map(|device| device.used.keys())
+        let used = self.0.values().flat_map(|device| &device.used);
+        used.filter(|(_, told)| told.total > Total::ZERO).map(|(key, _)| key)
     }
 
     /// Folds the event at `seq` of the authority chain of an epoch, and says of which chain it told something.
@@ -172,7 +238,12 @@ impl Coded {
             Body::GrantIssued(grant) => {
                 let device = self.0.get_mut(&grant.device)?;
                 device.metered.insert((epoch, seq), metered(grant));
-                device.told.extend(grant.typed.map(|_| (epoch, seq)));
+                let entitlement = grant.entitlement.as_ref().filter(|_| grant.typed.is_some());
+                let by_code = entitlement.and_then(|told| {
+                    let issued = Day::of(event.at)?.start();
+                    Some(ByCode { place: (epoch, seq), issued, revision: told.revision })
+                });
+                device.by_code = by_code.or(device.by_code);
                 None
             }
             _ => None,
@@ -193,13 +264,16 @@ impl Coded {
                     last: codes::digest(code),
                     last_at: at,
                     earlier: BTreeSet::new(),
-                    told: BTreeSet::new(),
+                    by_code: None,
+                    requests: BTreeSet::new(),
                     metered: BTreeMap::new(),
                     heads: Vec::new(),
                     used: BTreeMap::new(),
                     closed_at: None,
+                    parted: None,
                 });
-                (device.tag, device.pack_version) = (fields.tag, fields.pack_version);
+                device.pack_version = fields.pack_version;
+                device.requests.insert(codes::digest(code));
                 device.note(code, at);
             }
             Kind::Return => {

@@ -183,7 +183,9 @@ pub(crate) fn grant(
     let forked = license.fork_of(&chain).is_some();
     let waits = evidence.is_some_and(|chain| !chain.parked.is_empty());
     // G stays as it is while copies may spend it, or while what came may not be all that was spent.
-    let raises = decision == SeatDecision::Active && !forked && !waits;
+    // Nor is it while codes contradict each other, as only those of copies do.
+    let parted = license.coded.parted(&chain).is_some();
+    let raises = decision == SeatDecision::Active && !forked && !waits && !parted;
     let entitlement = license.entitlement_of(&chain, now);
     let (entitlement, check_in) = match telling {
         Some(telling) => telling.round(&entitlement, check_in, now),
@@ -206,7 +208,7 @@ pub(crate) fn grant(
         import_until: rules.import_for.map(|import_for| issued + import_for),
         clock_tolerance: rules.clock_tolerance,
         fingerprint: rules.fingerprint,
-        forked: forked.then(|| seats::on_fork(license, &chain, now)),
+        forked: (forked || parted).then(|| seats::on_fork(license, &chain, now)),
         quotas: quotas::reserved(license, &chain, now, raise_until, telling.as_ref()),
         return_requests: quotas::asked_back(license, &chain, now),
         floating: None,

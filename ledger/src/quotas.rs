@@ -215,7 +215,7 @@ pub fn accounts(license: &License, feature: FeatureNumber, period: Period) -> BT
     }
     for (chain, account) in &mut accounts {
         account.used = account.used.max(license.coded.used(chain, &(feature, period)));
-        if license.coded.is_closed(chain) {
+        if license.coded.is_closed(chain) && license.coded.parted(chain).is_none() {
             account.returned = account.returned.max(account.granted.saturating_sub(account.used));
         }
     }

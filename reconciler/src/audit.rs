@@ -39,8 +39,9 @@ pub struct AuditReport {
     pub bad_signatures: Vec<AuditFault>,
     /// Tables that do not follow from the events.
     pub mismatches: Vec<Mismatch>,
-    /// Heads that return codes named and that the chains, carried out since, do not hold.
-    pub code_heads: Vec<AuditFault>,
+    /// Heads that return codes named and that the chains, carried out since, do not hold; and return codes that contradict each
+    /// other.
+    pub codes: Vec<AuditFault>,
 }
 
 impl AuditReport {
@@ -49,8 +50,7 @@ impl AuditReport {
         if !self.faults.is_empty() {
             return Exit::Verification;
         }
-        let is_clean =
-            self.bad_signatures.is_empty() && self.mismatches.is_empty() && self.code_heads.is_empty();
+        let is_clean = self.bad_signatures.is_empty() && self.mismatches.is_empty() && self.codes.is_empty();
         if is_clean { Exit::Done } else { Exit::Findings }
     }
 }
@@ -115,24 +115,20 @@ pub fn verify(
     if report.faults.is_empty() {
         report.mismatches = vendor.store.compare_with_rebuild(jobs, &mut |_| {})?;
     }
-    report.code_heads = missing_heads(vendor)?;
+    report.codes = contradicting_codes(vendor)?;
     Ok(report)
 }
 
-/// Heads that return codes named and that the chains do not hold.
-fn missing_heads(vendor: &mut Vendor) -> Result<Vec<AuditFault>, Refusal> {
-    let mut missing = Vec::new();
+/// What codes say that chains do not hold, and where codes contradict each other.
+fn contradicting_codes(vendor: &mut Vendor) -> Result<Vec<AuditFault>, Refusal> {
+    let mut contradictions = Vec::new();
     for (license, chain) in vendor.store.coded_chains(None)? {
         let Some(license) = vendor.store.license(&license)? else { continue };
-        let told = vendor.told_heads(&license, &chain)?.into_iter();
-        missing.extend(told.filter(|told| told.is_held == Some(false)).map(|told| AuditFault {
-            license_id: Some(license.id),
-            chain,
-            seq: told.head.seq,
-            code: Code::CodeHeadMissing,
-        }));
+        let found = vendor.contradictions(&license, &chain)?.into_iter();
+        let license_id = Some(license.id);
+        contradictions.extend(found.map(|(seq, code)| AuditFault { license_id, chain, seq, code }));
     }
-    Ok(missing)
+    Ok(contradictions)
 }
 
 /// Device chains that are stored under another licence than the one whose key they refer to.

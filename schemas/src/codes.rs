@@ -307,6 +307,10 @@ codes! {
         "the code is for another product pack"
         "The code was made for this device, but for another product pack than the application has now: it was updated since the request, or set back."
         "Ask anew at the device by `activate --code` with the same licence key, and have that request answered.",
+    CodePackUnknown "code_pack_unknown" NotFound 404
+        "the code names a product pack that is not known here"
+        "A request code names its application's product pack by its version, and this home published no such version of the licence's product: the application is another vendor's or another home's, or the ledger was restored from before that pack."
+        "See whose application it is. After a restore, make packs until the version is reached, and ship the newest one.",
     CodeAnsweredEarlier "code_answered_earlier" Refused 409
         "the code answers an earlier one"
         "The code was made for this device, as an answer to a code that was shown before the last one."
@@ -317,24 +321,32 @@ codes! {
         "Find out which device showed it, and give that one.",
     CodeStale "code_stale" Refused 409
         "a later code of the device was taken in"
-        "What a device tells by codes only grows, and a return code was taken in that says more than this one. It changes nothing."
-        "Show a new code at the device and type that one.",
+        "What a device tells by codes only grows, and one was taken in that came after this one. It changes nothing."
+        "Show a new code at the device by `report --code` and type that one.",
+    CodeDay "code_day" Refused 409
+        "the code tells of a day before the licence"
+        "A return code tells what was used in the periods that hold its day, and the licence was issued after that day."
+        "Show a code for the day that is meant: `report --code --day DATE`.",
+    CodeParted "code_parted" Verification 422
+        "codes of one device contradict each other"
+        "Two return codes named different events at one place of the device's record, or one tells that it went on after its end: there is a copy of the device. What was reserved for it is not spent any more, as far as the policy says so."
+        "Ask the customer how many copies there are. The records, carried out, prove which parted from which.",
     CodeChainUnknown "code_chain_unknown" NotFound 404
         "no device is known that this code is of"
         "A return code names its device by the beginning of its chain, and the ledger knows no device by this one that was answered by a code; or it was restored, and lacks the answer that the device applied last."
         "Have the device's request code answered first. It can be shown again.",
     CodePolicy "code_policy" Refused 409
-        "no policy of the device's pack fits the licence"
-        "A code unlocks a policy that came with the application in its product pack, and none of those gives just what the licence grants, or the one that was named is not in it."
-        "Name the policy by its number, which changes the licence to it, or have a pack made that holds the licence's policy.",
+        "no policy of the product pack fits the licence"
+        "A code unlocks a policy that came with the application in its product pack, and none of those gives just what the licence grants on the same conditions, or the one that was named is not in it."
+        "At the vendor, name the policy by its number, which changes the licence to it, or make a pack that holds the licence's policy. At the device, take an application whose pack holds policies for codes.",
     CodeHeadMissing "code_head_missing" Verification 422
         "the chain does not hold the head that a code named"
         "A return code named the newest event of its device, and the chain that was carried out since holds another one at that place: the device told by the code what its record does not say, or it was set back and went on."
         "Ask the customer how that came. What the code told was used still counts where the events say less.",
     CodeNotHere "code_not_here" Refused 409
-        "this device goes on by files or a connection"
-        "A return code tells of what an unlock code granted, and the device's licence did not come by one."
-        "Report by a file or a connection; or ask by `activate --code` and have the request answered by a code.",
+        "the vendor does not know this device by a code"
+        "A return code is read with the device's request code, and none was shown here, or the device has no licence yet."
+        "Ask by `activate --code` and have the request answered; or report by a file or a connection.",
     // Chains, signatures, certificates.
     ChainMismatch "chain_mismatch" Verification 422
         "the chain's name does not follow from its header"

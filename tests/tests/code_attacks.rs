@@ -233,7 +233,7 @@ fn a_request_is_taken_with_its_own_licence_key_and_a_pack_of_this_home_only() {
     let unpublished = request::write(&device, 3, &[], &key).expect("fits").to_string();
     let before = both(&lab);
     lab.answer_code(&asked, &other).refused(4, "code_other_key");
-    lab.answer_code(&unpublished, &license).refused(4, "code_other_pack");
+    lab.answer_code(&unpublished, &license).refused(3, "code_pack_unknown");
     lab.vendor(&format!("code answer {asked} --license-key {}", &license.key[..20]))
         .refused(2, "license_key_mistyped");
     assert_eq!(both(&lab), before);

@@ -5,9 +5,9 @@ use std::num::NonZeroU16;
 
 use schemas::grant::{CheckIn, GrantBody, GrantStatus, Typed};
 use schemas::ids::Digest;
-use schemas::numbers::{Epoch, FeatureNumber, Micros, Seconds, Seq, Total};
+use schemas::numbers::{FeatureNumber, Micros, Revision, Seconds, Seq, Total};
 use schemas::period::Period;
-use schemas::terms::{Entitlement, FeatureGrant, Mode, OnFork, Policy};
+use schemas::terms::{Entitlement, FeatureGrant, Mode, OnFork, Policy, Terms};
 use schemas::typed::{CodeQuota, CodeUnits, Day, GrantPlace, Unfit, UnlockFields, UnlockState};
 
 use super::hard;
@@ -42,13 +42,14 @@ impl Telling<'_> {
         before: impl Fn(Period) -> Quota,
     ) {
         let Some((first, following)) = quotas.split_first_mut() else { return };
-        first.1 = tellable(before(first.0), first.1.granted, None);
+        first.1 = tellable(before(first.0), first.1.granted, |left| CodeUnits::at_most(left).total());
         let share = share(self.policy, feature);
         let holds = |(_, quota): &(Period, Quota)| share.is_some_and(|share| left(quota) >= share.get());
         let all = following.iter().all(holds);
         for (period, quota) in following {
             let known = before(*period);
-            *quota = if all { tellable(known, quota.granted, share) } else { known };
+            let most = |left: Total| share.map_or(left, |share| share.min(left));
+            *quota = if all { tellable(known, quota.granted, most) } else { known };
         }
     }
 
@@ -77,7 +78,7 @@ impl Telling<'_> {
 /// What a policy grants from `starts_at` on, without an end.
 pub(super) fn terms(policy: &Policy, starts_at: Micros) -> Entitlement {
     Entitlement {
-        revision: schemas::numbers::Revision(1),
+        revision: Revision(1),
         kind: policy.kind,
         starts_at,
         valid_until: None,
@@ -87,11 +88,10 @@ pub(super) fn terms(policy: &Policy, starts_at: Micros) -> Entitlement {
     }
 }
 
-/// G of which a code tells all that X leaves, at most `most`, and that is no less than what was granted `before`.
-fn tellable(before: Quota, granted: Total, most: Option<Total>) -> Quota {
+/// G of which a code tells all that X leaves, `told` of it, and that is no less than what was granted `before`.
+fn tellable(before: Quota, granted: Total, told: impl FnOnce(Total) -> Total) -> Quota {
     let left = Total::ZERO.saturating_plus(granted.get().saturating_sub(before.written_off.get()));
-    let told = CodeUnits::at_most(most.map_or(left, |most| most.min(left))).total();
-    let granted = before.written_off.saturating_plus(told.get()).max(before.granted);
+    let granted = before.written_off.saturating_plus(told(left).get()).max(before.granted);
     Quota { granted, ..before }
 }
 
@@ -118,7 +118,7 @@ pub fn fields(body: &GrantBody, seq: Seq, at: Micros, policy: &Policy) -> Result
     let dates = Dates { issued: issued.start(), entitlement, check_in: &body.check_in };
     let quotas = hard(policy).filter(|_| stands).map(|feature| quota(body, feature, policy, &dates));
     Ok(UnlockFields {
-        place: place(body.epoch, seq),
+        place: GrantPlace { epoch: body.epoch, seq },
         state,
         policy: policy.air_gapped.ok_or(Unfit("policy"))?,
         issued,
@@ -148,10 +148,6 @@ impl Dates<'_> {
 pub(super) fn share(policy: &Policy, feature: FeatureNumber) -> Option<Total> {
     let rule = policy.rules.quotas.iter().find(|rule| rule.feature == feature)?;
     Some(quotas::share(rule, policy.rules.max_activations))
-}
-
-pub(super) fn place(epoch: Epoch, seq: Seq) -> GrantPlace {
-    GrantPlace { epoch, seq }
 }
 
 fn quota(body: &GrantBody, feature: &FeatureGrant, policy: &Policy, dates: &Dates<'_>) -> CodeQuota {
@@ -197,24 +193,33 @@ pub(crate) fn end_of_day(instant: Micros) -> Micros {
     Micros::new(instant.get().div_ceil(DAY).saturating_mul(DAY))
 }
 
-/// Whether a policy gives a device nothing that the terms of its licence do not: every feature is there, metered alike.
-pub fn is_covered(policy: &Policy, entitlement: &Entitlement) -> bool {
+/// Whether a code for this policy tells a device just what the licence grants: the same features, metered alike, the same
+/// conditions as far as a device knows them, and the same maintenance. Limits may differ: units are told by number.
+pub fn gives(policy: &Policy, terms: &Terms) -> bool {
+    let (held, rules, asked) = (&terms.entitlement, &policy.rules, &terms.rules);
     let has = |feature: &FeatureGrant| {
-        entitlement.features.iter().any(|held| {
-            (held.number, held.mode, held.reset, held.valid_for)
-                == (feature.number, feature.mode, feature.reset, feature.valid_for)
-        })
+        let shared = feature.mode != Mode::Hard || share(policy, feature.number).is_some();
+        shared && held.features.contains(feature)
     };
-    policy.features.iter().all(has)
+    let maintenance = policy.maintenance_for.map(|covered| held.starts_at + covered);
+    policy.features.len() == held.features.len()
+        && policy.features.iter().all(has)
+        && policy.kind == held.kind
+        && maintenance.map(beginning_of_day) == held.maintenance_until.map(beginning_of_day)
+        && (rules.grace, rules.after, rules.import_for) == (asked.grace, asked.after, asked.import_for)
+        && (rules.clock_tolerance, rules.fingerprint) == (asked.clock_tolerance, asked.fingerprint)
 }
 
-/// Whether a policy gives all that the licence grants.
-pub fn is_whole(policy: &Policy, entitlement: &Entitlement) -> bool {
-    is_covered(policy, entitlement)
-        && policy.features.len() == entitlement.features.len()
-        && policy
-            .features
-            .iter()
-            .filter(|feature| feature.mode == Mode::Hard)
-            .all(|feature| share(policy, feature.number).is_some())
+/// The licence's terms changed to what the policy grants and asks. Its dates stay but that of maintenance, which a code cannot
+/// tell apart, and so do its custom fields.
+pub fn changed_to(policy: &Policy, terms: &Terms) -> Terms {
+    let held = &terms.entitlement;
+    let entitlement = Entitlement {
+        revision: Revision(held.revision.0 + 1),
+        kind: policy.kind,
+        features: policy.features.clone(),
+        maintenance_until: policy.maintenance_for.map(|covered| held.starts_at + covered),
+        ..held.clone()
+    };
+    Terms { entitlement, rules: policy.rules.clone(), ..terms.clone() }
 }

@@ -358,9 +358,8 @@ fn findings(vendor: &mut Vendor, license: &License, chain: &ChainId) -> Result<V
         of_chain.map(|(_, _, seq, code)| ChainFinding { seq, code }).collect();
     let late = late(vendor, license)?.into_iter().filter(|(of, _)| of == chain);
     findings.extend(late.map(|(_, seq)| ChainFinding { seq, code: Code::ReportedLate.word().to_owned() }));
-    let told = vendor.told_heads(license, chain)?.into_iter();
-    let missing = told.filter(|told| told.is_held == Some(false)).map(|told| told.head.seq);
-    findings.extend(missing.map(|seq| ChainFinding { seq, code: Code::CodeHeadMissing.word().to_owned() }));
+    let told = vendor.contradictions(license, chain)?.into_iter();
+    findings.extend(told.map(|(seq, code)| ChainFinding { seq, code: code.word().to_owned() }));
     findings.sort_by_key(|found| found.seq);
     Ok(findings)
 }

@@ -14,19 +14,19 @@ use ledger::codes::telling::{self, Telling};
 use ledger::codes::{self, request, returned, unlock};
 use ledger::draft::Draft;
 use ledger::license_key::LicenseKey;
-use ledger::{grants, refold};
+use ledger::{grants, refold, seats};
 use schemas::codes::Code;
 use schemas::event::authority::{CodeReceived, EntitlementChanged};
 use schemas::event::{Body, Event};
 use schemas::grant::{GrantBody, GrantStatus, Revocations};
 use schemas::ids::{ChainId, Digest, LicenseId};
-use schemas::numbers::{Epoch, Micros, Revision, Seq, Total};
+use schemas::numbers::{Epoch, Micros, Seq, Total};
 use schemas::period::Period;
 use schemas::refusal::Refusal;
 use schemas::run::DeviceOrigin;
-use schemas::terms::{Entitlement, Policy, Terms};
+use schemas::terms::Policy;
 use schemas::text::Text;
-use schemas::typed::{Kind, ReturnStart, TypedCode};
+use schemas::typed::{Day, Kind, RequestFields, ReturnStart, TypedCode};
 
 pub use self::told::{Basis, ToldHead};
 use super::Vendor;
@@ -64,6 +64,9 @@ pub struct AnsweredCode {
     pub closing: bool,
     /// What it told was used.
     pub usage: Vec<CodeUsage>,
+    /// Days of which a return code is missing before this one, each the last of a period: the check-in deadline stays what it was
+    /// until they are told.
+    pub untold: Vec<Micros>,
     /// The unlock code.
     pub unlock: TypedCode,
 }
@@ -99,7 +102,7 @@ impl Vendor {
     /// Answers a request code that was typed with the licence's key.
     ///
     /// # Errors
-    /// `license_not_found`; those of [`request::verify`]; `code_other_pack` for a pack that this home did not publish,
+    /// `license_not_found`; those of [`request::verify`]; `code_pack_unknown` for a pack that this home did not publish,
     /// `code_stale` for a request that others followed, `code_policy`; why the device is denied; `license_expired`, `code_unfit`.
     pub fn answer_code(
         &mut self,
@@ -135,10 +138,13 @@ impl Vendor {
                 Ok(verified) => {
                     let pack = self.published(&license.product, device.pack_version)?;
                     let told: Vec<_> = device.told(verified.fields()).collect();
+                    let untold = device.untold(verified.fields());
                     let taken = Taken { code, origin, chain, terms };
                     let closing = verified.fields().closing;
                     let answered = self.answer(&license, &taken, &pack)?;
-                    return Ok(AnsweredCode { closing, usage: self.usage_of(&license, told)?, ..answered });
+                    let usage = self.usage_of(&license, told)?;
+                    let untold = if answered.is_repeat { Vec::new() } else { untold };
+                    return Ok(AnsweredCode { closing, usage, untold, ..answered });
                 }
                 Err(refusal) => refused = refusal,
             }
@@ -173,6 +179,7 @@ impl Vendor {
             is_repeat: repeated,
             closing: false,
             usage: Vec::new(),
+            untold: Vec::new(),
             unlock: told.unlock,
         })
     }
@@ -213,7 +220,7 @@ impl Vendor {
             }
         }
         let why = format!("no pack {version} of {product} was published here");
-        Err(Refusal::new(Code::CodeOtherPack, why))
+        Err(Refusal::new(Code::CodePackUnknown, why))
     }
 
     fn usage_of(
@@ -247,8 +254,7 @@ impl Published {
         if wanted.is_some() {
             return self.policy(wanted).ok_or_else(|| self.no_policy());
         }
-        let granted = &license.terms.entitlement;
-        let mut fitting = self.policies.iter().filter(|policy| telling::is_whole(policy, granted));
+        let mut fitting = self.policies.iter().filter(|policy| telling::gives(policy, &license.terms));
         let named = fitting.clone().find(|policy| policy.name == license.policy);
         named.or_else(|| fitting.next()).ok_or_else(|| self.no_policy())
     }
@@ -280,8 +286,13 @@ fn take_in(
         return Err(Code::CodeStale.into());
     }
     let is_repeat = is_last || is_asked_again;
-    // What was denied has no deadline that could stay.
-    let keeps_deadline = is_repeat && denial(draft.license(), &chain).is_none();
+    let told = known.and_then(|device| Some((device, device.read_return(taken.code)?)));
+    refuse_day(draft.license(), told.as_ref().map(|(_, fields)| fields.day))?;
+    // A request tells nothing of use, and a return that leaves some out gains no time. What was never granted has no deadline
+    // that could stay.
+    let is_whole = told.is_some_and(|(device, fields)| device.untold(&fields).is_empty());
+    let is_granted = draft.license().activations.get(&chain).is_some_and(|it| it.granted_at.is_some());
+    let keeps_deadline = is_granted && (is_repeat || !is_whole);
     if !is_last {
         let code = taken.code.clone();
         draft.write(Body::CodeReceived(Box::new(CodeReceived { chain, code })))?;
@@ -298,13 +309,24 @@ fn take_in(
     Ok(is_repeat)
 }
 
-/// Whether a request that was taken in before others asks again, because a restored ledger may lack what its device applied since.
-/// A device has one request for each pack, so it can only show the same again.
+/// Refuses a return for a day before there was a licence: nothing can have been used on it.
+fn refuse_day(license: &License, day: Option<Day>) -> Result<(), Refusal> {
+    match day {
+        Some(day) if day.end() <= license.issued_at => {
+            Err(Refusal::new(Code::CodeDay, format!("it tells of {day}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Whether a request that was taken in before others asks again: because a restored ledger may lack what its device applied since,
+/// or for a pack that is not the last one. A device has one request for each pack, so it can only show the same again.
 fn is_asked_again(license: &License, taken: &Taken<'_>, digest: &Digest) -> bool {
-    let device = license.coded.device(&taken.chain);
-    taken.code.kind() == Kind::Request
-        && device.is_some_and(|device| device.earlier.contains(digest))
-        && license.activations.get(&taken.chain).is_some_and(|it| it.grant.epoch < license.epoch)
+    let Some(device) = license.coded.device(&taken.chain) else { return false };
+    let restored = || license.activations.get(&taken.chain).is_some_and(|it| it.grant.epoch < license.epoch);
+    let other_pack =
+        || RequestFields::read(taken.code).is_ok_and(|request| request.pack_version != device.pack_version);
+    taken.code.kind() == Kind::Request && device.earlier.contains(digest) && (restored() || other_pack())
 }
 
 /// Why a device is given nothing, if it is not.
@@ -326,7 +348,7 @@ fn refuse_untold(draft: &Draft<'_>, chain: &ChainId, policy: &Policy) -> Result<
         return Err(Code::LicenseExpired.into());
     }
     telling::fields(&body, grant.seq, at, policy)
-        .map(drop)
+        .and_then(|fields| fields.check())
         .map_err(|unfit| Refusal::from_error(unfit.code(), &unfit))
 }
 
@@ -336,10 +358,12 @@ fn is_answered(license: &License, chain: &ChainId, now: Micros) -> bool {
     let Some(activation) = license.activations.get(chain) else { return false };
     let place: (Epoch, Seq) = (activation.grant.epoch, activation.grant.seq);
     let device = license.coded.device(chain);
-    activation.status != GrantStatus::Denied
+    let told = device.and_then(|device| device.by_code).filter(|told| told.place == place);
+    activation.status == seats::decision(license, chain, now).status()
+        && activation.status != GrantStatus::Denied
         && !activation.is_answer_late(now)
         && activation.grant.epoch == license.epoch
-        && device.is_some_and(|device| device.told.contains(&place))
+        && told.is_some_and(|told| told.revision == license.terms.entitlement.revision)
 }
 
 /// Whether a code says less than one that was taken in, or was taken in before others.
@@ -348,21 +372,14 @@ fn is_stale(device: &CodedDevice, code: &TypedCode, digest: &Digest) -> bool {
     device.earlier.contains(digest) || says_less
 }
 
-/// Changes the licence to what the policy grants and asks, where that is something else; its dates and custom fields stay.
+/// Changes the licence to what the policy grants and asks, where that is something else.
 /// Returns whether it did.
 fn change_to(draft: &mut Draft<'_>, policy: &Policy) -> Result<bool, Refusal> {
     let terms = &draft.license().terms;
-    let held = &terms.entitlement;
-    if telling::is_whole(policy, held) && terms.rules == policy.rules {
+    if telling::gives(policy, terms) && terms.rules == policy.rules {
         return Ok(false);
     }
-    let entitlement = Entitlement {
-        revision: Revision(held.revision.0 + 1),
-        kind: policy.kind,
-        features: policy.features.clone(),
-        ..held.clone()
-    };
-    let terms = Terms { entitlement, rules: policy.rules.clone(), ..terms.clone() };
+    let terms = telling::changed_to(policy, terms);
     refuse_too_long(&terms)?;
     draft.write(Body::EntitlementChanged(Box::new(EntitlementChanged { terms, reason: None })))?;
     Ok(true)

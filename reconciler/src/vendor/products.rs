@@ -11,10 +11,12 @@ use schemas::event::Body;
 use schemas::event::catalog::{IssuerCertified, PackPublished, PolicyDefined, ProductDefined};
 use schemas::ids::PublicKey;
 use schemas::limits;
+use schemas::numbers::Seconds;
 use schemas::pack::{Pack, ProductFeature};
 use schemas::refusal::Refusal;
 use schemas::terms::Policy;
 use schemas::text::Text;
+use schemas::typed::UnlockFields;
 
 use super::Vendor;
 use super::licenses::refuse_too_long;
@@ -105,6 +107,9 @@ impl Vendor {
             known_product(catalog, &policy.product)?;
             if catalog.policies.contains_key(&policy.name) {
                 return Err(Refusal::new(Code::PolicyExists, policy.name.as_str()));
+            }
+            if air_gapped {
+                fits_into_a_code(policy)?;
             }
             let number = air_gapped.then(|| next_number(catalog, &policy.product)).transpose()?;
             let policy = Policy { air_gapped: number, ..policy.clone() };
@@ -215,6 +220,18 @@ fn next_number(catalog: &Catalog, product: &Text) -> Result<u16, Refusal> {
         return Err(Refusal::new(Code::PackFull, why));
     }
     Ok(next)
+}
+
+/// Refuses a policy of which no code could be made on the day of issue.
+fn fits_into_a_code(policy: &Policy) -> Result<(), Refusal> {
+    let most = Seconds::days(u64::from(UnlockFields::CHECK_IN_DAYS) - 1);
+    match policy.rules.sync_every {
+        Some(every) if every > most => {
+            let why = format!("a code tells a check-in deadline at most {} days ahead", most.0 / 86_400);
+            Err(Refusal::new(Code::TermsInvalid, why))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Bytes of a pack beside its features and policies, with room to spare.

@@ -129,6 +129,9 @@ impl UnlockFields {
     /// The number of groups of an unlock code without quotas; each quota is one group more.
     pub const GROUPS: usize = 24;
 
+    /// The most days from the day of issue to the check-in deadline.
+    pub const CHECK_IN_DAYS: u16 = (1 << TO_CHECK_IN_BITS) - 1;
+
     /// The first instant of validity.
     pub fn starts_at(&self) -> Micros {
         self.issued.start() - Seconds::days(self.since_start_days.into())
@@ -142,6 +145,14 @@ impl UnlockFields {
     /// The check-in deadline: the first instant of its day.
     pub fn sync_by(&self) -> Option<Micros> {
         self.to_check_in_days.map(|days| self.issued.start() + Seconds::days(days.get().into()))
+    }
+
+    /// Whether all of it fits into a code.
+    ///
+    /// # Errors
+    /// As [`Self::write`].
+    pub fn check(&self) -> Result<(), Unfit> {
+        self.write(|_| Signature([0; 64])).map(drop)
     }
 
     /// Writes the code; `sign` is given what stands before the signature ([`BitWriter::so_far`]).

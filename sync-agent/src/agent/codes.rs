@@ -96,7 +96,8 @@ impl Agent {
             pack: &decode_pack(&own.bytes).map_err(|error| refuse::container(&error))?,
             body: &own.body,
             answers: last.digest,
-            shown: self.place_of(&device, last.seq)?,
+            // A request is the same code whenever it is shown: what came after it was first shown is not answered by it.
+            shown: self.place_of(&device, first_shown(&shown, *last))?,
         };
         let grant = keeping.grant(code, &unlock);
         let verified = kept::verify(&grant, &own.body.root).map_err(refuse::trust)?;
@@ -196,6 +197,11 @@ impl Agent {
 /// The code that the last grant was typed as.
 fn kept_proof(device: &Device) -> Option<CodeProof> {
     kept::proof(&device.grant()?.grant)
+}
+
+/// The place at which a code was shown first.
+fn first_shown(shown: &[ShownCode], code: ShownCode) -> Seq {
+    shown.iter().find(|shown| shown.digest == code.digest).map_or(code.seq, |first| first.seq)
 }
 
 fn refuse_unlock(error: UnlockError) -> Refusal {

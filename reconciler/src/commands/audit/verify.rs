@@ -44,7 +44,7 @@ impl fmt::Display for AuditReport {
             "These signatures are bad although a later one commits to them:",
             &self.bad_signatures,
         )?;
-        write_faults(f, "These heads were named by codes and are not in the chains:", &self.code_heads)?;
+        write_faults(f, "These codes contradict the chains or each other:", &self.codes)?;
         for mismatch in &self.mismatches {
             writeln!(
                 f,

@@ -5,6 +5,7 @@ use std::fmt;
 use schemas::grant::GrantStatus;
 use schemas::ids::{ChainId, LicenseId};
 use schemas::numbers::{Micros, Total};
+use schemas::period;
 use schemas::refusal::Refusal;
 use schemas::typed::{Kind, Lines, TypedCode, unnumbered};
 use serde::Serialize;
@@ -30,6 +31,7 @@ pub(super) struct Answered<'a> {
     again: bool,
     closing: bool,
     usage: Vec<Used<'a>>,
+    untold: Vec<String>,
     code: &'a TypedCode,
 }
 
@@ -57,6 +59,7 @@ impl<'a> Answered<'a> {
             again: answered.is_repeat,
             closing: answered.closing,
             usage: answered.usage.iter().map(used).collect(),
+            untold: answered.untold.iter().map(|day| period::day_text(period::day(*day))).collect(),
             code: &answered.unlock,
         }
     }
@@ -74,6 +77,10 @@ impl fmt::Display for Answered<'_> {
             fields.with_all(dates.into_iter().filter_map(|(name, date)| Some((name, date?.to_string()))));
         for used in &self.usage {
             fields = fields.with("used", format!("{} {} in {}", used.n, used.feature, used.period));
+        }
+        for day in &self.untold {
+            let why = format!("{day}: the deadline stays until `report --code --day {day}` is told");
+            fields = fields.with("not told", why);
         }
         if self.closing {
             fields = fields.with("given back", "the device ended its activation");

@@ -120,7 +120,10 @@ impl Mistake {
 
 /// Whether a code, or the licence key beside it, was a wrong one, as somebody's is who tries.
 pub(in crate::service) fn is_wrong(refusal: &Refusal) -> bool {
-    matches!(refusal.code(), Code::CodeMismatch | Code::CodeOtherKey | Code::LicenseNotFound)
+    matches!(
+        refusal.code(),
+        Code::CodeMismatch | Code::CodeChainUnknown | Code::CodeOtherKey | Code::LicenseNotFound
+    )
 }
 
 impl Given {

@@ -3,6 +3,7 @@
 
 use schemas::codes::Code;
 use schemas::grant::GrantStatus;
+use schemas::period;
 use schemas::typed::{GROUPS_A_LINE, TypedCode};
 
 use crate::service::html::list::List;
@@ -29,7 +30,7 @@ pub(in crate::service) struct Unlocked {
     /// Why it may not.
     pub(in crate::service) why_not: Option<Code>,
     /// What is to be known beside.
-    pub(in crate::service) notes: Vec<&'static str>,
+    pub(in crate::service) notes: Vec<String>,
     /// The particulars.
     pub(in crate::service) facts: Vec<(&'static str, String)>,
     /// What a return code told: feature, period, units.
@@ -57,7 +58,6 @@ impl Unlocked {
     /// Tells an answer.
     pub(in crate::service) fn of(answered: &AnsweredCode) -> Self {
         let text = answered.unlock.to_string();
-        let notes = [(answered.is_repeat, REPEATED), (answered.closing, CLOSED)];
         let usage = answered.usage.iter();
         let usage = usage.map(|used| (used.feature.to_string(), used.period.to_string(), used.total.get()));
         Self {
@@ -66,7 +66,7 @@ impl Unlocked {
             heading: heading(answered.status),
             is_granted: answered.status == GrantStatus::Active || answered.closing,
             why_not: why_not(answered),
-            notes: notes.into_iter().filter_map(|(holds, note)| holds.then_some(note)).collect(),
+            notes: notes(answered),
             facts: facts(answered),
             usage: List::of(usage),
             lines: lines(&answered.unlock),
@@ -75,6 +75,19 @@ impl Unlocked {
             text,
         }
     }
+}
+
+fn notes(answered: &AnsweredCode) -> Vec<String> {
+    let known = [(answered.is_repeat, REPEATED), (answered.closing, CLOSED)];
+    let known = known.into_iter().filter_map(|(holds, note)| holds.then(|| note.to_owned()));
+    let untold = answered.untold.iter().map(|day| {
+        let day = period::day_text(period::day(*day));
+        format!(
+            "What was used up to {day} was not told. The date of the next code stays until the device shows a code for that day \
+             (counterfoil-agent report --code --day {day}) and it is typed here."
+        )
+    });
+    known.chain(untold).collect()
 }
 
 /// Why a device may not work any more, unless it wants to stop itself.

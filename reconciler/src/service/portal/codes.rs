@@ -82,7 +82,7 @@ async fn answered(service: &Service, client: Client, given: Given) -> Result<Ans
     let (codes, against) = (&service.rates.codes, given.against());
     let too_many = |what, wait| Unanswered::Refused(Problem::too_many_of(what, wait));
     codes.take_from(client.0).map_err(|wait| too_many("codes from this network", wait))?;
-    let attempt = codes.attempt(against).map_err(|wait| too_many(wrong_ones(against), wait))?;
+    let attempt = codes.attempt(against, client.0).map_err(|wait| too_many(wrong_ones(against), wait))?;
     let answered = service.office.lend(move |vendor| given.answered(vendor, CodeTerms::default())).await;
     if !answered.as_ref().is_err_and(is_wrong) {
         attempt.does_not_count();

@@ -1,8 +1,9 @@
 //! How many codes are taken from one network, and how many wrong ones for one device or one licence key.
 //!
 //! A code proves little: a return code by 80 bits, a request by the licence key that is typed beside it. So that nobody finds
-//! either by trying, wrong ones of the last hour are counted by what they were tried against, whoever sent them. What is right
-//! takes nothing away from that.
+//! either by trying, wrong ones of the last hour are counted by what they were tried against and by the network that sent
+//! them, and once more whoever sent them: of those there may be a hundred times as many, so that a stranger who tries keeps
+//! nobody else out. What is right takes nothing away from either.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
@@ -18,6 +19,8 @@ use super::take;
 use crate::service::client::network;
 use crate::wall_clock;
 
+/// How many times as many wrong ones may come from all networks together as from one.
+const TOGETHER: usize = 100;
 const HOUR: Duration = Duration::from_hours(1);
 
 /// What a code is tried against.
@@ -51,16 +54,23 @@ impl CodeRates {
         self.networks.as_ref().map_or(Ok(()), |networks| take(networks, &network(address)))
     }
 
-    /// Begins to try a code, which counts as a wrong one until it is known that it is none: however many are tried at the same
-    /// time, no more than are allowed can be wrong.
+    /// Begins to try a code of an address, which counts as a wrong one until it is known that it is none: however many are tried
+    /// at the same time, no more than are allowed can be wrong.
     ///
     /// # Errors
     /// How long it has to wait.
-    pub(in crate::service) fn attempt(&self, against: Against) -> Result<Attempt<'_>, Duration> {
+    pub(in crate::service) fn attempt(
+        &self,
+        against: Against,
+        address: IpAddr,
+    ) -> Result<Attempt<'_>, Duration> {
         let Some(wrong) = &self.wrong else { return Ok(Attempt(None)) };
         let now = wall_clock::instant();
-        wrong.add(against, now)?;
-        Ok(Attempt(Some((wrong, against, now))))
+        let (here, anywhere) =
+            (Tried { against, network: Some(network(address)) }, Tried { against, network: None });
+        wrong.add(here, now)?;
+        wrong.add(anywhere, now).inspect_err(|_| wrong.take_back(here, now))?;
+        Ok(Attempt(Some((wrong, [here, anywhere], now))))
     }
 
     /// Forgets what does not count any more.
@@ -76,22 +86,30 @@ impl CodeRates {
 
 /// A code that is tried. Whoever hangs up has tried it all the same.
 #[must_use]
-pub(in crate::service) struct Attempt<'a>(Option<(&'a Wrong, Against, Instant)>);
+pub(in crate::service) struct Attempt<'a>(Option<(&'a Wrong, [Tried; 2], Instant)>);
 
 impl Attempt<'_> {
     /// It was no wrong one, and does not count.
     pub(in crate::service) fn does_not_count(self) {
-        if let Some((wrong, against, at)) = self.0 {
-            wrong.take_back(against, at);
+        if let Some((wrong, tried, at)) = self.0 {
+            tried.into_iter().for_each(|tried| wrong.take_back(tried, at));
         }
     }
+}
+
+/// What wrong codes are counted by.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+struct Tried {
+    against: Against,
+    /// The network that sent them; absent: any.
+    network: Option<IpAddr>,
 }
 
 /// Wrong codes of the last hour.
 struct Wrong {
     most: usize,
     /// When they were tried, the earliest first.
-    lately: Mutex<HashMap<Against, VecDeque<Instant>>>,
+    lately: Mutex<HashMap<Tried, VecDeque<Instant>>>,
 }
 
 impl Wrong {
@@ -100,27 +118,28 @@ impl Wrong {
         Some(Self { most: usize::try_from(most).unwrap_or(usize::MAX), lately: Mutex::default() })
     }
 
-    fn add(&self, against: Against, now: Instant) -> Result<(), Duration> {
+    fn add(&self, by: Tried, now: Instant) -> Result<(), Duration> {
+        let most = if by.network.is_some() { self.most } else { self.most.saturating_mul(TOGETHER) };
         let mut lately = self.lately();
-        let tried = lately.entry(against).or_default();
+        let tried = lately.entry(by).or_default();
         while tried.front().is_some_and(|at| is_over(*at, now)) {
             tried.pop_front();
         }
-        if let Some(first) = tried.front().filter(|_| tried.len() >= self.most) {
+        if let Some(first) = tried.front().filter(|_| tried.len() >= most) {
             return Err((*first + HOUR).saturating_duration_since(now));
         }
         tried.push_back(now);
         Ok(())
     }
 
-    fn take_back(&self, against: Against, at: Instant) {
+    fn take_back(&self, by: Tried, at: Instant) {
         let mut lately = self.lately();
-        let Some(tried) = lately.get_mut(&against) else { return };
+        let Some(tried) = lately.get_mut(&by) else { return };
         if let Some(place) = tried.iter().rposition(|known| *known == at) {
             tried.remove(place);
         }
         if tried.is_empty() {
-            lately.remove(&against);
+            lately.remove(&by);
         }
     }
 
@@ -128,7 +147,7 @@ impl Wrong {
         self.lately().retain(|_, tried| tried.back().is_some_and(|last| !is_over(*last, now)));
     }
 
-    fn lately(&self) -> MutexGuard<'_, HashMap<Against, VecDeque<Instant>>> {
+    fn lately(&self) -> MutexGuard<'_, HashMap<Tried, VecDeque<Instant>>> {
         self.lately.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -143,6 +162,14 @@ mod tests {
 
     const CHAIN: Against = Against::Chain(ChainReference([7; 5]));
 
+    fn from(last: u8) -> IpAddr {
+        IpAddr::from([192, 0, 2, last])
+    }
+
+    fn tried(against: Against) -> Tried {
+        Tried { against, network: Some(from(1)) }
+    }
+
     fn wrong(most: u32) -> Wrong {
         Wrong::new(most).expect("there is a limit")
     }
@@ -152,12 +179,12 @@ mod tests {
         let (wrong, begun) = (wrong(3), wall_clock::instant());
         let at = |minutes: u64| begun + Duration::from_mins(minutes);
         for minute in [0, 20, 40] {
-            assert_eq!(wrong.add(CHAIN, at(minute)), Ok(()));
+            assert_eq!(wrong.add(tried(CHAIN), at(minute)), Ok(()));
         }
-        assert_eq!(wrong.add(CHAIN, at(45)), Err(Duration::from_mins(15)));
-        assert_eq!(wrong.add(CHAIN, at(60)), Ok(()));
-        assert_eq!(wrong.add(CHAIN, at(79)), Err(Duration::from_mins(1)));
-        assert_eq!(wrong.add(Against::Key(KeyReference([7; 5])), at(79)), Ok(()), "each by itself");
+        assert_eq!(wrong.add(tried(CHAIN), at(45)), Err(Duration::from_mins(15)));
+        assert_eq!(wrong.add(tried(CHAIN), at(60)), Ok(()));
+        assert_eq!(wrong.add(tried(CHAIN), at(79)), Err(Duration::from_mins(1)));
+        assert_eq!(wrong.add(tried(Against::Key(KeyReference([7; 5]))), at(79)), Ok(()), "each by itself");
         wrong.forget(at(119));
         assert_eq!(wrong.lately().len(), 2);
         wrong.forget(at(120));
@@ -168,13 +195,22 @@ mod tests {
     fn what_is_right_takes_nothing_and_what_is_not_known_yet_counts() {
         let rates = CodeRates::new(0, 2);
         for _ in 0..10 {
-            rates.attempt(CHAIN).expect("none was wrong").does_not_count();
+            rates.attempt(CHAIN, from(1)).expect("none was wrong").does_not_count();
         }
-        let [one, _other] = [(); 2].map(|()| rates.attempt(CHAIN).expect("none was wrong"));
-        assert!(rates.attempt(CHAIN).is_err(), "two are under way");
+        let [one, _other] = [(); 2].map(|()| rates.attempt(CHAIN, from(1)).expect("none was wrong"));
+        assert!(rates.attempt(CHAIN, from(1)).is_err(), "two are under way");
         one.does_not_count();
-        drop(rates.attempt(CHAIN).expect("one is left"));
-        assert!(rates.attempt(CHAIN).is_err_and(|wait| wait > Duration::from_mins(59)));
+        drop(rates.attempt(CHAIN, from(1)).expect("one is left"));
+        assert!(rates.attempt(CHAIN, from(1)).is_err_and(|wait| wait > Duration::from_mins(59)));
+    }
+
+    #[test]
+    fn who_tries_from_one_network_keeps_no_other_out() {
+        let rates = CodeRates::new(0, 2);
+        let all_wrong = |last: u8| (0..3).filter(|_| rates.attempt(CHAIN, from(last)).is_ok()).count();
+        assert_eq!((all_wrong(1), all_wrong(2)), (2, 2));
+        let together: usize = (3..=200).map(all_wrong).sum();
+        assert_eq!(together + 4, 2 * TOGETHER, "all together there is an end");
     }
 
     #[test]
@@ -187,6 +223,6 @@ mod tests {
         assert!(rates.take_from(one).is_err_and(|wait| wait > Duration::ZERO));
         assert_eq!(rates.take_from(other), Ok(()));
         let none = CodeRates::new(0, 0);
-        assert!((0..1_000).all(|_| none.take_from(one).is_ok() && none.attempt(CHAIN).is_ok()));
+        assert!((0..1_000).all(|_| none.take_from(one).is_ok() && none.attempt(CHAIN, from(1)).is_ok()));
     }
 }

@@ -4,7 +4,9 @@
 use ledger::authority::License;
 use ledger::coded::NamedHead;
 use ledger::evidence::Chain;
+use schemas::codes::Code;
 use schemas::ids::ChainId;
+use schemas::numbers::Seq;
 use schemas::period;
 use schemas::refusal::Refusal;
 use schemas::typed::LinkStart;
@@ -85,6 +87,21 @@ impl Vendor {
                 && filter.before_day.is_none_or(|before| row.day < before)
         });
         Ok(rows)
+    }
+
+    /// What codes of a device say that its chain does not hold, and where they contradict each other, by places.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    pub fn contradictions(
+        &mut self,
+        license: &License,
+        chain: &ChainId,
+    ) -> Result<Vec<(Seq, Code)>, Refusal> {
+        let heads = self.told_heads(license, chain)?.into_iter();
+        let missing = heads.filter(|told| told.is_held == Some(false));
+        let missing = missing.map(|told| (told.head.seq, Code::CodeHeadMissing));
+        Ok(missing.chain(license.coded.parted(chain).map(|seq| (seq, Code::CodeParted))).collect())
     }
 
     /// The heads that the return codes of a device named, in the order in which they were typed.
