@@ -53,6 +53,7 @@ fn a_device_is_activated_reports_and_gives_back_by_what_is_typed() {
 
     let read = Page::read(served.type_code(&request, &license.key), 200);
     read.says("<h1>Request code</h1>").says("Nothing has been sent yet").says("version ");
+    read.says("as it is, with the licence key, and nothing else");
     assert_eq!(read.answer.header("cache-control"), "no-store", "a page that carries a key is not kept");
     assert!(read.answer.header("content-security-policy").starts_with("default-src 'none'"));
     assert_eq!((read.carried("code"), read.carried("key")), (request.clone(), license.key.clone()));
@@ -79,7 +80,7 @@ fn a_device_is_activated_reports_and_gives_back_by_what_is_typed() {
     let returned = lab.return_code("dev1");
     let read = Page::read(served.type_code(&returned, ""), 200);
     read.says("<h1>Return code</h1>").says("goes on").says(&chain[..10]);
-    assert!(!read.html.contains("name=\"key\""));
+    assert!(!read.html.contains("name=\"key\"") && !read.html.contains("with the licence key"));
     let page = served.answered_code(&returned, "");
     page.says(">render</th>").says("<td>9</td>");
     lab.unlock("dev1", &page.unlock(), "active");
