@@ -12,7 +12,6 @@ use schemas::grant::GrantBody;
 use schemas::ids::{ChainId, Digest, PublicKey};
 use schemas::numbers::{Epoch, FeatureNumber, Micros, Revision, Seconds, Seq, Total};
 use schemas::period::{Period, Reset};
-use schemas::terms::Mode;
 use schemas::typed::{
     Day, DeviceTag, GrantPlace, Kind, LinkStart, RequestFields, ReturnCode, ReturnFields, ReturnStart,
     TypedCode,
@@ -289,7 +288,7 @@ impl Coded {
 }
 
 impl CodedDevice {
-    /// Reads a return as far as its grant is one that was told by a code; the MAC is not looked at.
+    /// Reads a return by the metered features of the grant that it names; the MAC is not looked at.
     pub fn read_return(&self, code: &TypedCode) -> Option<ReturnFields> {
         let metered = self.metered_at(ReturnStart::read(code).ok()?.applied).len();
         ReturnCode::read(code, metered).ok().map(|read| read.fields)
@@ -302,7 +301,6 @@ fn order(place: Option<GrantPlace>) -> Option<(Epoch, Seq)> {
 }
 
 fn metered(grant: &GrantBody) -> Vec<(FeatureNumber, Reset)> {
-    let features = grant.entitlement.iter().flat_map(|entitlement| &entitlement.features);
-    let metered = features.filter(|feature| feature.mode != Mode::OnOff);
-    metered.map(|feature| (feature.number, feature.reset)).collect()
+    let features = grant.entitlement.as_ref().map_or(&[][..], |entitlement| &entitlement.features);
+    codes::metered(features).map(|feature| (feature.number, feature.reset)).collect()
 }

@@ -27,9 +27,9 @@ pub fn hard(policy: &Policy) -> impl Iterator<Item = &FeatureGrant> {
     policy.features.iter().filter(|feature| feature.mode == Mode::Hard)
 }
 
-/// The metered features, in the order in which a return code tells of them.
-pub fn metered(policy: &Policy) -> impl Iterator<Item = &FeatureGrant> {
-    policy.features.iter().filter(|feature| feature.mode != Mode::OnOff)
+/// The metered features of what a grant grants, in the order in which a return code tells of them.
+pub fn metered(features: &[FeatureGrant]) -> impl Iterator<Item = &FeatureGrant> {
+    features.iter().filter(|feature| feature.mode != Mode::OnOff)
 }
 
 #[cfg(test)]

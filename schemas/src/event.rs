@@ -45,6 +45,14 @@ impl Event {
         core
     }
 
+    /// The kind of a core of which nothing else is looked at; nothing where it is no core.
+    pub fn kind_of(core: &[u8]) -> Option<Kind> {
+        let mut cursor = Cursor::new(core);
+        cursor.array_of(3).ok()?;
+        cursor.uint().ok()?;
+        u16::try_from(cursor.uint().ok()?).ok().map(Kind)
+    }
+
     /// Decodes a canonical core.
     ///
     /// # Errors
@@ -94,6 +102,8 @@ impl Kind {
     pub const QUOTA_RETURNED: Self = Self(8);
     /// `clock.noted`.
     pub const CLOCK_NOTED: Self = Self(10);
+    /// `code.issued`.
+    pub const CODE_ISSUED: Self = Self(12);
     /// `grant.issued`.
     pub const GRANT_ISSUED: Self = Self(38);
 
@@ -289,6 +299,7 @@ mod tests {
     #[test]
     fn a_consumption_is_small_on_the_wire_and_in_memory() {
         assert_eq!(consumption().encode().len(), 20);
+        assert_eq!(Event::kind_of(&consumption().encode()), Some(consumption().body.kind()));
         assert!(size_of::<Event>() <= 88, "{}", size_of::<Event>());
     }
 

@@ -73,6 +73,7 @@ fn a_device_goes_by_codes_from_its_request_to_its_deactivation() {
         "policy",
         "status",
         "sync_by",
+        "untold",
         "usage",
         "valid_until",
     ];

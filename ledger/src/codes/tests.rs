@@ -291,7 +291,7 @@ fn a_return_code_is_believed_by_the_vendor() {
     let verified = returned::verify(&returning(), &origin(), &sealing(), 4).expect("as it was written");
     assert_eq!(verified.fields(), &return_fields(&origin()));
     assert_eq!(verified.digest(), super::digest(&returning()));
-    assert_eq!(super::metered(&policy(1)).count(), 4);
+    assert_eq!(super::metered(&policy(1).features).count(), 4);
     let closing = ReturnFields { closing: true, ..return_fields(&origin()) };
     let code = returned::write(&closing, &origin(), &device(), &sealing().public()).expect("fits");
     assert_eq!(believed(&code), Ok(closing));

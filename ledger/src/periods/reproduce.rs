@@ -59,7 +59,8 @@ pub fn reproduce(
         let missing = ReproduceError::Missing(chain);
         let led_to = leading_to(chain, &runs, &heads)?;
         let folded = refold::chain(&led_to, &mut Rows::default()).map_err(|_| missing)?;
-        chains.extend([folded.ok_or(missing)?]);
+        let (name, known) = folded.ok_or(missing)?;
+        chains.insert(name, known);
     }
     let evidence: Vec<ChainEvidence> =
         chains.iter().map(|(chain, known)| ChainEvidence::of_chain(*chain, known)).collect();

@@ -9,7 +9,7 @@ use std::path::Path;
 use rusqlite::Connection;
 use schemas::bundle::Bundle;
 use schemas::event::device::{Claim, CodeIssued};
-use schemas::event::{Body, Event};
+use schemas::event::{Body, Event, Kind};
 use schemas::ids::{ChainId, Digest, Link, PublicKey};
 use schemas::limits;
 use schemas::numbers::{Micros, Seq};
@@ -185,7 +185,10 @@ impl Reader {
         let first = rows::load_floor(&self.db)?.seq.next();
         let mut shown = Vec::new();
         rows::each_event(&self.db, first, device.head().seq, |row| {
-            if let Body::CodeIssued(CodeIssued { code, digest }) = load::decode(&row)?.body {
+            // Nearly all events are others, and need not be decoded for that.
+            if Event::kind_of(&row.core) == Some(Kind::CODE_ISSUED)
+                && let Body::CodeIssued(CodeIssued { code, digest }) = load::decode(&row)?.body
+            {
                 shown.push(ShownCode { seq: row.seq, code, digest });
             }
             Ok(())

@@ -388,6 +388,9 @@ fn change_to(draft: &mut Draft<'_>, policy: &Policy) -> Result<bool, Refusal> {
 /// By how many metered features a return goes.
 fn metered(device: &CodedDevice, start: &ReturnStart) -> Result<usize, Refusal> {
     let place = start.applied.map(|place| (place.epoch, place.seq));
+    if device.heads.last().is_some_and(|last| place < last.applied) {
+        return Err(Code::CodeStale.into());
+    }
     // A restored ledger may lack the grant; without it, not even the code's length is known.
     let known = place.and_then(|place| device.metered.get(&place));
     known.map(Vec::len).ok_or_else(|| {

@@ -17,7 +17,6 @@ use schemas::numbers::{Seq, Total};
 use schemas::pack::Pack;
 use schemas::period::Period;
 use schemas::refusal::Refusal;
-use schemas::terms::Mode;
 use schemas::typed::{ChainReference, Day, GrantPlace, Kind, LinkStart, ReturnFields, TypedCode};
 
 use super::activate::{Answer, Ask};
@@ -51,7 +50,8 @@ impl Agent {
     /// recorded; the same again, where nothing happened since, is the same code.
     ///
     /// # Errors
-    /// `not_activated`; `code_not_here` where the licence did not come by a code; `code_unfit`; `usage` for a day that has not come.
+    /// `not_activated` without a chain; `code_not_here` before the first licence, and where no request code was shown;
+    /// `code_unfit`; `usage` for a day that has not come.
     pub fn report_by_code(&self, day: Option<Day>) -> Result<TypedCode, Refusal> {
         let code = self.return_code(day)?;
         self.show(&code)?;
@@ -104,7 +104,7 @@ impl Agent {
         self.apply_grants(vec![AppliedGrant { grant, verified }])
     }
 
-    /// Records that a code is shown, unless it was the last that was.
+    /// Records that a code is shown, unless it was the last one since a grant was applied, or the chain is closed.
     fn show(&self, code: &TypedCode) -> Result<(), Refusal> {
         let device = self.with_writer(device_of)?;
         let digest = codes::digest(code);
@@ -132,9 +132,9 @@ impl Agent {
         if day > today {
             return Err(Refusal::new(Code::Usage, format!("the day {day} has not come")));
         }
-        let entitlement = grant.verified.body.entitlement.iter();
-        let metered = entitlement.flat_map(|entitlement| &entitlement.features);
-        let used = metered.filter(|feature| feature.mode != Mode::OnOff).map(|feature| {
+        let entitlement = grant.verified.body.entitlement.as_ref();
+        let features = entitlement.map_or(&[][..], |entitlement| &entitlement.features);
+        let used = codes::metered(features).map(|feature| {
             let meter = device.meter(feature.number, Period::of(feature.reset, day.start()));
             Total::ZERO.saturating_plus(meter.used())
         });

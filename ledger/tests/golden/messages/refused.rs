@@ -63,7 +63,7 @@ impl Against {
             pack: pack_digest(),
             code_key: code_key().public(),
             quotas: codes::hard(&policy()).count(),
-            metered: codes::metered(&policy()).count(),
+            metered: codes::metered(&policy().features).count(),
             shown: codes::digest(&asked()),
             shown_before: SHOWN_BEFORE,
             other_pack: OTHER_PACK,

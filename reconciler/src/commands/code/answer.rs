@@ -5,6 +5,7 @@ use std::num::NonZeroU16;
 use clap::Args;
 use ledger::license_key::LicenseKey;
 use schemas::codes::{Code, Exit};
+use schemas::limits::AIR_GAPPED_POLICIES;
 use schemas::refusal::Refusal;
 use schemas::typed::Kind;
 
@@ -37,7 +38,7 @@ pub(crate) struct CodeAnswerArgs {
 #[derive(Args, Clone, Copy, Debug)]
 pub(super) struct TermsOptions {
     /// The number of the policy to unlock, as `counterfoil policy list` tells it
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=63))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=AIR_GAPPED_POLICIES.into()))]
     policy: Option<u16>,
     /// Days after which the code is no longer valid, if the licence does not end before
     #[arg(long, value_name = "DAYS", value_parser = days)]
