@@ -79,7 +79,7 @@ impl Unlocked {
 
 fn notes(answered: &AnsweredCode) -> Vec<String> {
     let known = [(answered.is_repeat, REPEATED), (answered.closing, CLOSED)];
-    let known = known.into_iter().filter_map(|(holds, note)| holds.then(|| note.to_owned()));
+    let known = known.into_iter().filter(|(holds, _)| *holds).map(|(_, note)| note.to_owned());
     let untold = answered.untold.iter().map(|day| {
         let day = period::day_text(period::day(*day));
         format!(

@@ -92,7 +92,9 @@ impl Attempt<'_> {
     /// It was no wrong one, and does not count.
     pub(in crate::service) fn does_not_count(self) {
         if let Some((wrong, tried, at)) = self.0 {
-            tried.into_iter().for_each(|tried| wrong.take_back(tried, at));
+            for by in tried {
+                wrong.take_back(by, at);
+            }
         }
     }
 }
