@@ -667,6 +667,32 @@ fn a_device_that_was_set_back_tells_nothing_before_it_has_caught_up() {
     all_follows(&lab);
 }
 
+/// Copies are found where records are carried out; what follows is told by codes too.
+#[test]
+fn what_a_copy_may_still_do_is_told_by_a_code() {
+    for (on_fork, refused) in [("flag", None), ("stop", Some("forked")), ("heal", Some("forked"))] {
+        let (lab, license) = issued(&format!("{STANDARD} --on-fork {on_fork}"));
+        lab.activate("dev1", &license);
+        lab.copy("dev1", "copy");
+        for (device, n) in [("dev1", 5), ("copy", 7)] {
+            lab.device(device, &format!("consume render {n}")).done();
+            lab.report(device, "report.cfbundle");
+            lab.vendor("merge report.cfbundle --answers answers").done();
+        }
+        assert_eq!(render(&lab, &license)[1], 12, "both");
+        lab.activate_by_code("dev1", &license);
+        match refused {
+            Some(code) => lab.device("dev1", "check render").refused_by_check(code),
+            None => assert_eq!(lab.device("dev1", "check render").done()["allowed"], true),
+        }
+        assert_eq!(lab.device("dev1", "check export").done()["allowed"], true, "what is not counted goes on");
+        let (answered, _) = lab.sync_by_code("dev1");
+        assert_eq!(number(&answered["usage"][0], "n"), 5, "its own");
+        assert_eq!(render(&lab, &license)[1], 12, "no code lets what is proved be forgotten");
+        all_follows(&lab);
+    }
+}
+
 #[test]
 fn a_record_that_waits_for_its_answer_has_nothing_to_report() {
     let (lab, license) = issued(STANDARD);
