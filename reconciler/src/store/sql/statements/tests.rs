@@ -17,9 +17,10 @@ const SIZES: [usize; 4] = [1, 4, 16, 128];
 
 /// Statements that read over licences on purpose: reports, pages of identifiers, and what is due of the messages. What they
 /// show of several licences is of no one moment.
-const ACROSS_LICENSES: [&str; 13] = [
+const ACROSS_LICENSES: [&str; 14] = [
     "ACTIVATION_LIST",
     "BRANCHES",
+    "CODED_CHAINS",
     "DELIVERIES",
     "DELIVERIES_AFTER",
     "DELIVERIES_OF_HOOK",
