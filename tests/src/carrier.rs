@@ -26,7 +26,7 @@ pub const NOT_BY_CODE: [(&str, &str); 20] = [
     ("that a report is late", "it is told by when events were recorded, and a code holds none"),
     ("a feature that no policy of the pack holds", "a code names a policy that came with the application"),
     ("a feature that was taken out of the licence", "a code names a policy that came with the application"),
-    ("maintenance that is not the policy's", "a code tells the dates of validity and of the check-in only"),
+    ("maintenance that is not the policy's", "a code names a policy that came with the application"),
     ("every_file_is_shown_and_verified_by_both_programs", "it is about files"),
     ("a_file_is_known_by_its_content_and_not_by_its_name", "a code has no name"),
     ("the_text_form_does_for_every_file", "a code is text"),
