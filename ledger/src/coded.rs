@@ -70,6 +70,8 @@ pub struct ByCode {
     pub issued: Micros,
     /// The revision of the licence's entitlement that it tells.
     pub revision: Revision,
+    /// The digest of the code that it answers.
+    pub answers: Digest,
 }
 
 /// A head of the device's chain that a return code named: when the chain is carried later, it must hold it.
@@ -237,10 +239,10 @@ impl Coded {
             Body::GrantIssued(grant) => {
                 let device = self.0.get_mut(&grant.device)?;
                 device.metered.insert((epoch, seq), metered(grant));
-                let entitlement = grant.entitlement.as_ref().filter(|_| grant.typed.is_some());
-                let by_code = entitlement.and_then(|told| {
+                let by_code = grant.typed.zip(grant.entitlement.as_ref()).and_then(|(typed, told)| {
                     let issued = Day::of(event.at)?.start();
-                    Some(ByCode { place: (epoch, seq), issued, revision: told.revision })
+                    let (revision, answers) = (told.revision, typed.answers);
+                    Some(ByCode { place: (epoch, seq), issued, revision, answers })
                 });
                 device.by_code = by_code.or(device.by_code);
                 None

@@ -81,6 +81,25 @@ fn what_no_code_can_tell_is_refused_and_nothing_is_written() {
     lab.vendor(&format!("{answer} --valid 300")).done();
 }
 
+/// What was used is evidence, whatever became of the licence: it was refused with the answer that could not be given.
+#[test]
+fn what_a_return_tells_is_taken_in_although_no_code_can_answer_it() {
+    let (lab, license) = issued(STANDARD);
+    lab.activate_by_code("dev1", &license);
+    lab.device("dev1", "consume render 70").done();
+    lab.vendor(&format!("license change {} --grace 1d", license.id)).done();
+    let told = lab.return_code("dev1");
+    lab.take_code(&told).refused(4, "code_policy");
+    let taken_in = lab.vendor_picture();
+    lab.take_code(&told).refused(4, "code_policy");
+    assert_eq!(lab.vendor_picture(), taken_in, "once is enough");
+    let usage = lab.vendor("audit usage").done();
+    assert_eq!((&usage["rows"][0]["n"], &usage["rows"][0]["basis"]), (&70.into(), &"code".into()));
+    let answered = lab.vendor(&format!("code return {told} --policy 1")).done();
+    assert_eq!(lab.apply_code("dev1", &text(&answered, "code")).done()["state"], "active");
+    lab.vendor("rebuild --check").done();
+}
+
 #[test]
 fn conditions_that_were_tightened_are_not_loosened_by_a_code() {
     let (lab, license) = issued(STANDARD);

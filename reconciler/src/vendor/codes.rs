@@ -98,6 +98,13 @@ struct Taken<'a> {
     terms: CodeTerms,
 }
 
+impl Taken<'_> {
+    /// The event that says so.
+    fn received(&self) -> Body {
+        Body::CodeReceived(Box::new(CodeReceived { chain: self.chain, code: self.code.clone() }))
+    }
+}
+
 impl Vendor {
     /// Answers a request code that was typed with the licence's key.
     ///
@@ -161,10 +168,11 @@ impl Vendor {
         let revocations = self.store.revocations()?;
         let (chain, now) = (taken.chain, self.now);
         let mut repeated = false;
-        let after = self.change_license(&license.id, None, |draft| {
+        let answered = self.change_license(&license.id, None, |draft| {
             repeated = take_in(draft, taken, pack, now, &revocations)?;
             Ok(())
-        })?;
+        });
+        let after = answered.or_else(|refusal| Err(self.keep_evidence(license, taken, refusal)?))?;
         if let Some(denial) = denial(&after, &chain) {
             return Err(denial);
         }
@@ -182,6 +190,30 @@ impl Vendor {
             untold: Vec::new(),
             unlock: told.unlock,
         })
+    }
+
+    /// Takes in what a return tells although no code can answer it: what was used is evidence, whatever became of the licence.
+    fn keep_evidence(
+        &mut self,
+        license: &License,
+        taken: &Taken<'_>,
+        refusal: Refusal,
+    ) -> Result<Refusal, Refusal> {
+        let untold = matches!(refusal.code(), Code::LicenseExpired | Code::CodePolicy | Code::CodeUnfit);
+        if !untold || taken.code.kind() != Kind::Return {
+            return Ok(refusal);
+        }
+        let digest = codes::digest(taken.code);
+        self.change_license(&license.id, None, |draft| {
+            let known = draft.license().coded.device(&taken.chain);
+            if known.is_some_and(|device| device.last != digest) {
+                draft.write(taken.received())?;
+            }
+            Ok(())
+        })?;
+        let detail = refusal.detail();
+        let why = if detail.is_empty() { String::new() } else { format!("{detail}; ") };
+        Ok(Refusal::new(refusal.code(), format!("{why}what the code tells was taken in")))
     }
 
     /// The unlock code of the newest grant of a chain.
@@ -294,8 +326,7 @@ fn take_in(
     let is_granted = draft.license().activations.get(&chain).is_some_and(|it| it.granted_at.is_some());
     let keeps_deadline = is_granted && (is_repeat || !is_whole);
     if !is_last {
-        let code = taken.code.clone();
-        draft.write(Body::CodeReceived(Box::new(CodeReceived { chain, code })))?;
+        draft.write(taken.received())?;
     }
     let policy = pack.choose(draft.license(), taken.terms.policy)?;
     let is_changed = taken.terms.policy.is_some() && change_to(draft, policy)?;
@@ -358,7 +389,9 @@ fn is_answered(license: &License, chain: &ChainId, now: Micros) -> bool {
     let Some(activation) = license.activations.get(chain) else { return false };
     let place: (Epoch, Seq) = (activation.grant.epoch, activation.grant.seq);
     let device = license.coded.device(chain);
+    let answers = device.map(|device| device.last);
     let told = device.and_then(|device| device.by_code).filter(|told| told.place == place);
+    let told = told.filter(|told| answers == Some(told.answers));
     activation.status == seats::decision(license, chain, now).status()
         && activation.status != GrantStatus::Denied
         && !activation.is_answer_late(now)
