@@ -84,6 +84,24 @@ pub fn pictured(lab: &Lab, name: &str) -> String {
     String::from_utf8(read.stdout).expect("text").trim_end().to_owned()
 }
 
+/// Has the browser draw a picture that lies in the lab's folder, as it is on paper, and keeps it as PNG under this name.
+///
+/// # Panics
+/// If the browser is missing or draws nothing.
+#[track_caller]
+pub fn drawn(lab: &Lab, svg: &str, png: &str) {
+    needed(Path::new(CHROMIUM), "apt-get install chromium");
+    let drew = Command::new(CHROMIUM)
+        .args(["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-sync"])
+        .args(["--disable-background-networking", "--disable-component-update", "--window-size=900,900"])
+        .arg(format!("--user-data-dir={}", lab.path("browser-profile").display()))
+        .arg(format!("--screenshot={}", lab.path(png).display()))
+        .arg(format!("file://{}", lab.path(svg).display()))
+        .output()
+        .expect("it is there");
+    assert!(lab.path(png).exists(), "{svg}: {}", String::from_utf8_lossy(&drew.stderr));
+}
+
 /// Reads a text that a journey has kept.
 ///
 /// # Panics

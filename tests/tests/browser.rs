@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-use counterfoil_tests::browser::{WAYS, file, kept, pictured, walk};
+use counterfoil_tests::browser::{WAYS, drawn, file, kept, pictured, walk};
 use counterfoil_tests::device::bundle;
 use counterfoil_tests::lab::{number, text};
 use counterfoil_tests::{Cell, HandMade, Lab, License, Receiver, Tables};
@@ -197,6 +197,21 @@ fn codes_are_typed_and_answered() {
         lab.unlock(&format!("{way}-works"), &kept(&lab, &format!("{way}-returned.unlock")), "active");
     }
     lab.vendor("rebuild --check").done();
+}
+
+#[test]
+fn a_code_that_a_device_shows_is_also_a_picture() {
+    let lab = Lab::with_codes("--max-activations 2 --quota render=1000/month");
+    let license = lab.issue_dark();
+    let ask = format!("activate --license-key {} --code --qr request.svg", license.key);
+    let request = text(&lab.device("dev1", &ask).done(), "code");
+    lab.unlock("dev1", &text(&lab.answer_code(&request, &license).done(), "code"), "active");
+    let returned = text(&lab.device("dev1", "report --code --qr return.svg").done(), "code");
+    let closing = text(&lab.device("dev1", "deactivate --code --qr closing.svg").done(), "code");
+    for (name, code) in [("request", request), ("return", returned), ("closing", closing)] {
+        drawn(&lab, &format!("{name}.svg"), &format!("{name}.png"));
+        assert_eq!(pictured(&lab, &format!("{name}.png")), code);
+    }
 }
 
 #[test]

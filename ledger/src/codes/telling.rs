@@ -144,10 +144,11 @@ impl Dates<'_> {
     }
 }
 
-/// Units that the policy has one device hold.
+/// Units that the policy has one device hold, as many of them as a code could tell: the same whether they are told by number
+/// or as the share.
 pub(super) fn share(policy: &Policy, feature: FeatureNumber) -> Option<Total> {
     let rule = policy.rules.quotas.iter().find(|rule| rule.feature == feature)?;
-    Some(quotas::share(rule, policy.rules.max_activations))
+    Some(CodeUnits::at_most(quotas::share(rule, policy.rules.max_activations)).total())
 }
 
 fn quota(body: &GrantBody, feature: &FeatureGrant, policy: &Policy, dates: &Dates<'_>) -> CodeQuota {

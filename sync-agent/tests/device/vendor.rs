@@ -19,7 +19,10 @@ use schemas::ids::{ChainId, FingerprintKey, KeyReference, LicenseId, SealingKey}
 use schemas::numbers::{Epoch, FeatureNumber, Micros, Revision, Seconds, Total};
 use schemas::pack::PackBody;
 use schemas::period::{Period, Reset};
-use schemas::terms::{After, Entitlement, FeatureGrant, FingerprintRule, LicenseType, Mode};
+use schemas::terms::{
+    After, Entitlement, FeatureGrant, FingerprintRule, LicenseType, Mode, OnFork, Policy, Rules, SameDevice,
+    Start,
+};
 use schemas::text::Text;
 
 pub(crate) const EXPORT: FeatureNumber = FeatureNumber(1);
@@ -33,6 +36,37 @@ pub(crate) struct Vendor {
     certificate: Vec<u8>,
     head: Head,
     last_at: Micros,
+}
+
+/// A policy that codes may unlock.
+fn dark(product: &Text) -> Policy {
+    Policy {
+        name: text("dark"),
+        product: product.clone(),
+        kind: LicenseType::Perpetual,
+        start: Start::Issue,
+        valid_for: None,
+        maintenance_for: None,
+        features: Vec::new(),
+        rules: Rules {
+            max_activations: 1,
+            transfers: None,
+            same_device: SameDevice::Supersede,
+            on_fork: OnFork::Flag,
+            quotas: Vec::new(),
+            sync_every: None,
+            grace: Seconds::days(7),
+            after: After::Warn,
+            import_for: None,
+            clock_tolerance: Seconds::days(1),
+            fingerprint: FingerprintRule::default(),
+            finalisation_days: 10,
+            heals: None,
+            compact: false,
+            floating: None,
+        },
+        air_gapped: Some(1),
+    }
 }
 
 impl Vendor {
@@ -75,8 +109,8 @@ impl Vendor {
             fingerprint_key: FingerprintKey([4; 32]),
             fingerprint: FingerprintRule::default(),
             features: Vec::new(),
-            policies: Vec::new(),
-            code_keys: Vec::new(),
+            policies: vec![dark(&self.product)],
+            code_keys: vec![SecretKey::from_seed(&[8; 32]).public()],
             portal: None,
         };
         encode_pack(&trust::sign_pack(&body, &self.root))
