@@ -173,7 +173,9 @@ export class Person {
     const box = this.page.getByRole("textbox", { name: "The same as text, to copy" });
     const text = await box.inputValue();
     const picture = await this.page.getByRole("img", { name: picturedAs }).screenshot();
-    assert.deepEqual((await readBarcodes(picture)).map((code) => code.text), [text]);
+    // In a picture full of bars a reader also finds other sorts of codes, by chance.
+    const read = await readBarcodes(picture, { formats: ["QRCode"] });
+    assert.deepEqual(read.map((code) => code.text), [text]);
     const button = this.page.getByRole("button", { name: "Copy the text" });
     if (!this.way.hasScript) {
       assert.equal(await button.isVisible(), false, "without a script it would do nothing");
