@@ -16,7 +16,12 @@ fn a_home_of_version_1_verifies_and_folds_to_the_same() {
     );
     lab.vendor("rebuild --check").done();
     assert_eq!(lab.vendor("digest").done(), recorded("digest.json"));
-    assert_eq!(lab.vendor("audit usage").done(), recorded("usage.json"));
+    // What figures rest on is told since then.
+    let mut usage = lab.vendor("audit usage").done();
+    for row in usage["rows"].as_array_mut().expect("rows") {
+        assert_eq!(row.as_object_mut().expect("a row").remove("basis"), Some("events".into()));
+    }
+    assert_eq!(usage, recorded("usage.json"));
     lab.vendor("rebuild").done();
     assert_eq!(lab.vendor("digest").done(), recorded("digest.json"));
 }
