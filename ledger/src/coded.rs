@@ -147,9 +147,8 @@ impl CodedDevice {
 
     fn note(&mut self, code: &TypedCode, at: Micros) {
         let before = std::mem::replace(&mut self.last, codes::digest(code));
-        if before != self.last {
-            self.earlier.insert(before);
-        }
+        self.earlier.insert(before);
+        self.earlier.remove(&self.last);
         self.last_at = at;
     }
 
@@ -171,9 +170,7 @@ impl CodedDevice {
             self.closed_at.get_or_insert(at);
         }
     }
-}
 
-impl CodedDevice {
     /// Notices that a return contradicts one before it: then there is a copy of the device.
     fn notice_copies(&mut self, fields: &ReturnFields) {
         let Some(last) = self.heads.last() else { return };
@@ -182,6 +179,12 @@ impl CodedDevice {
         if is_other || goes_on {
             self.parted = Some(self.parted.map_or(fields.seq, |known| known.min(fields.seq)));
         }
+    }
+
+    /// Reads a return by the metered features of the grant that it names; the MAC is not looked at.
+    pub fn read_return(&self, code: &TypedCode) -> Option<ReturnFields> {
+        let metered = self.metered_at(ReturnStart::read(code).ok()?.applied).len();
+        ReturnCode::read(code, metered).ok().map(|read| read.fields)
     }
 }
 
@@ -286,14 +289,6 @@ impl Coded {
             Kind::Unlock => return None,
         }
         Some(chain)
-    }
-}
-
-impl CodedDevice {
-    /// Reads a return by the metered features of the grant that it names; the MAC is not looked at.
-    pub fn read_return(&self, code: &TypedCode) -> Option<ReturnFields> {
-        let metered = self.metered_at(ReturnStart::read(code).ok()?.applied).len();
-        ReturnCode::read(code, metered).ok().map(|read| read.fields)
     }
 }
 

@@ -128,6 +128,26 @@ fn the_same_code_again_tells_what_became_of_the_licence_since() {
     assert_eq!(lab.answer_code(&request, &license).done()["status"], "revoked");
 }
 
+/// A request that came again for a former pack was the last code and counted as an earlier one too: once the licence stood
+/// otherwise, it was refused as stale.
+#[test]
+fn an_application_that_goes_back_to_its_former_pack_is_answered() {
+    let (lab, license) = issued(STANDARD);
+    lab.activate_by_code("dev1", &license);
+    let (former, first) = (lab.read("studio.cfpack"), lab.request_code("dev1", &license));
+    lab.vendor("product pack studio -o studio.cfpack").done();
+    let second = lab.request_code("dev1", &license);
+    assert_ne!(first, second, "another pack");
+    lab.unlock("dev1", &text(&lab.answer_code(&second, &license).done(), "code"), "active");
+    lab.write("studio.cfpack", former);
+    assert_eq!(lab.request_code("dev1", &license), first);
+    lab.unlock("dev1", &text(&lab.answer_code(&first, &license).done(), "code"), "active");
+    lab.vendor(&format!("license suspend {}", license.id)).done();
+    lab.unlock("dev1", &text(&lab.answer_code(&first, &license).done(), "code"), "suspended");
+    lab.answer_code(&second, &license).done();
+    lab.vendor("rebuild --check").done();
+}
+
 #[test]
 fn codes_of_copies_contradict_each_other_and_freeze_what_is_reserved() {
     let (lab, license) = issued(&format!("{STANDARD} --on-fork stop"));
