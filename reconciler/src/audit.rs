@@ -21,6 +21,7 @@ use serde::Serialize;
 
 use crate::store::{EvidenceRow, Mismatch, Store};
 use crate::vendor::Vendor;
+use crate::vendor::codes::contradictions;
 
 /// What an audit found.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -121,14 +122,22 @@ pub fn verify(
 
 /// What codes say that chains do not hold, and where codes contradict each other.
 fn contradicting_codes(vendor: &mut Vendor) -> Result<Vec<AuditFault>, Refusal> {
-    let mut contradictions = Vec::new();
-    for (license, chain) in vendor.store.coded_chains(None)? {
+    let mut found = Vec::new();
+    for license in vendor.coded_licenses()? {
         let Some(license) = vendor.store.license(&license)? else { continue };
-        let found = vendor.contradictions(&license, &chain)?.into_iter();
         let license_id = Some(license.id);
-        contradictions.extend(found.map(|(seq, code)| AuditFault { license_id, chain, seq, code }));
+        for (chain, _) in license.coded.devices() {
+            let heads = vendor.told_heads(&license, chain)?;
+            let contradictions = contradictions(&license, chain, &heads);
+            found.extend(contradictions.map(|(seq, code)| AuditFault {
+                license_id,
+                chain: *chain,
+                seq,
+                code,
+            }));
+        }
     }
-    Ok(contradictions)
+    Ok(found)
 }
 
 /// Device chains that are stored under another licence than the one whose key they refer to.

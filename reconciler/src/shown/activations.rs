@@ -24,6 +24,7 @@ use super::values::{Attached, feature_name};
 use crate::store::{ActivationFilter, ActivationSummary, StoreError};
 use crate::vendor::Vendor;
 use crate::vendor::activations::{Released, WrittenOff};
+use crate::vendor::codes::{ToldHead, contradictions};
 use crate::vendor::customers::customer_name;
 use crate::vendor::products::known_product;
 
@@ -156,15 +157,14 @@ pub(crate) struct HeadByCode {
 }
 
 impl ToldByCode {
-    fn read(vendor: &mut Vendor, license: &License, chain: &ChainId) -> Result<Option<Self>, Refusal> {
-        let Some(device) = license.coded.device(chain) else { return Ok(None) };
-        let head = vendor.told_heads(license, chain)?.pop();
-        let head = head.map(|told| HeadByCode {
+    fn of(license: &License, chain: &ChainId, heads: &[ToldHead]) -> Option<Self> {
+        let device = license.coded.device(chain)?;
+        let head = heads.last().map(|told| HeadByCode {
             seq: told.head.seq,
             link: told.head.link.to_string(),
             held: told.is_held,
         });
-        Ok(Some(Self { at: device.last_at, pack_version: device.pack_version, head }))
+        Some(Self { at: device.last_at, pack_version: device.pack_version, head })
     }
 }
 
@@ -269,6 +269,7 @@ impl ActivationDetails {
         let catalog = vendor.catalog()?;
         let features = &known_product(&catalog, &license.product)?.features;
         let grant = activation.grant;
+        let heads = vendor.told_heads(license, &chain)?;
         Ok(Self {
             line,
             product: license.product.to_string(),
@@ -289,8 +290,8 @@ impl ActivationDetails {
             stranded: stranded_units(license, &chain, features, vendor.now()),
             variables: variables(vendor, license, &chain)?,
             quarantined: quarantined(vendor, &chain)?,
-            findings: findings(vendor, license, &chain)?,
-            told_by_code: ToldByCode::read(vendor, license, &chain)?,
+            findings: findings(vendor, license, &chain, &heads)?,
+            told_by_code: ToldByCode::of(license, &chain, &heads),
         })
     }
 }
@@ -351,14 +352,19 @@ fn quarantined(vendor: &mut Vendor, chain: &ChainId) -> Result<Vec<QuarantinedPa
 }
 
 /// What contradicts itself, and what came late, in the order of the chain.
-fn findings(vendor: &mut Vendor, license: &License, chain: &ChainId) -> Result<Vec<ChainFinding>, Refusal> {
+fn findings(
+    vendor: &mut Vendor,
+    license: &License,
+    chain: &ChainId,
+    heads: &[ToldHead],
+) -> Result<Vec<ChainFinding>, Refusal> {
     let found = vendor.store.findings()?.into_iter();
     let of_chain = found.filter(|(owner, of, ..)| (owner, of) == (&license.id, chain));
     let mut findings: Vec<ChainFinding> =
         of_chain.map(|(_, _, seq, code)| ChainFinding { seq, code }).collect();
     let late = late(vendor, license)?.into_iter().filter(|(of, _)| of == chain);
     findings.extend(late.map(|(_, seq)| ChainFinding { seq, code: Code::ReportedLate.word().to_owned() }));
-    let told = vendor.contradictions(license, chain)?.into_iter();
+    let told = contradictions(license, chain, heads);
     findings.extend(told.map(|(seq, code)| ChainFinding { seq, code: code.word().to_owned() }));
     findings.sort_by_key(|found| found.seq);
     Ok(findings)

@@ -9,6 +9,7 @@ mod told;
 use std::num::NonZeroU16;
 
 use ledger::authority::License;
+use ledger::catalog::Catalog;
 use ledger::coded::CodedDevice;
 use ledger::codes::telling::{self, Telling};
 use ledger::codes::{self, request, returned, unlock};
@@ -20,7 +21,7 @@ use schemas::event::authority::{CodeReceived, EntitlementChanged};
 use schemas::event::{Body, Event};
 use schemas::grant::{GrantBody, GrantStatus, Revocations};
 use schemas::ids::{ChainId, Digest, LicenseId};
-use schemas::numbers::{Epoch, Micros, Seq, Total};
+use schemas::numbers::{Epoch, FeatureNumber, Micros, Seq, Total};
 use schemas::period::Period;
 use schemas::refusal::Refusal;
 use schemas::run::DeviceOrigin;
@@ -28,10 +29,10 @@ use schemas::terms::Policy;
 use schemas::text::Text;
 use schemas::typed::{Day, Kind, RequestFields, ReturnStart, TypedCode};
 
-pub use self::told::{Basis, ToldHead};
+pub use self::told::{Basis, ToldHead, contradictions};
 use super::Vendor;
 use super::licenses::refuse_too_long;
-use crate::store::feature_names;
+use crate::store::{StoreError, feature_names};
 
 /// What an operator may set of an unlock code.
 #[derive(Clone, Copy, Debug, Default)]
@@ -236,18 +237,15 @@ impl Vendor {
 
     /// A product's pack of a version, from the catalog as it stood when it was published.
     fn published(&mut self, product: &Text, version: u32) -> Result<Published, Refusal> {
-        let mut policies: Vec<Policy> = Vec::new();
+        let mut catalog = Catalog::default();
         for run in self.store.catalog_runs()? {
-            for (_, event) in refold::events(&run).map_err(crate::store::StoreError::from)? {
-                match event.body {
-                    Body::PolicyDefined(defined) if defined.policy.product == *product => {
-                        policies.retain(|policy| policy.name != defined.policy.name);
-                        policies.extend(defined.policy.air_gapped.is_some().then_some(defined.policy));
-                    }
+            for (_, event) in refold::events(&run).map_err(StoreError::from)? {
+                match &event.body {
                     Body::PackPublished(pack) if pack.product == *product && pack.version == version => {
+                        let policies = catalog.air_gapped(product).cloned().collect();
                         return Ok(Published { version, digest: pack.digest, policies });
                     }
-                    _ => {}
+                    _ => catalog.apply(run.head, &event),
                 }
             }
         }
@@ -258,7 +256,7 @@ impl Vendor {
     fn usage_of(
         &mut self,
         license: &License,
-        told: Vec<(schemas::numbers::FeatureNumber, Period, Total)>,
+        told: Vec<(FeatureNumber, Period, Total)>,
     ) -> Result<Vec<CodeUsage>, Refusal> {
         let names = feature_names(&self.catalog()?);
         let name = |number| names.get(&(license.product.to_string(), number)).cloned();

@@ -5,7 +5,7 @@ use ledger::authority::License;
 use ledger::coded::NamedHead;
 use ledger::evidence::Chain;
 use schemas::codes::Code;
-use schemas::ids::ChainId;
+use schemas::ids::{ChainId, LicenseId};
 use schemas::numbers::Seq;
 use schemas::period;
 use schemas::refusal::Refusal;
@@ -42,6 +42,17 @@ pub struct ToldHead {
     pub is_held: Option<bool>,
 }
 
+/// What codes of a device say that its chain does not hold, by the heads that they named, and where they contradict each other.
+pub fn contradictions<'a>(
+    license: &License,
+    chain: &ChainId,
+    heads: &'a [ToldHead],
+) -> impl Iterator<Item = (Seq, Code)> + use<'a> {
+    let missing = heads.iter().filter(|told| told.is_held == Some(false));
+    let parted = license.coded.parted(chain).map(|seq| (seq, Code::CodeParted));
+    missing.map(|told| (told.head.seq, Code::CodeHeadMissing)).chain(parted)
+}
+
 impl Vendor {
     /// Hands usage that matches to `each`: what events prove, then what only codes tell.
     ///
@@ -59,11 +70,10 @@ impl Vendor {
     /// Units that codes told and the events that are known do not, as far as they match: of each the day on which the device
     /// told it.
     fn told_usage(&mut self, filter: &UsageFilter) -> Result<Vec<UsageRow>, StoreError> {
-        let mut chains = self.store.coded_chains(None)?;
-        chains.retain(|(license, _)| filter.license.is_none_or(|wanted| wanted == *license));
-        chains.dedup_by_key(|(license, _)| *license);
+        let mut licenses = self.coded_licenses()?;
+        licenses.retain(|license| filter.license.is_none_or(|wanted| wanted == *license));
         let mut rows = Vec::new();
-        for (license, _) in chains {
+        for license in licenses {
             let Some(license) = self.store.license(&license)? else { continue };
             if filter.product.as_ref().is_some_and(|product| *product != license.product.as_str()) {
                 continue;
@@ -89,19 +99,15 @@ impl Vendor {
         Ok(rows)
     }
 
-    /// What codes of a device say that its chain does not hold, and where they contradict each other, by places.
+    /// The licences of whose devices codes were typed.
     ///
     /// # Errors
     /// When the ledger cannot be read.
-    pub fn contradictions(
-        &mut self,
-        license: &License,
-        chain: &ChainId,
-    ) -> Result<Vec<(Seq, Code)>, Refusal> {
-        let heads = self.told_heads(license, chain)?.into_iter();
-        let missing = heads.filter(|told| told.is_held == Some(false));
-        let missing = missing.map(|told| (told.head.seq, Code::CodeHeadMissing));
-        Ok(missing.chain(license.coded.parted(chain).map(|seq| (seq, Code::CodeParted))).collect())
+    pub fn coded_licenses(&mut self) -> Result<Vec<LicenseId>, StoreError> {
+        let mut licenses: Vec<LicenseId> =
+            self.store.coded_chains(None)?.into_iter().map(|(license, _)| license).collect();
+        licenses.dedup();
+        Ok(licenses)
     }
 
     /// The heads that the return codes of a device named, in the order in which they were typed.

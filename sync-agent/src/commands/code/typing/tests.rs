@@ -1,6 +1,9 @@
+//! Codes as they stand on a command line or in a file.
+
+use schemas::typed::Lines;
+
 use super::*;
 use crate::commands::code::sample;
-use schemas::typed::Lines;
 
 fn words(text: &str) -> Vec<String> {
     text.split(' ').map(str::to_owned).collect()
